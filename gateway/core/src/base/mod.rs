@@ -1,0 +1,15 @@
+//! What every other module stands on: ids, time as a number, limits, the
+//! timing wheel and seeded randomness.
+//!
+//! Nothing comes in but plain values; this module imports no other one.
+
+mod guid;
+mod ids;
+mod time;
+
+pub use guid::{Guid, ParseGuidError};
+pub use ids::{
+    AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,
+    LinkId, LinkRef, NumberId, RequestId, SessionId, ShardId, UserId,
+};
+pub use time::{Instant, Now, WallTime};

@@ -1,0 +1,70 @@
+//! Time as a number: the core holds no clock, callers say what time it is.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A point on the gateway's monotonic clock, in microseconds since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The point this many microseconds after the gateway's start.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the gateway's start.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is before.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Self) -> Duration {
+        self.since(earlier)
+    }
+}
+
+/// A point in calendar time: milliseconds since 1970-01-01 00:00 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct WallTime(u64);
+
+impl WallTime {
+    /// The point this many milliseconds after 1970-01-01 00:00 UTC.
+    pub const fn from_unix_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Whole seconds since 1970-01-01 00:00 UTC.
+    pub const fn unix_seconds(self) -> u64 {
+        self.0 / 1000
+    }
+}
+
+/// Both clocks at one moment.
+///
+/// Durations and deadlines use [`Now::instant`], which never jumps; tokens and
+/// journals use [`Now::wall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Now {
+    /// The monotonic clock.
+    pub instant: Instant,
+    /// Calendar time.
+    pub wall: WallTime,
+}
