@@ -3,10 +3,12 @@
 //!
 //! Nothing comes in but plain values; this module imports no other one.
 
+mod engine;
 mod guid;
 mod ids;
 mod time;
 
+pub use engine::{Action, Engine, Payload, Peer};
 pub use guid::{Guid, ParseGuidError};
 pub use ids::{
     AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,
