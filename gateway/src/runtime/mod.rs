@@ -21,9 +21,7 @@ mod task;
 
 pub use clock::Clock;
 pub use counters::{Counter, RingCounters};
-pub use executor::{
-    ExecutorSettings, Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start,
-};
+pub use executor::{Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start};
 pub use listen::{Listening, listen};
 pub use mailbox::{
     Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, TaskInbox, TaskMailbox, mailbox,

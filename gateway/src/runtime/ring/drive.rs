@@ -37,6 +37,10 @@ impl<Message> TabRing<Message> {
             self.flush(engine, None)?;
             return Ok(false);
         }
+        if std::mem::take(&mut self.traffic) {
+            self.last_traffic = now;
+        }
+        self.watch_executor(now)?;
         self.waker.fall_asleep(Rest::Waiting);
         let wait = self.wait(engine, outside, now);
         self.counters.waits.add(1);
@@ -53,13 +57,17 @@ impl<Message> TabRing<Message> {
     fn dispatch<E: Engine>(&mut self, engine: &mut E, now: Instant) -> io::Result<()> {
         let mut completions = std::mem::take(&mut self.completions);
         for completion in completions.drain(..) {
-            self.traffic |= completion.token.kind != Kind::Wake;
+            self.traffic |= matches!(
+                completion.token.kind,
+                Kind::Receive | Kind::Accept | Kind::Writable
+            );
             match completion.token.kind {
                 Kind::Receive => self.received(engine, &completion, now)?,
                 Kind::Accept => self.accepted(engine, completion, now)?,
                 Kind::Writable => self.writable(engine, completion.token, now),
                 Kind::Wake => self.watching &= completion.more(),
-                Kind::Send | Kind::Executor | Kind::Cancel => {}
+                Kind::Executor => self.executor_event(&completion),
+                Kind::Send | Kind::Cancel => {}
             }
         }
         self.completions = completions;
@@ -209,12 +217,13 @@ impl<Message> TabRing<Message> {
         E: Engine<Inbox = Message>,
         X: Outside<E::Outbox>,
     {
-        if self.has_messages() || self.waker.tasks_pending() {
+        if self.has_messages() || self.waker.tasks_pending() || self.executor_due {
             return Duration::ZERO;
         }
-        let turn = self.last_turn + self.seat.preempt();
+        let turn = self.last_turn + self.settings.turn_every;
+        let rest = turn.min(self.last_traffic + self.settings.quiet);
         self.next_timeout(engine, outside)
-            .map_or(turn, |timeout| timeout.min(turn))
+            .map_or(rest, |timeout| timeout.min(rest))
             .since(now)
     }
 
