@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 
-use async_channel::{Receiver, Sender, TryRecvError, TrySendError};
+use async_channel::{Receiver, Sender, TrySendError};
 
 use super::system;
 
@@ -187,10 +187,7 @@ pub struct Inbox<T> {
 impl<T> Inbox<T> {
     /// The next message, if there is one.
     pub fn take(&self) -> Option<T> {
-        match self.receiver.try_recv() {
-            Ok(message) => Some(message),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
-        }
+        self.receiver.try_recv().ok()
     }
 
     /// Whether no message waits.

@@ -1,4 +1,4 @@
-//! What the machine allows: kernel version, io_uring, limits, cores.
+//! What the machine allows: kernel version, `io_uring`, limits, cores.
 //!
 //! Asked once at start-up, so that what is missing is said in one clear
 //! sentence before anything listens. Changes nothing but this process's own
@@ -67,7 +67,7 @@ pub(super) fn making_rings() -> MutexGuard<'static, ()> {
     MAKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The descriptors of all io_uring instances of this process.
+/// The descriptors of all `io_uring` instances of this process.
 pub(super) fn ring_descriptors() -> io::Result<Vec<RawFd>> {
     let mut rings = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {

@@ -1,4 +1,4 @@
-//! The tab ring: a private io_uring per shard that carries the clients' connections.
+//! The tab ring: a private `io_uring` per shard that carries the clients' connections.
 //!
 //! Owns the listening sockets, the connections, the receive buffers and the
 //! shard's mailboxes. In come the kernel's completions and messages of other
@@ -24,6 +24,7 @@ mod token;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use okgate_core::base::{Engine, Instant};
@@ -203,6 +204,7 @@ impl<Message> TabRing<Message> {
         }
         self.stop_accepting()?;
         self.queue.submit(None)?;
+        self.counters.waiting.store(true, Ordering::Relaxed);
         Ok(engine)
     }
 }

@@ -1,4 +1,4 @@
-//! The private io_uring: entries go in, completions come out.
+//! The private `io_uring`: entries go in, completions come out.
 //!
 //! Owns the ring and the buffer pool, in the order in which they must be torn
 //! down. Knows nothing of engines or connections.
@@ -248,18 +248,20 @@ impl Queue {
                 result: entry.result(),
                 flags: entry.flags(),
             }));
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) => match error.raw_os_error() {
-                // The time was over, a signal came, or completions had to be
-                // collected first; what was not submitted is tried again.
-                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
-                _ => {
-                    self.broken = true;
-                    Err(error)
-                }
-            },
+        let Err(error) = result else {
+            return Ok(());
+        };
+        let passing = matches!(
+            error.raw_os_error(),
+            // The time was over, a signal came, or completions had to be
+            // collected first; what was not submitted is tried again.
+            Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
+        );
+        if passing {
+            return Ok(());
         }
+        self.broken = true;
+        Err(error)
     }
 }
 

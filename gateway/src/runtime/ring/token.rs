@@ -42,7 +42,9 @@ impl Token {
     }
 
     pub(super) fn unpack(bits: u64) -> Self {
-        let [high, index] = [(bits >> 32) as u32, (bits & u64::from(u32::MAX)) as u32];
+        let [a, b, c, d, e, f, g, h] = bits.to_be_bytes();
+        let high = u32::from_be_bytes([a, b, c, d]);
+        let index = u32::from_be_bytes([e, f, g, h]);
         let kind = match high >> GENERATION_BITS {
             0 => Kind::Accept,
             1 => Kind::Receive,
