@@ -1,2 +1,4 @@
-//! Placeholder.
+//! The gateway's protocol, sessions, switchboard and hub as state machines without IO.
 #![forbid(unsafe_code)]
+
+pub mod wire;
