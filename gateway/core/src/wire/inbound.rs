@@ -446,3 +446,6 @@ fn read_close(payload: &[u8]) -> Result<Incoming<'_>, FrameError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod peer_tests;
