@@ -42,9 +42,8 @@ impl Token {
     }
 
     pub(super) fn unpack(bits: u64) -> Self {
-        let [a, b, c, d, e, f, g, h] = bits.to_be_bytes();
-        let high = u32::from_be_bytes([a, b, c, d]);
-        let index = u32::from_be_bytes([e, f, g, h]);
+        let high = u32::try_from(bits >> 32).expect("32 bits");
+        let index = u32::try_from(bits & u64::from(u32::MAX)).expect("32 bits");
         let kind = match high >> GENERATION_BITS {
             0 => Kind::Accept,
             1 => Kind::Receive,
