@@ -22,6 +22,20 @@ pub type ShardMain = Box<dyn FnOnce(Seat) -> ShardFuture + Send>;
 /// The work of a shard until its end.
 pub type ShardFuture = Pin<Box<dyn Future<Output = io::Result<()>>>>;
 
+/// What executors share.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecutorSettings {
+    /// The clock that all shards read.
+    pub clock: Clock,
+}
+
+impl ExecutorSettings {
+    /// Executors on this clock.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock }
+    }
+}
+
 /// A shard's place in the process.
 #[derive(Clone, Debug)]
 pub struct Seat {
@@ -86,7 +100,7 @@ pub fn cores(wanted: usize) -> Result<Vec<usize>, StartError> {
 
 /// Starts one executor per core, each with its own main; all of them run, or none.
 pub fn start(
-    clock: Clock,
+    settings: ExecutorSettings,
     cores: &[usize],
     mains: Vec<ShardMain>,
 ) -> Result<Executors, StartError> {
@@ -99,7 +113,7 @@ pub fn start(
         let shard = Shard {
             index,
             core,
-            clock,
+            clock: settings.clock,
             ready,
             open,
             ended: ended.clone(),

@@ -25,7 +25,9 @@ mod watchdog;
 
 pub use clock::Clock;
 pub use counters::{Counter, RingCounters};
-pub use executor::{Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start};
+pub use executor::{
+    ExecutorSettings, Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start,
+};
 pub use http::{HttpLimits, serve_http};
 pub use listen::{Listening, listen};
 pub use mailbox::{

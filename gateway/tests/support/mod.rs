@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use okgate::runtime::{
-    Clock, Executors, RingSettings, Seat, ShardHandle, ShardMain, StartError, TabRing, cores,
-    listen, shard_port, start,
+    Clock, ExecutorSettings, Executors, RingSettings, Seat, ShardHandle, ShardMain, StartError,
+    TabRing, cores, listen, shard_port, start,
 };
 use okgate_core::base::{Action, Engine, Instant, LinkId, Payload, Peer};
 
@@ -238,7 +238,8 @@ pub(crate) fn shards(count: usize, settings: RingSettings) -> Shards {
             })
         }));
     }
-    let executors: Result<Executors, StartError> = start(Clock::start(), &cores, mains);
+    let executors: Result<Executors, StartError> =
+        start(ExecutorSettings::new(Clock::start()), &cores, mains);
     let executors = executors.expect("executors");
     let join = thread::spawn(move || executors.join().expect("shards that end well"));
     Shards {
