@@ -9,3 +9,6 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod pbx;
+pub mod protocol;
+pub mod switchboard;
