@@ -98,7 +98,7 @@ impl Fields for Answer {
             Self::Version(version) => version.write(writer),
             Self::MyUserInfo(info) => info.write(writer),
             Self::LunchTypes(reasons) => {
-                writer.objects("items", reasons.iter(), |writer, it| it.write(writer))
+                writer.objects("items", reasons.iter(), |writer, it| it.write(writer));
             }
             Self::UserState(user, state) => {
                 state.write(writer);
@@ -113,7 +113,7 @@ impl Fields for Answer {
                 writer.objects("users", users, |writer, it| it.write(writer));
             }
             Self::PhotoLinks(links) => {
-                writer.objects("links", links, |writer, it| it.write(writer))
+                writer.objects("links", links, |writer, it| it.write(writer));
             }
             Self::LineInfo(line) => line.write(writer),
             Self::CurrentQueue(waiting) => {
