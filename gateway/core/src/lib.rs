@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod fanout;
 pub mod hub;
 pub mod pbx;
 pub mod protocol;

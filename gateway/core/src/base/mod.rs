@@ -3,13 +3,19 @@
 //!
 //! Nothing comes in but plain values; this module imports no other one.
 
+mod engine;
 mod guid;
 mod ids;
+mod rate;
 mod time;
+mod wheel;
 
+pub use engine::{Action, Engine, Payload, Peer};
 pub use guid::{Guid, ParseGuidError};
 pub use ids::{
     AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,
     LinkId, LinkRef, NumberId, RequestId, SessionId, ShardId, UserId,
 };
+pub use rate::{RateLimit, RateUse};
 pub use time::{Instant, Now, WallTime};
+pub use wheel::Wheel;
