@@ -14,3 +14,4 @@ pub mod hub;
 pub mod pbx;
 pub mod protocol;
 pub mod switchboard;
+pub mod wire;
