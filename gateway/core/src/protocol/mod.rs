@@ -11,6 +11,7 @@ mod event;
 mod fault;
 mod json;
 mod line;
+mod peek;
 mod request;
 mod state;
 mod write;
@@ -21,6 +22,10 @@ pub use event::{Event, EventKind, EventSet, NumberChange, Occurrence, RingStarte
 pub use fault::{ErrorNumber, Fault};
 pub use json::{JsonWriter, write_message};
 pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase};
+pub use peek::{
+    NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
+    json_field, json_text, peek,
+};
 pub use request::{
     CallRequest, FlashMode, LoginRequest, Secret, Sequence, SetUserState, UserRequest,
 };
