@@ -30,6 +30,13 @@ pub struct RateUse {
 }
 
 impl RateUse {
+    /// Nothing used yet.
+    pub const fn new() -> Self {
+        Self {
+            whole_at: Instant::from_micros(0),
+        }
+    }
+
     /// Counts one more and says whether it is within the limit; one that is not
     /// uses nothing up.
     pub fn allows(&mut self, limit: RateLimit, now: Instant) -> bool {

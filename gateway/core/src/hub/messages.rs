@@ -5,13 +5,18 @@ use std::sync::Arc;
 use crate::base::{LinkRef, NumberId, RequestId, ShardId, UserId};
 use crate::protocol::{Event, LoginRequest, NumberChange, Reply, UserRequest};
 
-/// A shard's message to the hub, always about one of its links.
+/// A shard's message to the hub.
 #[derive(Debug)]
-pub struct FromShard {
-    /// The link.
-    pub link: LinkRef,
-    /// What it wants, or what became of it.
-    pub what: Upward,
+pub enum FromShard {
+    /// About one of its links.
+    Link {
+        /// The link.
+        link: LinkRef,
+        /// What it wants, or what became of it.
+        what: Upward,
+    },
+    /// The gateway is going down, and the shard's last link is gone.
+    Drained(ShardId),
 }
 
 /// What a link wants of the hub, or what became of it.
