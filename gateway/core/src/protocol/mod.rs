@@ -6,22 +6,26 @@
 //! hub do.
 
 mod answer;
+mod body;
 mod directory;
 mod event;
 mod fault;
 mod json;
 mod line;
+mod parse;
 mod peek;
 mod request;
 mod state;
 mod write;
 
 pub use answer::{Answer, LoginAnswer, MyUserInfo, Reply, VersionInfo};
+pub use body::{Body, BodyReader};
 pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry};
 pub use event::{Event, EventKind, EventSet, NumberChange, Occurrence, RingStarted, UserRef};
 pub use fault::{ErrorNumber, Fault};
 pub use json::{JsonWriter, write_message};
 pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase};
+pub use parse::{Method, parse_login, parse_subscription, parse_user_request, unknown_method};
 pub use peek::{
     NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
     json_field, json_text, peek,

@@ -77,7 +77,7 @@ fn what_is_no_array_of_a_name_and_an_object_is_not_a_message() {
         r#"["x"]"#,
         r#"["x",1]"#,
         r#"["x",{},1]"#,
-        r#"[1,{}]"#,
+        "[1,{}]",
         r#"[["x",{}]]"#,
     ] {
         assert_eq!(problem(message), PeekProblem::NotAMessage, "{message}");
