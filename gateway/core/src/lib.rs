@@ -13,5 +13,7 @@ pub mod fanout;
 pub mod hub;
 pub mod pbx;
 pub mod protocol;
+pub mod session;
+pub mod shard;
 pub mod switchboard;
 pub mod wire;

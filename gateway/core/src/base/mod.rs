@@ -6,6 +6,7 @@
 mod engine;
 mod guid;
 mod ids;
+mod random;
 mod rate;
 mod time;
 mod wheel;
@@ -16,6 +17,7 @@ pub use ids::{
     AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,
     LinkId, LinkRef, NumberId, RequestId, SessionId, ShardId, UserId,
 };
+pub use random::Random;
 pub use rate::{RateLimit, RateUse};
 pub use time::{Instant, Now, WallTime};
 pub use wheel::Wheel;

@@ -140,6 +140,18 @@ impl Fanout {
         self.queued_bytes -= outbox.clear();
     }
 
+    /// Forgets what waits behind the bytes that the socket has begun to take.
+    pub fn forget_behind_first(&mut self, outbox: &mut Outbox) {
+        self.queued_bytes -= outbox.truncate();
+    }
+
+    /// Queues the last bytes of a link that is to be closed, whatever the bound.
+    pub fn append_last(&mut self, outbox: &mut Outbox, bytes: &[u8]) {
+        self.queued_bytes += bytes.len();
+        // The bound was met before; a close frame more is what it costs to say so.
+        let _over = outbox.queue(Rc::from(bytes), 0, usize::MAX);
+    }
+
     /// The batch's sends are settled: the arena is free again.
     pub fn end_batch(&mut self) {
         if self.ready.is_empty() {

@@ -76,6 +76,21 @@ impl Outbox {
         backlog.bytes
     }
 
+    /// Keeps only the first chunk; says how many bytes were dropped.
+    pub(super) fn truncate(&mut self) -> usize {
+        let Some(backlog) = &mut self.backlog else {
+            return 0;
+        };
+        let kept = backlog
+            .chunks
+            .front()
+            .map_or(0, |(bytes, from)| bytes.len() - from);
+        let dropped = backlog.bytes - kept;
+        backlog.chunks.truncate(1);
+        backlog.bytes = kept;
+        dropped
+    }
+
     pub(super) fn clear(&mut self) -> usize {
         self.pending = Pending::Nothing;
         self.backlog.take().map_or(0, |backlog| backlog.bytes)

@@ -35,3 +35,5 @@ pub use request::{
 };
 pub use state::{StateId, UserState};
 pub use write::{FieldWriter, Fields};
+
+pub use crate::wire::upgrade::Format;

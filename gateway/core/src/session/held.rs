@@ -13,7 +13,14 @@ pub(super) struct Held {
 impl Held {
     /// Keeps a message, unless that would be more than `bytes_max` in all.
     pub(super) fn keep(&mut self, message: &Peek<'_>, bytes_max: usize) -> Result<(), Fault> {
-        let text = [b"[\"", message.name.as_bytes(), b"\",", message.fields, b"]"].concat();
+        let text = [
+            b"[\"",
+            message.name.as_bytes(),
+            b"\",",
+            message.fields,
+            b"]",
+        ]
+        .concat();
         if self.bytes + text.len() > bytes_max {
             return Err(Fault::new(
                 ErrorNumber::TooMany,

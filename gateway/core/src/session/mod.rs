@@ -14,7 +14,7 @@ use crate::base::{Instant, RateLimit, RateUse};
 use crate::protocol::{
     Answer, BodyReader, ErrorNumber, EventSet, Fault, Format, LoginRequest, Method, Peek, UserRef,
     UserRequest, is_answer_name, json_text, parse_login, parse_subscription, parse_user_request,
-    peek,
+    peek, unknown_method,
 };
 use held::Held;
 pub use reply::{write_error, write_reply};
@@ -155,11 +155,17 @@ impl Session {
         answer: &mut Vec<u8>,
         now: Instant,
     ) -> (Method, Outcome) {
-        let is_within = limits.messages.is_none_or(|limit| self.rate.allows(limit, now));
+        let is_within = limits
+            .messages
+            .is_none_or(|limit| self.rate.allows(limit, now));
         if !is_within {
             return (Method::Unknown, self.refuse_flood(text, limits, answer));
         }
-        self.refusals = if self.format.is_none() { self.refusals } else { 0 };
+        self.refusals = if self.format.is_none() {
+            self.refusals
+        } else {
+            0
+        };
         if self.format != Some(Format::Json) {
             return (Method::Unknown, self.refuse_format(limits, answer));
         }
@@ -227,10 +233,7 @@ impl Session {
                 ErrorNumber::NotAllowed,
                 "a tab acts only as the user that it logged in as",
             ),
-            Standing::User(_) if method == Method::Unknown => Fault::new(
-                ErrorNumber::NotFound,
-                format!("there is no method `{}`", peeked.name),
-            ),
+            Standing::User(_) if method == Method::Unknown => unknown_method(peeked.name),
             Standing::User(_) => return None,
         };
         write_reply(answer, peeked.name, peeked.qid, &Err(fault));
@@ -249,7 +252,9 @@ impl Session {
         let ask = match method {
             Method::SubscribeEvent | Method::UnsubscribeEvent => {
                 let named = body.read(fields, |body| parse_subscription(&body));
-                let named = named.and_then(|named| named).map(|events| self.subscribe(method, events));
+                let named = named
+                    .and_then(|named| named)
+                    .map(|events| self.subscribe(method, events));
                 let (reply, outcome) = match named {
                     Ok(outcome) => (Ok(Answer::Done), outcome),
                     Err(fault) => (Err(fault), Outcome::Done),
@@ -266,10 +271,7 @@ impl Session {
                 .read(fields, |body| parse_login(&body))
                 .and_then(|login| login)
                 .map(|login| Ask::Login(Box::new(login))),
-            method => body
-                .read(fields, |body| parse_user_request(method, &body))
-                .and_then(|request| request)
-                .map(Ask::Request),
+            method => user_request(method, fields, body).map(Ask::Request),
         };
         match ask {
             Ok(what) => {
@@ -328,11 +330,22 @@ impl Session {
     }
 }
 
+fn user_request(
+    method: Method,
+    fields: &mut [u8],
+    body: &mut BodyReader,
+) -> Result<UserRequest, Fault> {
+    if let Some(request) = method.bare_request() {
+        return Ok(request);
+    }
+    body.read(fields, |body| parse_user_request(method, &body))?
+        .unwrap_or_else(|| Err(unknown_method(method.name())))
+}
+
 /// Whether the user that a message names, if it names one, is the link's own.
 fn is_own(user: &UserRef, peeked: &Peek<'_>) -> bool {
-    let is_login = |login: Cow<'_, str>| {
-        login.is_empty() || login.to_lowercase() == user.login.to_lowercase()
-    };
+    let is_login =
+        |login: Cow<'_, str>| login.is_empty() || login.to_lowercase() == user.login.to_lowercase();
     let is_id = |id: Cow<'_, str>| id.is_empty() || id.parse() == Ok(user.id.0);
     let login = peeked.user_login.and_then(json_text);
     let id = peeked.user_id.and_then(json_text);

@@ -1,7 +1,7 @@
 //! The texts that end a request: answers, and `error` where none can be given
 //! (protocol 3.1, 3.4).
 
-use crate::protocol::{Answer, Fault, FieldWriter, Fields, JsonWriter, Reply, write_message};
+use crate::protocol::{Fault, FieldWriter, Fields, JsonWriter, Reply, write_message};
 
 /// Appends the answer to a request: `<method>result` with the request's `qid`.
 ///

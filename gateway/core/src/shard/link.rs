@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::config::Limits;
-use crate::base::Instant;
+use crate::base::{Instant, UserId};
 use crate::fanout::Outbox;
 use crate::session::Session;
 use crate::wire::frame::{Binary, Role};
@@ -13,6 +13,12 @@ use crate::wire::inbound::Inbound;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) stage: Stage,
+    /// From the upgrade on; taken out while a message of it is handled.
+    pub(super) open: Option<Box<Open>>,
+    /// Whom it is logged in as.
+    pub(super) user: Option<UserId>,
+    /// The hub was asked something and is to hear when the link is gone.
+    pub(super) known_to_hub: bool,
     pub(super) outbox: Outbox,
     /// When the stage began.
     pub(super) since: Instant,
@@ -28,11 +34,10 @@ pub(super) enum Stage {
     /// It has not been upgraded; the bytes of its head so far.
     Handshake(Vec<u8>),
     /// It speaks frames.
-    Open(Box<Open>),
-    /// We sent a close frame, or a refusal; what comes is only looked at for the
-    /// peer's own close frame.
+    Open,
+    /// A close frame or a refusal was the last that we said; what comes is only
+    /// looked at for the peer's own close frame.
     Closing {
-        inbound: Option<Box<Inbound>>,
         /// Half-close as soon as everything was sent.
         shutdown: bool,
     },
@@ -66,6 +71,9 @@ impl Link {
     pub(super) fn accepted(now: Instant) -> Self {
         Self {
             stage: Stage::Handshake(Vec::new()),
+            open: None,
+            user: None,
+            known_to_hub: false,
             outbox: Outbox::default(),
             since: now,
             heard: now,
@@ -75,11 +83,11 @@ impl Link {
 
     /// What its time brings next, and when.
     pub(super) fn due(&self, limits: &Limits) -> (Instant, Due) {
-        let open = match &self.stage {
+        match &self.stage {
             Stage::Handshake(_) => return (self.since + limits.handshake, Due::Handshake),
             Stage::Closing { .. } => return (self.since + limits.closing, Due::Closing),
-            Stage::Open(open) => open,
-        };
+            Stage::Open => {}
+        }
         let asked = self.heard.max(self.pinged);
         let mut due = (asked + limits.ping_after, Due::Ping);
         let mut sooner = |other: (Instant, Due)| {
@@ -88,12 +96,17 @@ impl Link {
             }
         };
         sooner((self.heard + limits.close_after, Due::Silence));
-        if open.session.is_formatless() {
+        if self.is_formatless() {
             sooner((self.since + limits.formatless, Due::Formatless));
-        } else if open.session.user().is_none() && !open.session.is_logging_in() {
+        } else if self.user.is_none() {
             sooner((self.since + limits.unauthenticated, Due::Unauthenticated));
         }
         due
+    }
+
+    fn is_formatless(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.session.is_formatless())
     }
 }
 

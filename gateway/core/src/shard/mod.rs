@@ -24,7 +24,9 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::base::{Action, Engine, Instant, LinkId, LinkRef, Payload, Peer, ShardId, Wheel};
+use crate::base::{
+    Action, Engine, Instant, LinkId, LinkRef, Payload, Peer, Random, ShardId, Wheel,
+};
 use crate::fanout::Fanout;
 use crate::hub::{FromShard, ToShard, Upward};
 use crate::protocol::{BodyReader, Method};
@@ -53,8 +55,13 @@ pub struct Shard {
     /// Half-closes and closes, after this batch's sends.
     endings: VecDeque<Ending>,
     counters: Counters,
+    random: Random,
+    /// The time of the input that is handled.
+    now: Instant,
+    // Scratch memory.
     body: BodyReader,
     answer: Vec<u8>,
+    frame: Vec<u8>,
 }
 
 /// A request that waits for the hub.
@@ -74,7 +81,7 @@ enum Ending {
 
 impl Shard {
     /// A shard without links.
-    pub fn new(id: ShardId, config: Arc<Config>, now: Instant) -> Self {
+    pub fn new(id: ShardId, config: Arc<Config>, random: Random, now: Instant) -> Self {
         Self {
             id,
             links: Table::new(),
@@ -88,8 +95,11 @@ impl Shard {
             posts: VecDeque::new(),
             endings: VecDeque::new(),
             counters: Counters::default(),
+            random,
+            now,
             body: BodyReader::new(),
             answer: Vec::new(),
+            frame: Vec::new(),
             config,
         }
     }
@@ -151,6 +161,7 @@ impl Engine for Shard {
             self.counters.refuse(Refused::GoingDown);
             return None;
         }
+        self.now = now;
         self.counters.accepted += 1;
         let id = self.links.insert(Link::accepted(now));
         self.schedule(id);
@@ -158,25 +169,32 @@ impl Engine for Shard {
     }
 
     fn receive(&mut self, link: LinkId, bytes: &mut [u8], now: Instant) {
-        self.handle_bytes(link, bytes, now);
+        self.now = now;
+        self.handle_bytes(link, bytes);
     }
 
     fn closed(&mut self, link: LinkId, now: Instant) {
-        self.forget(link, now);
+        self.now = now;
+        self.forget(link);
     }
 
     fn message(&mut self, message: ToShard, now: Instant) {
-        self.handle_hub(message.what, now);
+        self.now = now;
+        self.handle_hub(message.what);
     }
 
     fn timeout(&mut self, now: Instant) {
-        self.handle_timeout(now);
+        self.now = now;
+        self.handle_timeout();
     }
 
     fn next_timeout(&self) -> Option<Instant> {
         let numbers = self.numbers.flush_at();
-        let drain = self.drain.as_ref().map(Drain::next);
-        [self.wheel.next(), numbers, drain].into_iter().flatten().min()
+        let drain = self.drain.as_ref().and_then(Drain::next);
+        [self.wheel.next(), numbers, drain]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn poll_action(&mut self) -> Option<Action<FromShard>> {
@@ -203,16 +221,20 @@ impl Engine for Shard {
 
     fn unsent(&mut self, link: LinkId, payload: &Payload, sent: usize) {
         if let Some(entry) = self.links.get_mut(link)
-            && self.fanout.unsent(&mut entry.outbox, payload, sent).is_err()
+            && self
+                .fanout
+                .unsent(&mut entry.outbox, payload, sent)
+                .is_err()
         {
             self.drop_slow(link);
         }
     }
 
-    fn writable(&mut self, link: LinkId, _now: Instant) {
+    fn writable(&mut self, link: LinkId, now: Instant) {
+        self.now = now;
         if let Some(entry) = self.links.get_mut(link) {
             self.fanout.writable(link, &mut entry.outbox);
-            if matches!(entry.stage, Stage::Closing { shutdown: true, .. }) {
+            if matches!(entry.stage, Stage::Closing { shutdown: true }) {
                 self.endings.push_back(Ending::Shutdown(link));
             }
         }

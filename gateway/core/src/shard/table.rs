@@ -83,6 +83,7 @@ mod tests {
         assert_eq!(new.slot, old.slot);
         assert_eq!(table.get_mut(old), None);
         assert_eq!(table.remove(old), None);
-        assert_eq!((table.get_mut(new), table.len()), (Some(&mut "new"), 1));
+        assert_eq!(table.get_mut(new), Some(&mut "new"));
+        assert_eq!(table.len(), 1);
     }
 }
