@@ -47,8 +47,8 @@ fn peer(role: Role, input: Vec<u8>) -> WebSocket<Memory> {
         Role::Client => protocol::Role::Client,
     };
     let config = WebSocketConfig::default()
-        .max_frame_size(None)
-        .max_message_size(None);
+        .max_frame_size(Some(1 << 20))
+        .max_message_size(Some(1 << 20));
     WebSocket::from_raw_socket(stream, role, Some(config))
 }
 
@@ -189,8 +189,7 @@ proptest! {
                 Err(_) => break true,
             }
         };
-        let limits = Limits { frame_bytes_max: u32::MAX, message_bytes_max: u32::MAX };
-        let mut inbound = Inbound::new(Role::Server, limits, Binary::Accept);
+        let mut inbound = Inbound::new(Role::Server, Limits::default(), Binary::Accept);
         let mut ours = Vec::new();
         let result = inbound.receive(&mut bytes, |incoming| {
             ours.push(from_incoming(incoming));
