@@ -7,7 +7,7 @@ use okgate_core::protocol::{BodyReader, Method, parse_user_request, peek};
 
 /// A `ping` as browser libraries send it, 147 bytes.
 fn short_message() -> Vec<u8> {
-    let message = br#"["ping",{"qid":"EFD478CE-C7D9-4103-91D8-1BAC7528AC49","userlogin":"admin","userid":"1bac7528-c7d9-4103-91d8-efd478ceac49","timestamp":142857142857}]"#;
+    let message = br#"["ping",{"qid":"EFD478CE-C7D9-4103-91D8-1BAC7528AC49","userlogin":"admin","userid":"1bac7528-c7d9-4103-91d8-efd478ceac49","timestamp":14285714285}]"#;
     assert_eq!(message.len(), 147);
     message.to_vec()
 }
@@ -18,9 +18,10 @@ fn long_message() -> Vec<u8> {
     let mut number = 100;
     while message.len() < 4096 {
         let comma = if number == 100 { "" } else { "," };
-        message += &format!(
+        let row = format!(
             r#"{comma}{{"id":"1bac7528-c7d9-4103-91d8-efd478ce{number:04}","number":"{number}","caption":"Отдел продаж","type":0,"state":1,"isgroup":false}}"#
         );
+        message.push_str(&row);
         number += 1;
     }
     message += "]}]";
