@@ -5,6 +5,7 @@ parser: it knows brackets, paths and attributes, which is all that the checks as
 """
 
 import argparse
+import os
 import re
 from pathlib import Path
 
@@ -32,12 +33,12 @@ def root_argument(description):
 def project_files(root, *suffixes):
     """Every file of the project below `root`, in order; with suffixes only those."""
     found = []
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        if SKIPPED_DIRECTORIES.intersection(parts) or not path.is_file() or path.is_symlink():
-            continue
-        if not suffixes or path.suffix in suffixes:
-            found.append(path)
+    for directory, below, names in os.walk(root):
+        below[:] = [name for name in below if name not in SKIPPED_DIRECTORIES]
+        for path in (Path(directory, name) for name in names if name not in SKIPPED_DIRECTORIES):
+            if (not suffixes or path.suffix in suffixes) and path.is_file() and not path.is_symlink():
+                found.append(path)
+    found.sort()
     return found
 
 
