@@ -31,8 +31,15 @@ as_root() {
   fi
 }
 
-require_root() {
-  [ "$(id -u)" = 0 ] || fail "$1 needs root (chroot and mounts): run it as root or with sudo"
+# Goes on as root: where this is another user, the script starts again under sudo, with the project's variables.
+become_root() {
+  [ "$(id -u)" != 0 ] || return 0
+  command -v sudo >/dev/null || fail "chroots and mounts need root, and there is no sudo: run this script as root"
+  local name variables=()
+  for name in $(compgen -e); do
+    case $name in OKGATE_* | CI | PATH | HOME | CARGO_HOME | RUSTUP_HOME | CARGO_TARGET_DIR) variables+=("$name=${!name}") ;; esac
+  done
+  exec sudo env "${variables[@]}" "$0" "$@"
 }
 
 # The address that this machine's own apt takes Debian's packages from.

@@ -70,7 +70,9 @@ class Round:
             number = self.numbers[(self.next + offset) % len(self.numbers)]
             if number not in busy:
                 self.next = (self.next + offset + 1) % len(self.numbers)
-                self.current[number] = (self.gateway.ring(next(self.callers), number), now)
+                caller = next(self.callers)
+                self.current[number] = (self.gateway.ring(caller, number), now)
+                print(f"rang {number} for {caller}", flush=True)
                 return
 
 
