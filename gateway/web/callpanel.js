@@ -31,6 +31,7 @@ export class CallPanel {
     const before = this.#phone;
     this.#phone = phone;
     this.#panel.dataset.kind = phone.kind;
+    this.#panel.toggleAttribute("data-idle", IDLE.has(phone.kind));
     setText(byId("call-kind"), strings.call.kinds[phone.kind]);
     this.#showParty(phone);
     const heldBeside = phone.held && phone.kind !== "held";
