@@ -7,9 +7,9 @@
 
 import { CallPanel } from "./callpanel.js";
 import { Directory } from "./directory.js";
-import { byId, setText } from "./dom.js";
+import { byId, isOff, setOff, setText } from "./dom.js";
 import { LinkNotice, clearFailure, showFailure } from "./notices.js";
-import { ErrorNumber, OkgateClient } from "./okgate.js";
+import { ErrorNumber, OkgateClient, OkgateError } from "./okgate.js";
 import { dialledNumber, phoneOf } from "./phone.js";
 import { Presence } from "./presence.js";
 import { fillTexts, inWords, strings } from "./strings.js";
@@ -73,8 +73,7 @@ function listen(link) {
   link.on("client.status", showStatus);
   link.on("client.ready", onReady);
   link.on("client.rejected", () => {
-    forgetSession();
-    showView("signin");
+    leave();
     setText(byId("signin-error"), strings.signIn.sessionOver);
   });
   link.on("userstatechanged", (state) => {
@@ -115,16 +114,25 @@ async function signIn(event) {
 }
 
 async function signOut() {
+  leave();
+  await client.logout();
+}
+
+/** Nothing of the last user stays on the page. */
+function leave() {
   forgetSession();
   phone = null;
+  callerNames.clear();
+  clearFailure();
   showView("signin");
-  await client.logout();
 }
 
 /** After each login: everything is read again, in one batch on the link; events were subscribed before. */
 async function onReady(session) {
   keepSession(session);
+  const signedIn = document.body.dataset.view === "signin";
   if (document.body.dataset.view !== "desk") showView("desk");
+  if (signedIn) byId("desk").focus();
   try {
     const [, me, reasons, state, numbers, users] = await Promise.all([
       readLine(),
@@ -160,7 +168,7 @@ function showPhone() {
 function showCallable() {
   const callable = online && phone?.kind === "ready";
   directory.setCallable(callable);
-  byId("dial").querySelector("button").disabled = !callable;
+  setOff(byId("dial").querySelector("button"), !callable);
 }
 
 function rememberCaller(chainid, callername) {
@@ -184,10 +192,12 @@ async function submitDial(event) {
   event.preventDefault();
   const field = byId("dial-number");
   const number = dialledNumber(field.value);
-  setText(byId("dial-error"), number || !field.value.trim() ? "" : strings.dial.invalid);
-  field.setAttribute("aria-invalid", String(Boolean(field.value.trim() && !number)));
+  const wrong = Boolean(field.value.trim() && !number);
+  const notNow = number && isOff(event.target.querySelector("button"));
+  field.setAttribute("aria-invalid", String(wrong));
+  setText(byId("dial-error"), (wrong && strings.dial.invalid) || (notNow && strings.dial.notNow) || "");
   if (!number) field.focus();
-  else if (await dial(number)) field.value = "";
+  else if (!notNow && (await dial(number))) field.value = "";
 }
 
 /** My own phone rings first, then the other one. */
@@ -222,6 +232,7 @@ function onShortcut(event) {
 
 function showView(view) {
   document.body.dataset.view = view;
+  document.title = strings.product;
   if (view === "signin") byId("signin-login").focus();
 }
 
@@ -240,7 +251,7 @@ function oneAtATime(read) {
       try {
         await read();
       } catch (error) {
-        if (!(error.number in strings.reasons)) throw error;
+        if (!(error instanceof OkgateError)) throw error;
         // The link is gone or the line unknown: the next event or login reads anew.
       }
     } while (again);

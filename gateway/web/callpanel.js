@@ -5,7 +5,7 @@
  * (a key of `strings.call.actions`). The panel keeps its place and height in every state, and a ring never takes the focus.
  */
 
-import { announce, byId, element, icon, setText } from "./dom.js";
+import { announce, byId, element, icon, isOff, setOff, setText } from "./dom.js";
 import { duration, readableNumber } from "./phone.js";
 import { strings } from "./strings.js";
 
@@ -45,7 +45,7 @@ export class CallPanel {
   /** While the link is lost no action can be carried out; the picture stays. */
   setOffline(offline) {
     this.#offline = offline;
-    for (const button of this.#actions.children) button.disabled = offline;
+    for (const button of this.#actions.children) setOff(button, offline);
   }
 
   /**
@@ -56,7 +56,7 @@ export class CallPanel {
    */
   press(actions) {
     const button = actions.map((action) => this.#actions.querySelector(`[data-action=${action}]`)).find(Boolean);
-    if (!button || button.disabled) return false;
+    if (!button || isOff(button)) return false;
     button.click();
     return true;
   }
@@ -87,12 +87,13 @@ export class CallPanel {
   #button(action) {
     const { look, symbol, key } = ACTIONS[action];
     const press = async () => {
-      button.disabled = true;
+      if (isOff(button)) return;
+      setOff(button, true);
       await this.#act(action);
-      button.disabled = this.#offline;
+      setOff(button, this.#offline);
     };
     const button = element("button",
-      { type: "button", class: `button button-${look}`, "data-action": action, disabled: this.#offline, "aria-keyshortcuts": key && `Alt+${key}`, click: press },
+      { type: "button", class: `button button-${look}`, "data-action": action, "aria-disabled": String(this.#offline), "aria-keyshortcuts": key && `Alt+${key}`, click: press },
       icon(symbol), element("span", {}, strings.call.actions[action]));
     if (key) button.append(element("kbd", { "aria-hidden": "true" }, `Alt ${key}`));
     return button;

@@ -5,7 +5,7 @@
  * `getpbxnumbers`, changes of numbers' states, the search text. Goes out: the number to call.
  */
 
-import { byId, element, icon, setText } from "./dom.js";
+import { byId, element, icon, isOff, setOff, setText } from "./dom.js";
 import { initials } from "./callpanel.js";
 import { stateName } from "./phone.js";
 import { strings } from "./strings.js";
@@ -17,6 +17,7 @@ export class Directory {
   /** @type {Map<string, {node: HTMLElement, state: string, words: string, group: object}>} by number */
   #rows = new Map();
   #groups = [];
+  #shape = "";
   #call;
   #callable = false;
 
@@ -33,8 +34,16 @@ export class Directory {
    * @param {string} myUserId I am not my own colleague
    */
   fill(users, numbers, myUserId) {
+    const groups = groupsOf(users, numbers, myUserId);
+    const shape = JSON.stringify(groups, (key, value) => (key === "state" ? undefined : value));
+    if (shape === this.#shape) {
+      // The same people, as after a reconnection: the rows stay, and with them the focus.
+      this.setStates(numbers.map(({ number, state }) => ({ num: number, numstateid: state })));
+      return;
+    }
+    this.#shape = shape;
     this.#rows.clear();
-    this.#groups = groupsOf(users, numbers, myUserId).map((group) => this.#section(group));
+    this.#groups = groups.map((group) => this.#section(group));
     this.#list.replaceChildren(...this.#groups.map(({ node }) => node));
     this.#groups.forEach((group) => this.#count(group));
     this.#filter();
@@ -55,7 +64,7 @@ export class Directory {
   /** Calls can be started only while the own phone is free. */
   setCallable(callable) {
     this.#callable = callable;
-    for (const button of this.#list.querySelectorAll(".person-call")) button.disabled = !callable;
+    for (const button of this.#list.querySelectorAll(".person-call")) setOff(button, !callable);
   }
 
   #section({ name, entries }) {
@@ -75,13 +84,15 @@ export class Directory {
 
   #row({ name, number, state, service }, group) {
     const stateText = element("span", { class: "person-state" }, service ?? "");
+    const label = strings.colleagues.call(name, number);
+    const call = () => isOff(button) || this.#call(number);
     const button = element("button",
-      { type: "button", class: "button button-plain person-call", "aria-label": strings.colleagues.call(name, number), title: strings.colleagues.call(name, number), disabled: !this.#callable, click: () => this.#call(number) },
+      { type: "button", class: "button button-plain person-call", "aria-label": label, title: label, "aria-disabled": String(!this.#callable), click: call },
       icon("phone"));
     const avatar = element("span", { class: "avatar", "aria-hidden": "true" }, service ? icon("people") : initials(name));
     const node = element("li", { class: "person", "data-number": number }, avatar,
       element("div", { class: "person-words" },
-        element("p", { class: "person-name" }, name),
+        element("p", { class: "person-name", title: name }, name),
         element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText)),
       button);
     const row = { node, stateText, group, service, state: "", words: `${name} ${number}`.toLowerCase() };

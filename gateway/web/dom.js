@@ -38,6 +38,22 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/**
+ * Switches a button off without taking the focus from it: someone at the keyboard stays where they are.
+ * Its handler asks {@link isOff}.
+ *
+ * @param {HTMLElement} button
+ * @param {boolean} off
+ */
+export function setOff(button, off) {
+  button.setAttribute("aria-disabled", String(off));
+}
+
+/** @returns {boolean} */
+export function isOff(button) {
+  return button.getAttribute("aria-disabled") === "true";
+}
+
 /** @returns {HTMLElement} */
 export function byId(id) {
   return document.getElementById(id);

@@ -5,6 +5,7 @@
  */
 
 const english = {
+  language: "en",
   product: "okgate",
   signIn: {
     title: "Sign in",
@@ -73,6 +74,7 @@ const english = {
     placeholder: "Enter a number",
     submit: "Call",
     invalid: "A number has digits, and may have +, * and #.",
+    notNow: "A call can be started once your phone is free.",
   },
   colleagues: {
     title: "Colleagues",
@@ -151,11 +153,12 @@ export function inWords(error, wanted = "") {
 }
 
 /**
- * Fills the elements of the document that name a text: `data-text`, `data-label`, `data-placeholder`.
+ * Says which language the document is in, and fills the elements that name a text: `data-text`, `data-label`, `data-placeholder`.
  *
  * @param {ParentNode} root
  */
 export function fillTexts(root) {
+  document.documentElement.lang = strings.language;
   const text = (path) => path.split(".").reduce((value, key) => value[key], strings);
   for (const node of root.querySelectorAll("[data-text]")) node.textContent = text(node.dataset.text);
   for (const node of root.querySelectorAll("[data-label]")) node.setAttribute("aria-label", text(node.dataset.label));
