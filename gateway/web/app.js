@@ -286,9 +286,16 @@ const CALLER_NAMES_MAX = 50;
 
 /** After each of these the line's picture is read (protocol 6.6). */
 const LINE_EVENTS = [
-  "linestatechanged", "flashstatechanged",
-  "phoneevent_ringstarted", "phoneevent_ringstopped", "phoneevent_commstarted", "phoneevent_commstopped",
-  "phoneevent_acmcallstarted", "phoneevent_acmcallstopped", "phoneevent_ivrstarted", "phoneevent_ivrstopped",
+  "linestatechanged",
+  "flashstatechanged",
+  "phoneevent_ringstarted",
+  "phoneevent_ringstopped",
+  "phoneevent_commstarted",
+  "phoneevent_commstopped",
+  "phoneevent_acmcallstarted",
+  "phoneevent_acmcallstopped",
+  "phoneevent_ivrstarted",
+  "phoneevent_ivrstopped",
 ];
 
 const METHODS = {

@@ -92,9 +92,19 @@ export class CallPanel {
       await this.#act(action);
       setOff(button, this.#offline);
     };
-    const button = element("button",
-      { type: "button", class: `button button-${look}`, "data-action": action, "aria-disabled": String(this.#offline), "aria-keyshortcuts": key && `Alt+${key}`, click: press },
-      icon(symbol), element("span", {}, strings.call.actions[action]));
+    const button = element(
+      "button",
+      {
+        type: "button",
+        class: `button button-${look}`,
+        "data-action": action,
+        "aria-disabled": String(this.#offline),
+        "aria-keyshortcuts": key && `Alt+${key}`,
+        click: press,
+      },
+      icon(symbol),
+      element("span", {}, strings.call.actions[action]),
+    );
     if (key) button.append(element("kbd", { "aria-hidden": "true" }, `Alt ${key}`));
     return button;
   }
@@ -131,16 +141,18 @@ export class CallPanel {
 /** What can be done at this moment, the most likely first. */
 function actionsOf({ kind, held }) {
   if (kind === "talk" && held) return ["swap", "connect"];
-  return {
-    ring: ["answer", "decline"],
-    backring: ["answer", "cancel"],
-    backcall: ["cancel"],
-    call: ["end"],
-    talk: ["hold", "end"],
-    held: ["takeBack", "end"],
-    waiting: ["end"],
-    menu: ["end"],
-  }[kind] ?? [];
+  return (
+    {
+      ring: ["answer", "decline"],
+      backring: ["answer", "cancel"],
+      backcall: ["cancel"],
+      call: ["end"],
+      talk: ["hold", "end"],
+      held: ["takeBack", "end"],
+      waiting: ["end"],
+      menu: ["end"],
+    }[kind] ?? []
+  );
 }
 
 function spoken({ name, number, conference }) {
@@ -153,7 +165,12 @@ function spoken({ name, number, conference }) {
  */
 export function initials(name) {
   const words = name.split(/[\s.]+/).filter((word) => /^\p{L}/u.test(word));
-  return words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("") || "#";
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => [...word][0].toUpperCase())
+      .join("") || "#"
+  );
 }
 
 const ACTIONS = {

@@ -70,8 +70,12 @@ export class Directory {
   #section({ name, entries }) {
     const count = element("span", { class: "department-count" });
     const people = element("ul", { class: "people" });
-    const node = element("section", { class: "department" },
-      element("h3", { class: "department-name" }, element("span", {}, name), count), people);
+    const node = element(
+      "section",
+      { class: "department" },
+      element("h3", { class: "department-name" }, element("span", {}, name), count),
+      people,
+    );
     const group = { node, count, rows: [] };
     for (const entry of entries) {
       const row = this.#row(entry, group);
@@ -86,15 +90,35 @@ export class Directory {
     const stateText = element("span", { class: "person-state" }, service ?? "");
     const label = strings.colleagues.call(name, number);
     const call = () => isOff(button) || this.#call(number);
-    const button = element("button",
-      { type: "button", class: "button button-plain person-call", "aria-label": label, title: label, "aria-disabled": String(!this.#callable), click: call },
-      icon("phone"));
-    const avatar = element("span", { class: "avatar", "aria-hidden": "true" }, service ? icon("people") : initials(name));
-    const node = element("li", { class: "person", "data-number": number }, avatar,
-      element("div", { class: "person-words" },
+    const button = element(
+      "button",
+      {
+        type: "button",
+        class: "button button-plain person-call",
+        "aria-label": label,
+        title: label,
+        "aria-disabled": String(!this.#callable),
+        click: call,
+      },
+      icon("phone"),
+    );
+    const avatar = element(
+      "span",
+      { class: "avatar", "aria-hidden": "true" },
+      service ? icon("people") : initials(name),
+    );
+    const node = element(
+      "li",
+      { class: "person", "data-number": number },
+      avatar,
+      element(
+        "div",
+        { class: "person-words" },
         element("p", { class: "person-name", title: name }, name),
-        element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText)),
-      button);
+        element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText),
+      ),
+      button,
+    );
     const row = { node, stateText, group, service, state: "", words: `${name} ${number}`.toLowerCase() };
     if (!service) {
       avatar.append(element("span", { class: "dot" }));
@@ -129,7 +153,10 @@ export class Directory {
       found += shown;
     }
     this.#empty.hidden = found > 0;
-    setText(this.#empty, this.#rows.size ? strings.colleagues.nothingFound(this.#find.value.trim()) : strings.colleagues.empty);
+    setText(
+      this.#empty,
+      this.#rows.size ? strings.colleagues.nothingFound(this.#find.value.trim()) : strings.colleagues.empty,
+    );
   }
 
   /** Arrow keys walk through the call buttons, so that Tab need not. */
@@ -167,7 +194,11 @@ function groupsOf(users, numbers, myUserId) {
   }
   const services = numbers
     .filter(({ type, number }) => strings.colleagues.types[type] && !owned.has(String(number)))
-    .map(({ type, number, caption }) => ({ name: caption || String(number), number: String(number), service: strings.colleagues.types[type] }));
+    .map(({ type, number, caption }) => ({
+      name: caption || String(number),
+      number: String(number),
+      service: strings.colleagues.types[type],
+    }));
   return services.length ? [...groups, { name: strings.colleagues.services, entries: services }] : groups;
 }
 

@@ -29,8 +29,10 @@ export function passwordBytes(text) {
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);
     if (unit < 0x80) bytes.push(unit);
-    else if (unit === 0x0401) bytes.push(0xa8); // Ё
-    else if (unit === 0x0451) bytes.push(0xb8); // ё
+    else if (unit === 0x0401)
+      bytes.push(0xa8); // Ё
+    else if (unit === 0x0451)
+      bytes.push(0xb8); // ё
     else if (unit > 0x0400) bytes.push((unit - 848) & 0xff);
     // U+0080 to U+0400 are dropped.
   }

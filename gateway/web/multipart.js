@@ -101,15 +101,18 @@ export function splitMultipart(text, messageId, packetLength = 2048) {
   const packetcount = Math.ceil(encoded.length / packetLength);
   return Array.from({ length: packetcount }, (_, packetnumber) => {
     const content = encoded.slice(packetnumber * packetLength, (packetnumber + 1) * packetLength);
-    return JSON.stringify(["multipart", {
-      "message-id": messageId,
-      packetcount,
-      packetnumber,
-      "content-type": "text/json; charset=utf-8",
-      "content-transfer-encoding": "base64",
-      "content-length": content.length,
-      content,
-    }]);
+    return JSON.stringify([
+      "multipart",
+      {
+        "message-id": messageId,
+        packetcount,
+        packetnumber,
+        "content-type": "text/json; charset=utf-8",
+        "content-transfer-encoding": "base64",
+        "content-length": content.length,
+        content,
+      },
+    ]);
   });
 }
 

@@ -18,7 +18,11 @@ export class LinkNotice {
 
   /** @param {() => void} retry */
   constructor(retry) {
-    const button = element("button", { type: "button", class: "button button-small", click: retry }, strings.link.retryNow);
+    const button = element(
+      "button",
+      { type: "button", class: "button button-small", click: retry },
+      strings.link.retryNow,
+    );
     this.#node.append(element("span", { class: "notice-dot", "aria-hidden": "true" }), this.#text, this.#count, button);
   }
 
@@ -56,7 +60,11 @@ export function showFailure(text) {
   const notice = element("div", { class: "notice notice-failure" }, element("span", { class: "notice-text" }, text));
   const close = () => notice.remove();
   notice.append(
-    element("button", { type: "button", class: "button button-plain", "aria-label": strings.dismiss, click: close }, icon("close")),
+    element(
+      "button",
+      { type: "button", class: "button button-plain", "aria-label": strings.dismiss, click: close },
+      icon("close"),
+    ),
   );
   byId("failure-notice").replaceChildren(notice);
   setTimeout(close, FAILURE_SHOWN_MS);

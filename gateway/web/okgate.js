@@ -32,6 +32,16 @@ import { MultipartError, MultipartReader, splitMultipart } from "./multipart.js"
  */
 
 /**
+ * By password, by a session that was kept, or by a token that the CRM handed to the page.
+ *
+ * @typedef {object} Credentials
+ * @property {string} [userlogin]
+ * @property {string} [password]
+ * @property {string} [sessionid]
+ * @property {string} [token]
+ */
+
+/**
  * @typedef {object} LinkStatus
  * @property {"closed" | "connecting" | "online" | "waiting"} state `waiting`: lost, the next try comes at `retryAt`
  * @property {number} [retryAt] epoch milliseconds
@@ -43,7 +53,7 @@ import { MultipartError, MultipartReader, splitMultipart } from "./multipart.js"
  * @property {number} [requestTimeoutMs] an answer must come within this (10 s)
  * @property {number} [connectTimeoutMs] the link must be up within this (10 s)
  * @property {number} [pingIntervalMs] how often a `ping` goes out (15 s)
- * @property {number} [silenceMs] how long the gateway may be silent after a `ping` before the link counts as dead (10 s)
+ * @property {number} [silenceMs] how long it may be silent after a `ping` before the link counts as dead (10 s)
  * @property {number} [backoffMinMs] bound of the first waiting time (500 ms); it doubles with each failure
  * @property {number} [backoffMaxMs] bound of the waiting time (30 s)
  * @property {number} [multipartOver] requests longer than this go out in packets (64 KiB)
@@ -116,7 +126,7 @@ export class OkgateClient {
   /**
    * Opens the link and logs in; one try. Afterwards the link is kept: it is restored whenever it is lost.
    *
-   * @param {{userlogin: string, password: string} | {userlogin: string, sessionid: string} | {userlogin?: string, token: string}} credentials
+   * @param {Credentials} credentials
    * @returns {Promise<Session>}
    * @throws {OkgateError} 503 when there is no gateway to be reached, else the gateway's refusal
    */
@@ -249,7 +259,7 @@ export class OkgateClient {
     const answer = await this.request("login", fields);
     const { userlogin, userid, sessionid } = answer;
     this.#session = { userlogin, userid, sessionid };
-    for (let agreed = 0; agreed < this.#subscriptions.size; ) {
+    for (let agreed = 0; agreed < this.#subscriptions.size;) {
       const names = [...this.#subscriptions];
       await this.request("subscribeevent", { eventmethod: names });
       agreed = names.length;
@@ -435,7 +445,8 @@ export class OkgateClient {
   }
 }
 
-function loginFields({ userlogin, password, sessionid, token }) {
+/** @param {Credentials} credentials */
+function loginFields({ userlogin, password = "", sessionid, token }) {
   if (token !== undefined) return { ...(userlogin && { userlogin }), token };
   if (sessionid !== undefined) return { userlogin, sessionid };
   return { userlogin, ...passwordHashes(password) };
@@ -445,8 +456,8 @@ function loginFields({ userlogin, password, sessionid, token }) {
 function parseMessage(text) {
   try {
     const message = JSON.parse(text);
-    const valid = Array.isArray(message) && typeof message[0] === "string" && typeof message[1] === "object" && message[1];
-    return valid ? message : null;
+    const [name, fields] = Array.isArray(message) ? message : [];
+    return typeof name === "string" && typeof fields === "object" && fields ? [name, fields] : null;
   } catch {
     return null;
   }

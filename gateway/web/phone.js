@@ -59,7 +59,13 @@ function partyOf(fields, eventName = "") {
   const conference = truth(fields.isconference) || Boolean(fields.conferencename);
   const number = String(fields.number ?? fields.callerid ?? fields.conferenceroom ?? "");
   const names = [
-    fields.username, eventName, fields.name, fields.simplename, fields.caption, fields.conferencename, fields.ivrname,
+    fields.username,
+    eventName,
+    fields.name,
+    fields.simplename,
+    fields.caption,
+    fields.conferencename,
+    fields.ivrname,
   ];
   const name = names.map((candidate) => String(candidate ?? "").trim()).find((text) => text && text !== number) ?? "";
   return { name, number, conference };

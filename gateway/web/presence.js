@@ -90,12 +90,17 @@ export class Presence {
         lunchreasonid: Number(id),
       }),
     );
-    if (reasonItems.length === 0) reasonItems.push(this.#item("break", strings.states.break, onBreak, { userstateid: 2 }));
+    if (reasonItems.length === 0)
+      reasonItems.push(this.#item("break", strings.states.break, onBreak, { userstateid: 2 }));
     this.#menu.replaceChildren(
       this.#item("ready", strings.states.ready, chosen === "ready", { userstateid: 1 }),
       this.#item("dnd", strings.states.dnd, chosen === "dnd", { userstateid: 3 }),
-      element("div", { role: "group", "aria-labelledby": "state-menu-breaks" },
-        element("p", { id: "state-menu-breaks", class: "menu-title" }, strings.breakReasons), ...reasonItems),
+      element(
+        "div",
+        { role: "group", "aria-labelledby": "state-menu-breaks" },
+        element("p", { id: "state-menu-breaks", class: "menu-title" }, strings.breakReasons),
+        ...reasonItems,
+      ),
     );
   }
 
@@ -104,9 +109,21 @@ export class Presence {
       this.#toggle(false);
       this.#choose(fields);
     };
-    return element("button",
-      { type: "button", class: "menu-item", role: "menuitemradio", tabindex: "-1", "aria-checked": String(checked), "data-state": state, click: choose },
-      element("span", { class: "dot" }), element("span", { class: "menu-text" }, text), icon("check"));
+    return element(
+      "button",
+      {
+        type: "button",
+        class: "menu-item",
+        role: "menuitemradio",
+        tabindex: "-1",
+        "aria-checked": String(checked),
+        "data-state": state,
+        click: choose,
+      },
+      element("span", { class: "dot" }),
+      element("span", { class: "menu-text" }, text),
+      icon("check"),
+    );
   }
 
   /** Below the button, within the window. */

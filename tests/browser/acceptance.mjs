@@ -22,8 +22,14 @@ before(async () => {
   browser = await chromium.launch({
     executablePath: process.env.OKGATE_CHROMIUM ?? "/usr/bin/chromium",
     args: [
-      "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
     ],
   });
 });
@@ -131,7 +137,12 @@ describe("an outside call to anna", () => {
     await outsideCall("89031112233");
     await phoneShows(annaOne, "ring");
     await assertParty(annaOne, CALLERS[89031112233], "89031112233");
-    for (const [key, kind] of [["Alt+KeyA", "talk"], ["Alt+KeyH", "held"], ["Alt+KeyH", "talk"], ["Alt+KeyX", "ready"]]) {
+    for (const [key, kind] of [
+      ["Alt+KeyA", "talk"],
+      ["Alt+KeyH", "held"],
+      ["Alt+KeyH", "talk"],
+      ["Alt+KeyX", "ready"],
+    ]) {
       await annaOne.keyboard.press(key);
       await phoneShows(annaOne, kind);
     }
@@ -250,10 +261,12 @@ async function seconds(page) {
 }
 
 function layout(page) {
-  return page.evaluate(() => ["#call", ".dial", ".colleagues"].map((selector) => {
-    const { x, y, width, height } = document.querySelector(selector).getBoundingClientRect();
-    return { selector, x, y, width, height };
-  }));
+  return page.evaluate(() =>
+    ["#call", ".dial", ".colleagues"].map((selector) => {
+      const { x, y, width, height } = document.querySelector(selector).getBoundingClientRect();
+      return { selector, x, y, width, height };
+    }),
+  );
 }
 
 async function shot(page, name) {

@@ -11,8 +11,20 @@ import { passwordHashes } from "../../gateway/web/md5.js";
 export const CALLERS = { 89274513158: "Ivan Golubev", 89031112233: "Мария Соколова" };
 
 export const USERS = [
-  { id: "11111111-1111-4111-8111-111111111101", login: "anna", name: "Anna Petrova", number: "101", password: "Anna-secret" },
-  { id: "11111111-1111-4111-8111-111111111102", login: "boris", name: "Boris Klimov", number: "102", password: "Борис" },
+  {
+    id: "11111111-1111-4111-8111-111111111101",
+    login: "anna",
+    name: "Anna Petrova",
+    number: "101",
+    password: "Anna-secret",
+  },
+  {
+    id: "11111111-1111-4111-8111-111111111102",
+    login: "boris",
+    name: "Boris Klimov",
+    number: "102",
+    password: "Борис",
+  },
 ];
 
 /**
@@ -96,18 +108,25 @@ name = "Training"
 function programFrom(variable) {
   const path = process.env[variable];
   if (!path || !isAbsolute(path)) {
-    throw new Error(`${variable} must be the absolute path of the built program; it is ${path ? `"${path}"` : "not set"}`);
+    throw new Error(
+      `${variable} must be the absolute path of the built program; it is ${path ? `"${path}"` : "not set"}`,
+    );
   }
   return path;
 }
 
 /** Free ports on loopback, all held at the same time so that no two are equal. */
 async function freePorts(roles) {
-  const servers = await Promise.all(roles.map(() => new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => resolve(server));
-  })));
+  const servers = await Promise.all(
+    roles.map(
+      () =>
+        new Promise((resolve, reject) => {
+          const server = createServer();
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
   const ports = servers.map((server) => server.address().port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return Object.fromEntries(roles.map((role, index) => [role, ports[index]]));
@@ -153,7 +172,8 @@ async function until(what, programs, attempt) {
     } catch (error) {
       const output = programs.map((program) => program.output).join("\n---\n");
       if (programs.some((program) => program.ended)) throw new Error(`a program ended before ${what}:\n${output}`);
-      if (Date.now() > deadline) throw new Error(`not within ${START_DEADLINE_MS} ms: ${what} (${error.message}):\n${output}`);
+      if (Date.now() > deadline)
+        throw new Error(`not within ${START_DEADLINE_MS} ms: ${what} (${error.message}):\n${output}`);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -5,13 +5,19 @@ import { test } from "node:test";
 import { MultipartError, MultipartReader, splitMultipart } from "../../gateway/web/multipart.js";
 
 const packetsOf = (text, length) => splitMultipart(text, "message-1", length).map((packet) => JSON.parse(packet)[1]);
-const longText = JSON.stringify(["availablemethods", { qid: "1", methods: Array(200).fill({ name: "Карточка клиента 😀" }) }]);
+const longText = JSON.stringify([
+  "availablemethods",
+  { qid: "1", methods: Array(200).fill({ name: "Карточка клиента 😀" }) },
+]);
 
 test("a split message comes back whole, every character intact", () => {
   const reader = new MultipartReader();
   const results = packetsOf(longText, 2048).map((packet) => reader.accept(packet, 0));
   assert.ok(results.length > 3);
-  assert.deepEqual(results.slice(0, -1), results.slice(0, -1).map(() => null));
+  assert.deepEqual(
+    results.slice(0, -1),
+    results.slice(0, -1).map(() => null),
+  );
   assert.deepEqual(JSON.parse(results.at(-1)), JSON.parse(longText));
 });
 
@@ -35,16 +41,25 @@ test("packets of odd sizes, each encoded for itself and cutting a character in t
   const bytes = Buffer.from('["a",{"name":"Ёлка"}]');
   const cuts = [0, 14, 15, bytes.length];
   const reader = new MultipartReader();
-  const results = [0, 1, 2].map((number) => reader.accept({
-    "message-id": "m", packetcount: 3, packetnumber: number, content: bytes.subarray(cuts[number], cuts[number + 1]).toString("base64"),
-  }, 0));
+  const results = [0, 1, 2].map((number) =>
+    reader.accept(
+      {
+        "message-id": "m",
+        packetcount: 3,
+        packetnumber: number,
+        content: bytes.subarray(cuts[number], cuts[number + 1]).toString("base64"),
+      },
+      0,
+    ),
+  );
   assert.equal(results[2], bytes.toString());
 });
 
 test("two messages in pieces at the same time are kept apart", () => {
   const reader = new MultipartReader();
   const [first, second] = ["first".repeat(10), "second".repeat(10)].map((text, index) =>
-    splitMultipart(JSON.stringify([text, {}]), `message-${index}`, 32).map((packet) => JSON.parse(packet)[1]));
+    splitMultipart(JSON.stringify([text, {}]), `message-${index}`, 32).map((packet) => JSON.parse(packet)[1]),
+  );
   first.slice(0, -1).forEach((packet) => reader.accept(packet, 0));
   const secondResult = second.map((packet) => reader.accept(packet, 0)).at(-1);
   assert.equal(JSON.parse(secondResult)[0], "second".repeat(10));
@@ -68,5 +83,5 @@ test("an unfinished message that is too old makes room", () => {
   const packet = { "message-id": "old", packetcount: 2, packetnumber: 0, content: btoa("[") };
   reader.accept(packet, 0);
   assert.equal(reader.accept({ ...packet, "message-id": "new" }, 1001), null);
-  assert.equal(reader.accept({ ...packet, packetnumber: 1 , "message-id": "new", content: btoa("]") }, 1002), "[]");
+  assert.equal(reader.accept({ ...packet, packetnumber: 1, "message-id": "new", content: btoa("]") }, 1002), "[]");
 });

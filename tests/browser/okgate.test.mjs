@@ -71,7 +71,13 @@ const ANSWER_NAMES = { ping: "pong" };
 const ANNA = { userlogin: "anna", password: "Secret" };
 
 function clientOf(gateway, options = {}) {
-  return new OkgateClient({ url: "ws://gateway.test:4066/", WebSocket: gateway.WebSocket, backoffMinMs: 2, backoffMaxMs: 4, ...options });
+  return new OkgateClient({
+    url: "ws://gateway.test:4066/",
+    WebSocket: gateway.WebSocket,
+    backoffMinMs: 2,
+    backoffMaxMs: 4,
+    ...options,
+  });
 }
 
 /** The next event of this name that fits; fails after a deadline. */
@@ -118,7 +124,10 @@ test("a missing result counts as success", async (t) => {
 });
 
 test("a refusal carries number, message and method", async (t) => {
-  const client = await loggedIn(t, gatewayInMemory({ pbxanswercall: { result: 0, error: 409, errormsg: "nothing rings" } }));
+  const client = await loggedIn(
+    t,
+    gatewayInMemory({ pbxanswercall: { result: 0, error: 409, errormsg: "nothing rings" } }),
+  );
   await assert.rejects(client.request("pbxanswercall"), (error) => {
     assert.ok(error instanceof OkgateError);
     assert.deepEqual([error.number, error.message, error.method], [409, "nothing rings", "pbxanswercall"]);
@@ -127,7 +136,9 @@ test("a refusal carries number, message and method", async (t) => {
 });
 
 test("an error with a known qid fails that request, one without is an event", async (t) => {
-  const gateway = gatewayInMemory({ getversion: ({ qid }, link) => link.say("error", { qid, result: 0, error: 413, errormsg: "too big" }) });
+  const gateway = gatewayInMemory({
+    getversion: ({ qid }, link) => link.say("error", { qid, result: 0, error: 413, errormsg: "too big" }),
+  });
   const client = await loggedIn(t, gateway);
   await assert.rejects(client.request("getversion"), { number: 413 });
   const event = next(client, "client.error");
@@ -163,7 +174,7 @@ test("events reach their handlers until taken off; unknown ones and nonsense are
   const off = client.on("phoneevent_ringstarted", ({ callerid }) => seen.push(callerid));
   const [link] = gateway.links;
   link.say("neverheardof", {});
-  for (const nonsense of ["{", "[]", '["a"]', '["a",null]', '[1,{}]']) link.sayText(nonsense);
+  for (const nonsense of ["{", "[]", '["a"]', '["a",null]', "[1,{}]"]) link.sayText(nonsense);
   link.say("phoneevent_ringstarted", { callerid: "1" });
   await client.request("ping");
   off();
@@ -183,8 +194,13 @@ test("the gateway's ping is answered with all its fields", async (t) => {
 test("an answer in packets, the last first, is one answer", async (t) => {
   const gateway = gatewayInMemory({
     getpbxnumbers: ({ qid }, link) => {
-      const text = JSON.stringify(["getpbxnumbersresult", { qid, result: 1, numbers: Array(300).fill({ caption: "Отдел" }) }]);
-      splitMultipart(text, "m1").reverse().forEach((packet) => link.sayText(packet));
+      const text = JSON.stringify([
+        "getpbxnumbersresult",
+        { qid, result: 1, numbers: Array(300).fill({ caption: "Отдел" }) },
+      ]);
+      splitMultipart(text, "m1")
+        .reverse()
+        .forEach((packet) => link.sayText(packet));
     },
   });
   const client = await loggedIn(t, gateway);

@@ -6,7 +6,13 @@ import { dialledNumber, duration, phoneOf, readableNumber } from "../../gateway/
 
 const IDLE = { isautocall: false, isringing: false, iscommutated: false, iswaitinginflash: false, isconference: false };
 const party = { number: "89274513158", name: "Ivan Golubev" };
-const info = (linestatestr, abonent, rest = {}) => ({ linestatestr, chainid: "c1", isflashing: false, abonent: { ...IDLE, ...abonent }, ...rest });
+const info = (linestatestr, abonent, rest = {}) => ({
+  linestatestr,
+  chainid: "c1",
+  isflashing: false,
+  abonent: { ...IDLE, ...abonent },
+  ...rest,
+});
 
 test("each row of the ladders gives its state", () => {
   const rows = [
@@ -35,7 +41,9 @@ test("a reserved line with nobody on it changes nothing", () => {
 });
 
 test("flags and seconds may come as text", () => {
-  const phone = phoneOf(info("lsCommutated", { ...party, iscommutated: "1", isringing: "0" }, { timertalklensec: "42" }));
+  const phone = phoneOf(
+    info("lsCommutated", { ...party, iscommutated: "1", isringing: "0" }, { timertalklensec: "42" }),
+  );
   assert.deepEqual([phone.kind, phone.talkSeconds], ["talk", 42]);
 });
 
@@ -53,7 +61,13 @@ test("an unknown caller is a number without a name", () => {
 });
 
 test("a held party beside a talk is kept apart from it", () => {
-  const phone = phoneOf(info("lsCommutated", { number: "102", username: "Boris", iscommutated: true }, { isflashing: true, flashed: party }));
+  const phone = phoneOf(
+    info(
+      "lsCommutated",
+      { number: "102", username: "Boris", iscommutated: true },
+      { isflashing: true, flashed: party },
+    ),
+  );
   assert.deepEqual([phone.kind, phone.party.name, phone.held.name], ["talk", "Boris", "Ivan Golubev"]);
 });
 
