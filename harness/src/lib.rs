@@ -10,9 +10,13 @@ pub mod crm;
 pub mod error;
 pub mod gateway;
 pub mod journal;
+pub mod load;
 pub mod message;
 pub mod multipart;
 pub mod password;
+mod raw;
+pub mod reference_echo;
+pub mod report;
 pub mod tab;
 
 pub use error::{Error, Result};
