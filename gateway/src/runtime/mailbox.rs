@@ -1,0 +1,363 @@
+//! Messages between threads: bounded queues that wake a shard at once.
+//!
+//! A [`RingWaker`] ends the wait of one shard, wherever that shard waits; a
+//! write to an event descriptor happens only when the shard really sleeps, so
+//! a stream of messages costs one wake-up. A [`Mailbox`] feeds a shard's
+//! engine, a [`LocalMailbox`] does the same within the shard's own thread, and
+//! a [`TaskMailbox`] feeds an async task that runs beside the ring.
+//! Nothing here ever blocks the sender.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
+
+use async_channel::{Receiver, Sender, TryRecvError, TrySendError};
+
+use super::system;
+
+/// Ends the wait of one shard. Clones wake the same shard.
+#[derive(Clone, Debug)]
+pub struct RingWaker {
+    state: Arc<WakeState>,
+}
+
+#[derive(Debug)]
+struct WakeState {
+    /// One of `AWAKE`, `WAITING`, `PARKED`.
+    rest: AtomicU8,
+    tasks: AtomicBool,
+    /// Ends a wait in the ring, which polls it.
+    ring: File,
+    /// Ends a sleep in the executor, which reads it; the kernel writes it too
+    /// when the ring has completions. A write to `ring` would not do: the
+    /// kernel does not pass a wake-up on from one event descriptor to another.
+    park: File,
+}
+
+/// Where a shard is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Rest {
+    /// It waits in its ring.
+    Waiting = WAITING,
+    /// It sleeps in its executor.
+    Parked = PARKED,
+}
+
+impl RingWaker {
+    /// A waker for a shard that is yet to be started.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            state: Arc::new(WakeState {
+                rest: AtomicU8::new(AWAKE),
+                tasks: AtomicBool::new(false),
+                ring: File::from(system::event_descriptor(libc::EFD_NONBLOCK)?),
+                // The executor's read of a non-blocking descriptor would fail.
+                park: File::from(system::event_descriptor(0)?),
+            }),
+        })
+    }
+
+    /// Wakes the shard if it sleeps.
+    pub fn wake(&self) {
+        // Pairs with the fence in `fall_asleep`: either the sleeper sees the
+        // message that was queued before, or this sees that it sleeps.
+        fence(Ordering::SeqCst);
+        if self.state.rest.load(Ordering::Relaxed) == AWAKE {
+            return;
+        }
+        let mut event = match self.state.rest.swap(AWAKE, Ordering::Relaxed) {
+            WAITING => &self.state.ring,
+            PARKED => &self.state.park,
+            _ => return,
+        };
+        // It can only fail when 2^64 wake-ups were never read: the shard is awake then.
+        let _ = event.write(&1_u64.to_ne_bytes());
+    }
+
+    /// Wakes the shard and has it run its other tasks, which the message is for.
+    pub fn wake_tasks(&self) {
+        self.state.tasks.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether a task beside the ring was woken since the last call.
+    pub(super) fn take_tasks(&self) -> bool {
+        self.state.tasks.load(Ordering::Relaxed) && self.state.tasks.swap(false, Ordering::Acquire)
+    }
+
+    /// Whether a wake-up for a task beside the ring is outstanding.
+    pub(super) fn tasks_pending(&self) -> bool {
+        self.state.tasks.load(Ordering::Relaxed)
+    }
+
+    /// Announces that the shard is about to rest. The caller looks through its
+    /// mailboxes once more afterwards.
+    pub(super) fn fall_asleep(&self, rest: Rest) {
+        self.state.rest.store(rest as u8, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The shard runs again: no wake-up is needed.
+    pub(super) fn awake(&self) {
+        self.state.rest.store(AWAKE, Ordering::Relaxed);
+    }
+
+    /// The event descriptor that the ring polls.
+    pub(super) fn ring_event(&self) -> BorrowedFd<'_> {
+        self.state.ring.as_fd()
+    }
+
+    /// The event descriptor that the executor reads.
+    pub(super) fn park_event(&self) -> BorrowedFd<'_> {
+        self.state.park.as_fd()
+    }
+}
+
+const AWAKE: u8 = 0;
+const WAITING: u8 = 1;
+const PARKED: u8 = 2;
+
+/// Why a message was not taken; it is handed back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailboxError<T> {
+    /// The mailbox holds as many messages as it may.
+    #[error("the mailbox is full")]
+    Full(T),
+    /// The receiving shard has ended.
+    #[error("the receiver has ended")]
+    Closed(T),
+}
+
+impl<T> From<TrySendError<T>> for MailboxError<T> {
+    fn from(error: TrySendError<T>) -> Self {
+        match error {
+            TrySendError::Full(message) => Self::Full(message),
+            TrySendError::Closed(message) => Self::Closed(message),
+        }
+    }
+}
+
+/// The sending end of a shard's mailbox; any thread may hold it.
+#[derive(Debug)]
+pub struct Mailbox<T> {
+    sender: Sender<T>,
+    waker: RingWaker,
+}
+
+impl<T> Clone for Mailbox<T> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// Queues a message and wakes the shard if it sleeps.
+    pub fn send(&self, message: T) -> Result<(), MailboxError<T>> {
+        self.sender.try_send(message)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.sender.is_empty()
+    }
+}
+
+/// The receiving end of a shard's mailbox, handed to the shard's ring.
+#[derive(Debug)]
+pub struct Inbox<T> {
+    receiver: Receiver<T>,
+}
+
+impl<T> Inbox<T> {
+    /// The next message, if there is one.
+    pub fn take(&self) -> Option<T> {
+        match self.receiver.try_recv() {
+            Ok(message) => Some(message),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.receiver.len()
+    }
+}
+
+/// A mailbox for the shard that this waker wakes; it holds up to `capacity` messages.
+pub fn mailbox<T: Send>(capacity: usize, waker: &RingWaker) -> (Mailbox<T>, Inbox<T>) {
+    let (sender, receiver) = async_channel::bounded(capacity.max(1));
+    let waker = waker.clone();
+    (Mailbox { sender, waker }, Inbox { receiver })
+}
+
+/// A mailbox within one thread: for what a shard's own neighbours tell it.
+///
+/// Its bound is that of its senders: they answer what the shard posted.
+#[derive(Debug)]
+pub struct LocalMailbox<T> {
+    queue: Rc<RefCell<VecDeque<T>>>,
+    waker: RingWaker,
+}
+
+impl<T> Clone for LocalMailbox<T> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: Rc::clone(&self.queue),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+impl<T> LocalMailbox<T> {
+    /// An empty mailbox of the shard that this waker wakes.
+    pub fn new(waker: &RingWaker) -> Self {
+        Self {
+            queue: Rc::default(),
+            waker: waker.clone(),
+        }
+    }
+
+    /// Queues a message; handled in the same wake-up if the shard's own
+    /// [`Outside`](super::Outside) sends it.
+    pub fn send(&self, message: T) {
+        self.queue.borrow_mut().push_back(message);
+        self.waker.wake();
+    }
+
+    /// The next message, if there is one.
+    pub fn take(&self) -> Option<T> {
+        self.queue.borrow_mut().pop_front()
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.queue.borrow().len()
+    }
+}
+
+/// The sending end of a mailbox that an async task receives from.
+#[derive(Debug)]
+pub struct TaskMailbox<T> {
+    sender: Sender<T>,
+    waker: RingWaker,
+}
+
+impl<T> Clone for TaskMailbox<T> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+impl<T> TaskMailbox<T> {
+    /// Queues a message and has the shard run the receiving task.
+    pub fn send(&self, message: T) -> Result<(), MailboxError<T>> {
+        self.sender.try_send(message)?;
+        self.waker.wake_tasks();
+        Ok(())
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.sender.is_empty()
+    }
+}
+
+/// The receiving end of a [`TaskMailbox`].
+#[derive(Debug)]
+pub struct TaskInbox<T> {
+    receiver: Receiver<T>,
+}
+
+impl<T> TaskInbox<T> {
+    /// The next message; `None` when every sender is gone.
+    pub async fn receive(&self) -> Option<T> {
+        self.receiver.recv().await.ok()
+    }
+
+    /// The next message, if there is one.
+    pub fn take(&self) -> Option<T> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+/// A mailbox for a task on the shard that this waker wakes; it holds up to
+/// `capacity` messages.
+pub fn task_mailbox<T: Send>(capacity: usize, waker: &RingWaker) -> (TaskMailbox<T>, TaskInbox<T>) {
+    let (sender, receiver) = async_channel::bounded(capacity.max(1));
+    let waker = waker.clone();
+    (TaskMailbox { sender, waker }, TaskInbox { receiver })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn wakeups(waker: &RingWaker) -> u64 {
+        waker.state.ring.try_clone().map_or(0, |mut event| {
+            let mut count = [0; 8];
+            event
+                .read_exact(&mut count)
+                .map_or(0, |()| u64::from_ne_bytes(count))
+        })
+    }
+
+    #[test]
+    fn many_messages_to_a_sleeper_cost_one_wake_up() {
+        let waker = RingWaker::new().expect("an event descriptor");
+        let (mailbox, inbox) = mailbox(8, &waker);
+        waker.fall_asleep(Rest::Waiting);
+        for number in 0..5 {
+            mailbox.send(number).expect("room");
+        }
+        assert_eq!(wakeups(&waker), 1);
+        let received: Vec<i32> = std::iter::from_fn(|| inbox.take()).collect();
+        assert_eq!(received, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_full_mailbox_hands_the_message_back() {
+        let waker = RingWaker::new().expect("an event descriptor");
+        let (mailbox, inbox) = mailbox(2, &waker);
+        assert_eq!(mailbox.send(1), Ok(()));
+        assert_eq!(mailbox.send(2), Ok(()));
+        assert_eq!(mailbox.send(3), Err(MailboxError::Full(3)));
+        drop(inbox);
+        assert_eq!(mailbox.send(4), Err(MailboxError::Closed(4)));
+    }
+}

@@ -1,0 +1,35 @@
+//! The runtime: executors, the tab ring, mailboxes, timers, signals and streams.
+//!
+//! Moves bytes and messages between the kernel and the engines that give them
+//! a meaning. It is the only module that names the executor library or
+//! io_uring, and the only one with `unsafe` code; it knows nothing of the
+//! protocol.
+//!
+//! A composition calls [`prepare`], [`listen`] for every address, makes a
+//! [`shard_port`] per core, and hands [`start`] one main per core that makes a
+//! [`TabRing`] and runs it.
+
+mod clock;
+mod counters;
+mod executor;
+mod listen;
+mod mailbox;
+mod ring;
+mod start;
+mod system;
+mod task;
+
+pub use clock::Clock;
+pub use counters::{Counter, RingCounters};
+pub use executor::{
+    ExecutorSettings, Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start,
+};
+pub use listen::{Listening, listen};
+pub use mailbox::{
+    Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, TaskInbox, TaskMailbox, mailbox,
+    task_mailbox,
+};
+pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
+pub use start::StartError;
+pub use system::{KERNEL_MIN, MEMLOCK_BYTES_MIN, available_cores, prepare};
+pub use task::{sleep, spawn, timeout};

@@ -1,0 +1,194 @@
+//! The tab ring: a private io_uring per shard that carries the clients' connections.
+//!
+//! Owns the listening sockets, the connections, the receive buffers and the
+//! shard's mailboxes. In come the kernel's completions and messages of other
+//! threads; out go sends. What the bytes mean is the business of the
+//! [`Engine`] that it drives; the ring never looks into them.
+//!
+//! One wake-up is: completions to the engine, then messages and timers, then
+//! the engine's actions until there are none, then all sends in one system
+//! call that also waits for the next completion. While there is traffic the
+//! ring waits in its own queue and gives the executor's other tasks a turn
+//! every pre-emption period; without traffic it sleeps in the executor.
+
+mod accept;
+mod batch;
+mod buffers;
+mod drive;
+mod links;
+mod park;
+mod port;
+mod queue;
+mod token;
+
+use std::io;
+use std::sync::Arc;
+
+use okgate_core::base::{Engine, Instant};
+
+use self::accept::{Listener, RareLog};
+use self::batch::Batch;
+use self::links::Links;
+use self::park::Park;
+use self::queue::{Completion, Queue, QueueSizes};
+use super::clock::Clock;
+use super::counters::RingCounters;
+use super::executor::Seat;
+use super::mailbox::{Inbox, LocalMailbox, RingWaker};
+
+pub use self::port::{ShardHandle, ShardPort, shard_port};
+pub(super) use self::queue::probe;
+
+/// The sizes of a tab ring.
+#[derive(Clone, Copy, Debug)]
+pub struct RingSettings {
+    /// Operations that one system call can take; a power of two.
+    pub submissions: u32,
+    /// Completions that the kernel can leave at once; a power of two.
+    pub completions: u32,
+    /// Receive buffers of the shard; a power of two up to 32,768.
+    pub buffers: u16,
+    /// Bytes of one receive buffer.
+    pub buffer_bytes: u32,
+    /// Messages taken from the mailbox in one wake-up; the rest waits for the next.
+    pub messages_per_wakeup_max: usize,
+    /// Connections whose descriptor is this or higher are refused; see
+    /// [`RingSettings::with_descriptors`].
+    pub descriptors_max: u64,
+}
+
+impl Default for RingSettings {
+    fn default() -> Self {
+        Self {
+            submissions: 4096,
+            completions: 16_384,
+            buffers: 512,
+            buffer_bytes: 4096,
+            messages_per_wakeup_max: 1024,
+            descriptors_max: u64::MAX,
+        }
+    }
+}
+
+impl RingSettings {
+    /// Refuses connections when fewer than 64 descriptors are left of what
+    /// [`prepare`](super::prepare) returned.
+    #[must_use]
+    pub fn with_descriptors(mut self, limit: u64) -> Self {
+        self.descriptors_max = limit.saturating_sub(DESCRIPTORS_RESERVED);
+        self
+    }
+}
+
+/// What is beside a shard's engine on its thread: where its posts go.
+///
+/// A closure `FnMut(Outbox, Instant)` is one, for a shard without a neighbour
+/// that has timers or a mailbox of its own.
+pub trait Outside<Outbox> {
+    /// Takes what the engine posted. Answers for this shard go to its
+    /// [`LocalMailbox`], and reach the engine before its next action is asked for.
+    fn post(&mut self, message: Outbox, now: Instant);
+
+    /// Called once in every wake-up, before the engine's actions: for a
+    /// mailbox and timers of its own.
+    fn turn(&mut self, now: Instant) {
+        let _ = now;
+    }
+
+    /// When it wants [`Outside::turn`] to be called at the latest.
+    fn next_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl<Outbox, Post: FnMut(Outbox, Instant)> Outside<Outbox> for Post {
+    fn post(&mut self, message: Outbox, now: Instant) {
+        self(message, now);
+    }
+}
+
+/// A shard's ring, made on the shard's own thread.
+pub struct TabRing<Message> {
+    // The queue goes first: its operations end before the sockets are closed.
+    queue: Queue,
+    links: Links,
+    listeners: Vec<Listener>,
+    batch: Batch,
+    completions: Vec<Completion>,
+    /// Connections whose receive ended for want of a buffer.
+    starved: Vec<u32>,
+    park: Park,
+    waker: RingWaker,
+    inbox: Inbox<Message>,
+    local: LocalMailbox<Message>,
+    port: port::Control,
+    counters: Arc<RingCounters>,
+    settings: RingSettings,
+    clock: Clock,
+    seat: Seat,
+    accept_log: RareLog,
+    /// The multishot poll of the shard's event descriptor is in the kernel.
+    watching: bool,
+    /// Something happened since the executor's other tasks had their last turn.
+    traffic: bool,
+    last_turn: Instant,
+}
+
+impl<Message> TabRing<Message> {
+    /// A ring on the calling shard's thread.
+    pub fn new(seat: &Seat, settings: RingSettings, port: ShardPort<Message>) -> io::Result<Self> {
+        let sizes = QueueSizes {
+            submissions: settings.submissions,
+            completions: settings.completions,
+            buffers: settings.buffers,
+            buffer_bytes: settings.buffer_bytes,
+        };
+        let queue = Queue::new(sizes, port.waker.park_event())?;
+        let park = Park::new(port.waker.park_event())?;
+        let clock = seat.clock();
+        Ok(Self {
+            queue,
+            links: Links::default(),
+            listeners: port.listeners.into_iter().map(Listener::new).collect(),
+            batch: Batch::default(),
+            completions: Vec::new(),
+            starved: Vec::new(),
+            park,
+            local: LocalMailbox::new(&port.waker),
+            waker: port.waker,
+            inbox: port.inbox,
+            port: port.control,
+            counters: port.counters,
+            settings,
+            clock,
+            seat: seat.clone(),
+            accept_log: RareLog::default(),
+            watching: false,
+            traffic: true,
+            last_turn: clock.instant(),
+        })
+    }
+
+    /// The mailbox for neighbours on the shard's own thread.
+    pub fn local_mailbox(&self) -> LocalMailbox<Message> {
+        self.local.clone()
+    }
+
+    /// Serves until [`ShardHandle::stop`], then closes everything and hands
+    /// the engine back.
+    pub async fn run<E, X>(mut self, mut engine: E, mut outside: X) -> io::Result<E>
+    where
+        E: Engine<Inbox = Message>,
+        X: Outside<E::Outbox>,
+    {
+        while self.wake_up(&mut engine, &mut outside)? {
+            self.rest(&engine, &outside).await?;
+        }
+        self.stop_accepting()?;
+        self.queue.submit(None)?;
+        Ok(engine)
+    }
+}
+
+/// Descriptors that are kept for listeners, files, the CRM and the admin interface.
+const DESCRIPTORS_RESERVED: u64 = 64;

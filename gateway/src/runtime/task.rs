@@ -1,0 +1,37 @@
+//! Small async tools, so that nobody else names the executor: tasks, sleeping,
+//! time-outs.
+
+use std::future::Future;
+use std::time::Duration;
+
+use glommio::timer::Timer;
+
+/// Runs a future on this shard, beside the ring, until it is done.
+pub fn spawn(future: impl Future<Output = ()> + 'static) {
+    glommio::spawn_local(future).detach();
+}
+
+/// Waits this long.
+pub async fn sleep(duration: Duration) {
+    Timer::new(duration).await;
+}
+
+/// What the future gives, or `None` if that takes longer than this.
+pub async fn timeout<T>(duration: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let value = async { Some(future.await) };
+    let over = async {
+        sleep(duration).await;
+        None
+    };
+    futures_lite::future::or(value, over).await
+}
+
+/// Lets the other tasks of this shard run, those included whose IO has completed.
+pub(super) async fn run_others() {
+    // Only a task that waits lets the executor look for completed IO; the two
+    // yields are for the tasks woken by it, and for those that these wake.
+    sleep(Duration::ZERO).await;
+    let executor = glommio::executor();
+    executor.yield_now().await;
+    executor.yield_now().await;
+}
