@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The okgate gateway: settings, interfaces, runtime and commands around the
+//! sans-IO core of `okgate-core`.
+//!
+//! ARCHITECTURE.md at the top of the repository draws the map and says which
+//! module may import which.
+
+pub mod app;
+pub mod config;

@@ -1,0 +1,179 @@
+//! The schema in words: the sample file and the reference page.
+
+use std::fmt::Write as _;
+
+use super::schema::{Fallback, Key, PLANNED_SECTIONS, SECTIONS, Section};
+
+/// The annotated sample file. It is a good settings file as it stands; every
+/// key that is not needed is a comment with its default or an example.
+pub fn sample() -> String {
+    let mut text = String::from(SAMPLE_HEAD);
+    for section in SECTIONS {
+        text.push('\n');
+        comment(&mut text, section.about);
+        let header = header(section);
+        if is_needed(section) || may_be_empty(section) {
+            line(&mut text, &header);
+        } else {
+            line(&mut text, &format!("# {header}"));
+        }
+        for key in section.keys {
+            sample_key(&mut text, section, key);
+        }
+    }
+    text
+}
+
+/// The reference page, in Markdown.
+pub fn reference_page() -> String {
+    let mut text = String::from(PAGE_HEAD);
+    for section in SECTIONS {
+        let _ = write!(text, "\n## `{}`\n\n{}\n\n", header(section), section.about);
+        text.push_str("| key | values | without it | what it does |\n| --- | --- | --- | --- |\n");
+        for key in section.keys {
+            page_row(&mut text, key);
+        }
+        if !section.planned.is_empty() {
+            let _ = write!(
+                text,
+                "\nNot supported by this version, and refused: {}.\n",
+                code_list(section.planned)
+            );
+        }
+    }
+    let _ = write!(
+        text,
+        "\n## Sections of later versions\n\nNot supported by this version, and refused: {}.\n",
+        code_list(PLANNED_SECTIONS)
+    );
+    text
+}
+
+fn sample_key(text: &mut String, section: &Section, key: &Key) {
+    comment(text, key.reason);
+    let fits = match key.modes {
+        [] => String::new(),
+        modes => format!(" Only with mode {}.", modes.join(", ")),
+    };
+    comment(text, &format!("{}: {}.{fits}", values(key), without(key)));
+    let assignment = format!("{} = {}", key.name, key.sample_value());
+    if is_needed(section) && key.default == Fallback::Required {
+        line(text, &assignment);
+    } else {
+        line(text, &format!("# {assignment}"));
+    }
+}
+
+fn page_row(text: &mut String, key: &Key) {
+    let fits = match key.modes {
+        [] => String::new(),
+        modes => format!(" Only with mode {}.", code_list(modes)),
+    };
+    let without = match key.default {
+        Fallback::Required | Fallback::Absent(_) => key.default.toml(),
+        default => format!("`{}`", default.toml()),
+    };
+    let _ = writeln!(
+        text,
+        "| `{}` | {} | {} | {}{fits} |",
+        key.name,
+        cell(&key.kind.range()),
+        cell(&without),
+        cell(key.reason)
+    );
+}
+
+/// Whether a good file must have it.
+fn is_needed(section: &Section) -> bool {
+    matches!(section.name, "crm" | "users")
+}
+
+fn may_be_empty(section: &Section) -> bool {
+    let is_required = |key: &Key| key.default == Fallback::Required;
+    !section.keys.iter().any(is_required)
+}
+
+fn header(section: &Section) -> String {
+    if section.repeated {
+        format!("[[{}]]", section.name)
+    } else {
+        format!("[{}]", section.name)
+    }
+}
+
+fn values(key: &Key) -> String {
+    let range = key.kind.range();
+    let mut letters = range.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+fn without(key: &Key) -> String {
+    match key.default {
+        Fallback::Required => "required".to_owned(),
+        Fallback::Absent(words) => format!("without it {words}"),
+        default => format!("default {}", default.toml()),
+    }
+}
+
+fn comment(text: &mut String, words: &str) {
+    for paragraph in words.lines() {
+        let mut column = 0;
+        for word in paragraph.split(' ') {
+            if column > 0 && column + word.chars().count() >= COMMENT_WIDTH {
+                text.push('\n');
+                column = 0;
+            }
+            text.push_str(if column == 0 { "# " } else { " " });
+            text.push_str(word);
+            column += 1 + word.chars().count();
+        }
+        text.push('\n');
+    }
+}
+
+fn line(text: &mut String, words: &str) {
+    text.push_str(words);
+    text.push('\n');
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn code_list(words: &[&str]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
+}
+
+const COMMENT_WIDTH: usize = 96;
+
+const SAMPLE_HEAD: &str = "\
+# Settings of okgate, as `okgate settings` prints them.
+# `okgate check --config FILE` names every fault of a file with its line.
+# Lines that begin with \"# \" and a key show the default or an example.
+# Every value of a password, key or token may be \"env:NAME\": then the
+# environment variable NAME holds it.
+";
+
+const PAGE_HEAD: &str = "\
+# Settings
+
+<!-- Generated by `okgate settings --markdown`; the table is in gateway/src/config/schema. -->
+
+One TOML file, given with `--config FILE`. `okgate settings` prints an annotated sample,
+`okgate check --config FILE` names every fault with line, key and reason. A key that this version
+does not know is a fault, never ignored. Secrets may stand in a file of their own or, as `\"env:NAME\"`,
+in the environment. The smallest file:
+
+```toml
+[crm]
+mode = \"off\"
+[[users]]
+login = \"anna\"
+```
+
+A number's id (`getpbxnumbers`) is the version 3 UUID (RFC 9562) of its text in the namespace
+`6f6b6761-7465-4e75-8d62-657200000001`, so it stays the same over restarts and machines; users and departments
+without an `id` get theirs alike, in the namespaces that end in `…02` (from the login in lower case) and `…03` (from the name).
+";
