@@ -11,7 +11,7 @@ pub(super) fn check(path: &Path, out: &mut impl Write) -> Outcome {
     match config::load(path) {
         Ok(settings) => {
             let words = summary(&settings);
-            written(writeln!(out, "{}: fine ({words})", path.display()))
+            written(&writeln!(out, "{}: fine ({words})", path.display()))
         }
         Err(error) => {
             let text = error_lines(path, &error);
@@ -30,17 +30,21 @@ pub(super) fn settings(markdown: bool, out: &mut impl Write) -> Outcome {
     } else {
         config::sample()
     };
-    written(out.write_all(text.as_bytes()))
+    written(&out.write_all(text.as_bytes()))
 }
 
 /// All that is wrong with the file, a line each.
 pub(super) fn error_lines(path: &Path, error: &LoadError) -> String {
     match error {
         LoadError::Unreadable(_) => format!("{}: {error}\n", path.display()),
-        LoadError::Faults(faults) => faults
-            .iter()
-            .map(|fault| format!("{}:{fault}\n", path.display()))
-            .collect(),
+        LoadError::Faults(faults) => {
+            let file = path.display();
+            let lines: Vec<_> = faults
+                .iter()
+                .map(|fault| format!("{file}:{fault}\n"))
+                .collect();
+            lines.concat()
+        }
     }
 }
 
@@ -53,7 +57,7 @@ fn summary(settings: &Settings) -> String {
     )
 }
 
-fn written(result: std::io::Result<()>) -> Outcome {
+fn written(result: &std::io::Result<()>) -> Outcome {
     match result {
         Ok(()) => Outcome::Fine,
         // Nobody is left to be told.

@@ -28,6 +28,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The process's exit code.
+    #[must_use]
     pub const fn code(self) -> u8 {
         match self {
             Self::Fine => 0,
@@ -45,6 +46,7 @@ impl From<Outcome> for ExitCode {
 }
 
 /// Runs the command that the command line names.
+#[must_use]
 pub fn main() -> ExitCode {
     // clap itself ends with 2 on wrong usage, and with 0 after --help.
     let outcome = match CommandLine::parse().command {

@@ -74,14 +74,13 @@ pub(super) fn client_limits(view: &View<'_>, limits: &ClientLimits) {
 pub(super) fn origins(view: &View<'_>) -> Vec<String> {
     let mut origins = Vec::new();
     for Located { value, at } in view.texts("origins") {
-        match normal_origin(&value) {
-            Some(origin) => origins.push(origin),
-            None => {
-                let reason = format!(
-                    "{value:?} is not an origin: scheme://host or scheme://host:port, without a path"
-                );
-                view.fault_at(at, "origins", reason);
-            }
+        if let Some(origin) = normal_origin(&value) {
+            origins.push(origin)
+        } else {
+            let reason = format!(
+                "{value:?} is not an origin: scheme://host or scheme://host:port, without a path"
+            );
+            view.fault_at(at, "origins", reason);
         }
     }
     origins
@@ -105,18 +104,15 @@ fn normal_origin(text: &str) -> Option<String> {
 pub(super) fn host_and_port(view: &View<'_>, key: &str, text: &str) -> Option<(String, u16)> {
     let (host, port) = split_port(text);
     let port = port.and_then(|port| port.parse::<u16>().ok());
-    match port.filter(|&port| port != 0 && is_host(host)) {
-        Some(port) => {
-            let bare = host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'));
-            Some((bare.unwrap_or(host).to_owned(), port))
-        }
-        None => {
-            let reason = format!("{text:?} is not host:port, such as \"crm.example:8045\"");
-            view.fault(key, reason);
-            None
-        }
+    if let Some(port) = port.filter(|&port| port != 0 && is_host(host)) {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        Some((bare.unwrap_or(host).to_owned(), port))
+    } else {
+        let reason = format!("{text:?} is not host:port, such as \"crm.example:8045\"");
+        view.fault(key, reason);
+        None
     }
 }
 

@@ -17,6 +17,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// The process's own environment and the directory of this file.
+    #[must_use]
     pub fn of_process(file: &Path) -> Self {
         Self {
             directory: file.parent().unwrap_or(Path::new("")).to_owned(),

@@ -10,16 +10,19 @@ use md5::{Digest, Md5};
 use okgate_core::base::{DepartmentId, Guid, NumberId, UserId};
 
 /// The id of the number that is dialled like this.
+#[must_use]
 pub fn number_id(number: &str) -> NumberId {
     NumberId(name_based(NUMBER_NAMESPACE, number))
 }
 
 /// The id of a user whose entry gives none; case does not matter in logins.
+#[must_use]
 pub fn user_id(login: &str) -> UserId {
     UserId(name_based(USER_NAMESPACE, &login.to_lowercase()))
 }
 
 /// The id of a department whose entry gives none.
+#[must_use]
 pub fn department_id(name: &str) -> DepartmentId {
     DepartmentId(name_based(DEPARTMENT_NAMESPACE, name))
 }

@@ -6,6 +6,7 @@ use super::schema::{Fallback, Key, PLANNED_SECTIONS, SECTIONS, Section};
 
 /// The annotated sample file. It is a good settings file as it stands; every
 /// key that is not needed is a comment with its default or an example.
+#[must_use]
 pub fn sample() -> String {
     let mut text = String::from(SAMPLE_HEAD);
     for section in SECTIONS {
@@ -15,7 +16,7 @@ pub fn sample() -> String {
         if is_needed(section) || may_be_empty(section) {
             line(&mut text, &header);
         } else {
-            line(&mut text, &format!("# {header}"));
+            line(&mut text, &format!("#{header}"));
         }
         for key in section.keys {
             sample_key(&mut text, section, key);
@@ -25,6 +26,7 @@ pub fn sample() -> String {
 }
 
 /// The reference page, in Markdown.
+#[must_use]
 pub fn reference_page() -> String {
     let mut text = String::from(PAGE_HEAD);
     for section in SECTIONS {
@@ -50,17 +52,19 @@ pub fn reference_page() -> String {
 }
 
 fn sample_key(text: &mut String, section: &Section, key: &Key) {
+    text.push('\n');
     comment(text, key.reason);
     let fits = match key.modes {
         [] => String::new(),
         modes => format!(" Only with mode {}.", modes.join(", ")),
     };
-    comment(text, &format!("{}: {}.{fits}", values(key), without(key)));
+    let range = key.kind.range();
+    comment(text, &format!("Values: {range}; {}.{fits}", without(key)));
     let assignment = format!("{} = {}", key.name, key.sample_value());
     if is_needed(section) && key.default == Fallback::Required {
         line(text, &assignment);
     } else {
-        line(text, &format!("# {assignment}"));
+        line(text, &format!("#{assignment}"));
     }
 }
 
@@ -99,13 +103,6 @@ fn header(section: &Section) -> String {
     } else {
         format!("[{}]", section.name)
     }
-}
-
-fn values(key: &Key) -> String {
-    let range = key.kind.range();
-    let mut letters = range.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }
 
 fn without(key: &Key) -> String {
@@ -151,7 +148,7 @@ const COMMENT_WIDTH: usize = 96;
 const SAMPLE_HEAD: &str = "\
 # Settings of okgate, as `okgate settings` prints them.
 # `okgate check --config FILE` names every fault of a file with its line.
-# Lines that begin with \"# \" and a key show the default or an example.
+# \"#key = value\" shows the default, or an example where there is none.
 # Every value of a password, key or token may be \"env:NAME\": then the
 # environment variable NAME holds it.
 ";

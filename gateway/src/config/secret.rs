@@ -13,6 +13,7 @@ impl Secret {
     }
 
     /// The bytes, for comparing and keying only.
+    #[must_use]
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }

@@ -142,6 +142,7 @@ pub enum CrmMode {
 
 impl CrmMode {
     /// `mode` as the settings spell it.
+    #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -182,6 +183,7 @@ pub enum WebSocketVersion {
 
 impl WebSocketVersion {
     /// As it stands in `Sec-WebSocket-Version`.
+    #[must_use]
     pub const fn number(self) -> u8 {
         match self {
             Self::V13 => 13,

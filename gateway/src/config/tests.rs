@@ -309,10 +309,10 @@ fn origins_are_kept_as_browsers_write_them() {
 
 #[test]
 fn a_limit_of_zero_means_none() {
-    let names = SECTIONS[1].keys.iter().filter_map(|key| {
-        matches!(key.kind, schema::Kind::Limit { .. }).then(|| format!("{} = 0\n", key.name))
-    });
-    let text = format!("{}[clients]\n{}", minimal(), names.collect::<String>());
+    let keys = SECTIONS[1].keys.iter();
+    let limits = keys.filter(|key| matches!(key.kind, schema::Kind::Limit { .. }));
+    let lines = limits.map(|key| format!("{} = 0\n", key.name));
+    let text = format!("{}[clients]\n{}", minimal(), lines.collect::<String>());
     let limits = good(&text).clients.limits;
     let none = ClientLimits {
         connections: None,
@@ -350,7 +350,7 @@ fn the_sample_is_a_good_file_and_has_every_key() {
 #[test]
 fn the_sample_with_every_default_written_out_means_the_same() {
     let written_out = |line: &str| {
-        let (name, value) = line.strip_prefix("# ")?.split_once(" = ")?;
+        let (name, value) = line.strip_prefix('#')?.split_once(" = ")?;
         let key = SECTIONS.iter().find_map(|section| section.key(name))?;
         let is_default = !matches!(key.default, Fallback::Required | Fallback::Absent(_));
         (is_default && key.modes.is_empty() && key.default.toml() == value)

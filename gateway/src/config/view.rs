@@ -292,15 +292,14 @@ impl<'d> View<'d> {
             return Some(text);
         };
         let found = self.document.surroundings.environment.get(name);
-        match found.filter(|value| !value.is_empty()) {
-            Some(value) => Some(value.clone()),
-            None => {
-                self.fault(
-                    key,
-                    format!("the environment variable {name} is not set or is empty"),
-                );
-                None
-            }
+        if let Some(value) = found.filter(|value| !value.is_empty()) {
+            Some(value.clone())
+        } else {
+            self.fault(
+                key,
+                format!("the environment variable {name} is not set or is empty"),
+            );
+            None
         }
     }
 
@@ -373,15 +372,13 @@ impl<'d> View<'d> {
 
     fn parse_address(&self, key: &str, text: Located<String>) -> Option<Located<SocketAddr>> {
         let Located { value: text, at } = text;
-        match text.parse::<SocketAddr>() {
-            Ok(value) => Some(Located { value, at }),
-            Err(_) => {
-                let reason = format!(
-                    "{text:?} is not IP:port, such as \"127.0.0.1:4066\" or \"[::1]:4066\""
-                );
-                self.fault_at(at, key, reason);
-                None
-            }
+        if let Ok(value) = text.parse::<SocketAddr>() {
+            Some(Located { value, at })
+        } else {
+            let reason =
+                format!("{text:?} is not IP:port, such as \"127.0.0.1:4066\" or \"[::1]:4066\"");
+            self.fault_at(at, key, reason);
+            None
         }
     }
 }

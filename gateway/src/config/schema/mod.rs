@@ -135,6 +135,7 @@ pub enum Fallback {
 
 impl Section {
     /// The key of this name.
+    #[must_use]
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
@@ -163,6 +164,7 @@ impl Key {
 
     /// Its value in the sample file: the default, or the example of a key that
     /// has none.
+    #[must_use]
     pub fn sample_value(&self) -> String {
         match self.default {
             Fallback::Required | Fallback::Absent(_) => self.example.to_owned(),
@@ -173,6 +175,7 @@ impl Key {
 
 impl Fallback {
     /// As it is written in a settings file; for [`Fallback::Absent`] the words.
+    #[must_use]
     pub fn toml(self) -> String {
         match self {
             Self::Required => "required".to_owned(),
