@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use okgate_core::hub::TokenAlgorithm;
+
 use super::secret::Secret;
-use super::settings::{ClientLimits, TokenAlgorithm};
+use super::settings::{ClientLimits, TokenSettings};
 use super::view::{Located, View};
 
 /// The shortest bearer token of the admin interface.
@@ -75,7 +77,7 @@ pub(super) fn origins(view: &View<'_>) -> Vec<String> {
     let mut origins = Vec::new();
     for Located { value, at } in view.texts("origins") {
         if let Some(origin) = normal_origin(&value) {
-            origins.push(origin)
+            origins.push(origin);
         } else {
             let reason = format!(
                 "{value:?} is not an origin: scheme://host or scheme://host:port, without a path"
@@ -157,23 +159,16 @@ pub(super) fn one_secret(view: &View<'_>, direct: &str, file: &str) -> Option<Se
 }
 
 /// The key must be one that the algorithm can use.
-pub(super) fn token_key(view: &View<'_>, algorithm: TokenAlgorithm, key: &Secret) {
+pub(super) fn token_key(view: &View<'_>, token: &TokenSettings) {
     let name = if view.has("key") { "key" } else { "key_file" };
-    let reason = match algorithm {
-        TokenAlgorithm::Hs256 if key.reveal().len() < HS256_KEY_BYTES_MIN => {
-            format!("HS256 needs a key of at least {HS256_KEY_BYTES_MIN} bytes")
-        }
-        TokenAlgorithm::Hs256 => return,
-        TokenAlgorithm::Rs256 => match jsonwebtoken::DecodingKey::from_rsa_pem(key.reveal()) {
-            Ok(_) => return,
-            Err(error) => format!("is no RSA public key as PEM: {error}"),
-        },
-        TokenAlgorithm::EdDsa => match jsonwebtoken::DecodingKey::from_ed_pem(key.reveal()) {
-            Ok(_) => return,
-            Err(error) => format!("is no Ed25519 public key as PEM: {error}"),
-        },
-    };
-    view.fault(name, reason);
+    let bytes = token.key.reveal().len();
+    if token.algorithm == TokenAlgorithm::Hs256 && bytes < HS256_KEY_BYTES_MIN {
+        let reason = format!("HS256 needs a key of at least {HS256_KEY_BYTES_MIN} bytes");
+        view.fault(name, reason);
+    } else if let Err(error) = token.verifier() {
+        let reason = format!("{error}; it must be the public key as PEM");
+        view.fault(name, reason);
+    }
 }
 
 /// Each key of `[crm]` belongs to certain modes (interfaces: a key that does

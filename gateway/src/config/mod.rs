@@ -14,6 +14,7 @@ mod check;
 mod document;
 mod fault;
 mod guids;
+mod limits;
 mod people;
 mod print;
 mod read;
@@ -31,8 +32,8 @@ pub use print::{reference_page, sample};
 pub use secret::Secret;
 pub use settings::{
     AdminSettings, CallerNameSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings,
-    GatewaySettings, LogFormat, PbxSettings, Settings, SimSettings, TokenAlgorithm, TokenSettings,
-    WebSettings, WebSocketVersion, WsOutSettings,
+    GatewaySettings, LogFormat, PbxSettings, Settings, SimSettings, TokenSettings, WebSettings,
+    WebSocketVersion, WsOutSettings,
 };
 
 use std::path::Path;

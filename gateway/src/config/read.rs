@@ -1,5 +1,6 @@
 //! From the parsed text to [`Settings`]: one function a section.
 
+use okgate_core::hub::TokenAlgorithm;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -7,8 +8,8 @@ use super::document::Document;
 use super::schema::{PLANNED_SECTIONS, SECTIONS, Section};
 use super::settings::{
     AdminSettings, CallerNameSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings,
-    GatewaySettings, LogFormat, PbxSettings, Settings, SimSettings, TokenAlgorithm, TokenSettings,
-    WebSettings, WebSocketVersion, WsOutSettings,
+    GatewaySettings, LogFormat, PbxSettings, Settings, SimSettings, TokenSettings, WebSettings,
+    WebSocketVersion, WsOutSettings,
 };
 use super::view::{View, did_you_mean};
 use super::{check, people};
@@ -184,9 +185,12 @@ fn clients(view: &View<'_>, file: &File<'_>) -> ClientSettings {
         unauthenticated: view.limit_seconds("unauthenticated_s"),
         frame_bytes: view.limit_size("frame_bytes_max"),
         message_bytes: view.limit_size("message_bytes_max"),
-        messages_per_second: view.limit("messages_per_s"),
-        messages_burst: view.limit("messages_burst"),
+        messages_per_second: view.limit_count("messages_per_s"),
+        messages_burst: view.limit_count("messages_burst"),
         queue_bytes: view.limit_size("queue_bytes_max"),
+        multipart_over_bytes: view.limit_size("multipart_over_bytes"),
+        idle_sessions_per_user: view.limit_size("idle_sessions_per_user"),
+        session_life: view.limit_seconds("session_life_max_s"),
         silence_ping: view.limit_seconds("silence_ping_s"),
         silence_close: view.limit_seconds("silence_close_s"),
     };
@@ -213,14 +217,14 @@ fn token(file: &File<'_>) -> Option<TokenSettings> {
     }
     let issuer = view.text("issuer");
     let lifetime_max = view.limit_seconds("lifetime_max_s");
-    let (algorithm, key) = (algorithm?, key?);
-    check::token_key(&view, algorithm, &key);
-    Some(TokenSettings {
-        algorithm,
-        key,
+    let token = TokenSettings {
+        algorithm: algorithm?,
+        key: key?,
         issuer,
         lifetime_max,
-    })
+    };
+    check::token_key(&view, &token);
+    Some(token)
 }
 
 fn crm(file: &File<'_>) -> Option<CrmSettings> {

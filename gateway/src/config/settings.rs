@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use okgate_core::hub::TokenAlgorithm;
 use okgate_core::switchboard::Directory;
 
 use super::Secret;
@@ -87,11 +88,17 @@ pub struct ClientLimits {
     /// Bytes of a message.
     pub message_bytes: Option<usize>,
     /// Messages a second, sustained.
-    pub messages_per_second: Option<u64>,
+    pub messages_per_second: Option<u32>,
     /// Messages at once.
-    pub messages_burst: Option<u64>,
+    pub messages_burst: Option<u32>,
     /// Bytes that wait to be sent to one tab.
     pub queue_bytes: Option<usize>,
+    /// Bytes above which an answer is sent in pieces.
+    pub multipart_over_bytes: Option<usize>,
+    /// Sessions without a tab that are kept for one user.
+    pub idle_sessions_per_user: Option<usize>,
+    /// The longest life of a session that a login may ask for.
+    pub session_life: Option<Duration>,
     /// Silence after which a PING is sent.
     pub silence_ping: Option<Duration>,
     /// Silence after which the link is closed.
@@ -109,17 +116,6 @@ pub struct TokenSettings {
     pub issuer: Option<String>,
     /// How far in the future `exp` may be.
     pub lifetime_max: Option<Duration>,
-}
-
-/// How tokens are signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenAlgorithm {
-    /// HMAC with SHA-256 and a shared secret.
-    Hs256,
-    /// RSA with SHA-256.
-    Rs256,
-    /// Ed25519.
-    EdDsa,
 }
 
 /// `[crm]`.

@@ -139,6 +139,12 @@ impl<'d> View<'d> {
             .map(|value| usize::try_from(value).unwrap_or(usize::MAX))
     }
 
+    /// The same as a count.
+    pub(super) fn limit_count(&self, key: &str) -> Option<u32> {
+        self.limit(key)
+            .map(|value| u32::try_from(value).unwrap_or(u32::MAX))
+    }
+
     /// The same as a time, for keys in seconds.
     pub(super) fn limit_seconds(&self, key: &str) -> Option<Duration> {
         self.limit(key).map(Duration::from_secs)

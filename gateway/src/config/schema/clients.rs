@@ -93,6 +93,24 @@ pub(super) static CLIENTS: Section = Section {
             "What may wait to be sent to one tab; a tab that reads too slowly for it is closed with 1013 and never holds up others.",
         ),
         Key::new(
+            "multipart_over_bytes",
+            limit(2048, 1 << 30),
+            Fallback::Integer(64 << 10),
+            "An answer longer than this is sent in pieces (multipart), which browser libraries put together.",
+        ),
+        Key::new(
+            "idle_sessions_per_user",
+            limit(1, 100_000),
+            Fallback::Integer(40),
+            "Sessions without a tab that are kept for one user; the oldest goes first.",
+        ),
+        Key::new(
+            "session_life_max_s",
+            limit(60, 31_536_000),
+            Fallback::Integer(2_592_000),
+            "The longest life of a session without a tab that a login may ask for.",
+        ),
+        Key::new(
             "silence_ping_s",
             limit(1, 3600),
             Fallback::Integer(20),
