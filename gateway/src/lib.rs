@@ -1,4 +1,11 @@
-//! The gateway: settings, storage, runtime and interfaces around the core.
+//! The okgate gateway: settings, interfaces, runtime and commands around the
+//! sans-IO core of `okgate-core`.
+//!
+//! ARCHITECTURE.md at the top of the repository draws the map and says which
+//! module may import which.
+
 #![deny(unsafe_code)]
 
+pub mod app;
+pub mod config;
 pub mod runtime;
