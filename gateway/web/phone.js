@@ -36,7 +36,7 @@ export function phoneOf(info, previous = null, callerNames = new Map()) {
     kind,
     chainid,
     held,
-    party: kind === "held" ? held : partyOf(abonent, callerNames.get(chainid)),
+    party: partyOf(kind === "held" ? info.flashed : abonent, callerNames.get(chainid)),
     talkSeconds: Number(info.timertalklensec ?? 0) || 0,
   };
 }

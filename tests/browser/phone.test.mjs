@@ -55,6 +55,11 @@ test("a colleague's name wins over the event's, the event's over the line's", ()
   assert.equal(phoneOf(info("lsReserved", { number: "1", caption: "Desk", isringing: true })).party.name, "Desk");
 });
 
+test("a caller who is put on hold keeps the name that came with the ring", () => {
+  const line = info("lsHookUp", {}, { isflashing: true, flashed: { number: "89274513158" } });
+  assert.equal(phoneOf(line, null, new Map([["c1", "From the CRM"]])).party.name, "From the CRM");
+});
+
 test("an unknown caller is a number without a name", () => {
   const { party: caller } = phoneOf(info("lsReserved", { number: "555", name: "555", caption: " ", isringing: true }));
   assert.deepEqual(caller, { name: "", number: "555", conference: false });
