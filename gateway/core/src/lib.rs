@@ -13,3 +13,4 @@ pub mod hub;
 pub mod pbx;
 pub mod protocol;
 pub mod switchboard;
+pub mod wire;
