@@ -12,7 +12,9 @@ mod event;
 mod fault;
 mod json;
 mod line;
+mod multipart;
 mod parse;
+mod password;
 mod peek;
 mod request;
 mod state;
@@ -25,7 +27,11 @@ pub use event::{Event, EventKind, EventSet, NumberChange, Occurrence, RingStarte
 pub use fault::{ErrorNumber, Fault};
 pub use json::{JsonWriter, write_message};
 pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase};
+pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, split};
 pub use parse::{Method, parse_login, parse_subscription, parse_user_request, unknown_method};
+pub use password::{
+    PasswordError, PasswordHashes, check_new_password, parse_md5_hex, password_hashes,
+};
 pub use peek::{
     NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
     json_field, json_text, peek,
