@@ -71,11 +71,13 @@ impl Checker {
 
 impl Client {
     /// protocol 6.6: the state first, the line's state last; what stops before
-    /// what starts.
+    /// what starts; a party is told to be held before the talk with it stops, and to be
+    /// held no longer after it.
     fn event(&mut self, what: &Occurrence) {
         let rank = match what {
             Occurrence::UserStateChanged(_) => 1,
-            Occurrence::FlashStateChanged { .. } => self.rank.clamp(2, 4),
+            Occurrence::FlashStateChanged { is_flashing: true } => 2,
+            Occurrence::FlashStateChanged { is_flashing: false } => 4,
             Occurrence::AcmCallStopped { .. }
             | Occurrence::RingStopped { .. }
             | Occurrence::CommStopped { .. } => 3,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::checker::Checker;
 use crate::base::{ChainId, CommandId, Guid, Instant, LegId, NumberId, UserId};
 use crate::pbx::sim::{SimConfig, SimulatedPbx};
-use crate::pbx::{Command, PbxEvent};
+use crate::pbx::{Command, EndCause, PbxEvent};
 use crate::protocol::{
     BreakReason, CallRequest, Fields, Sequence, SetUserState, StateId, write_message,
 };
@@ -162,7 +162,7 @@ impl World {
         }
         self.show_lines();
         self.checker.step_is_over(&mut self.switchboard, self.now);
-        self.commands.clone_from(&commands);
+        self.commands.extend(commands.iter().cloned());
         for (id, command) in commands {
             self.sim.handle_command(id, command, self.now);
         }
@@ -199,6 +199,16 @@ impl World {
             }
         }
         named
+    }
+
+    /// Why the switch was told to end legs, so far.
+    pub(super) fn hang_ups(&self) -> impl Iterator<Item = EndCause> + '_ {
+        self.commands
+            .iter()
+            .filter_map(|(_, command)| match command {
+                Command::HangUp { cause, .. } => Some(*cause),
+                _ => None,
+            })
     }
 
     /// Says in the story what happens next.
