@@ -8,5 +8,6 @@
 //! in pairs and held one by one.
 
 mod port;
+pub mod sim;
 
 pub use port::{Command, CommandFailure, EndCause, PbxEvent, PhoneState, SnapshotLeg};

@@ -1,0 +1,5 @@
+//! The switchboard and the simulated switch, joined in memory.
+
+mod checker;
+mod ladders;
+mod world;
