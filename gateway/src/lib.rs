@@ -8,4 +8,6 @@
 
 pub mod app;
 pub mod config;
+pub mod log;
+pub mod metrics;
 pub mod runtime;
