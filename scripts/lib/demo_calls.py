@@ -16,7 +16,6 @@ import urllib.request
 CALL_EVERY_S = float(os.environ.get("OKGATE_DEMO_CALL_EVERY_S", "4"))
 UNANSWERED_AFTER_S = 20
 TALK_MS = 45_000
-WAITING = {"ringing", "rings", "ring", "waiting", "dialling"}
 
 
 class Gateway:
@@ -34,10 +33,8 @@ class Gateway:
         return json.loads(text) if text.strip() else None
 
     def calls(self):
-        """The calls that are going on, by their chain."""
-        answer = self.request("GET", "/sim/calls")
-        calls = answer.get("calls", []) if isinstance(answer, dict) else answer
-        return {call["chainid"]: call for call in calls}
+        """The calls that are going on, by their chain: `{"chainid", "from", "to", "state": "ringing" | …}` each."""
+        return {call["chainid"]: call for call in self.request("GET", "/sim/calls")["calls"]}
 
     def ring(self, caller, number):
         """Lets an outside caller ring a number, and returns the chain."""
@@ -59,11 +56,11 @@ class Round:
         self.current = {}
 
     def step(self, now):
-        """Forgets calls that are over, ends those that nobody answers, and starts one more."""
+        """Forgets calls that are over, ends those that nobody answers, and starts one more: (caller, number)."""
         going_on = self.gateway.calls()
         self.current = {number: call for number, call in self.current.items() if call[0] in going_on}
         for chain, since in self.current.values():
-            if now - since >= UNANSWERED_AFTER_S and going_on[chain].get("state") in WAITING:
+            if now - since >= UNANSWERED_AFTER_S and going_on[chain]["state"] == "ringing":
                 self.gateway.hang_up(chain)
         busy = set(self.current) | {str(call.get("to")) for call in going_on.values()}
         for offset in range(len(self.numbers)):
@@ -72,8 +69,8 @@ class Round:
                 self.next = (self.next + offset + 1) % len(self.numbers)
                 caller = next(self.callers)
                 self.current[number] = (self.gateway.ring(caller, number), now)
-                print(f"rang {number} for {caller}", flush=True)
-                return
+                return caller, number
+        return None
 
 
 def main():
@@ -85,7 +82,8 @@ def main():
     calls = Round(Gateway(address), callers, numbers)
     while True:
         try:
-            calls.step(time.monotonic())
+            if started := calls.step(time.monotonic()):
+                print(f"rang {started[1]} for {started[0]}", flush=True)
         except (urllib.error.URLError, OSError, KeyError, ValueError) as fault:
             detail = fault.read().decode(errors="replace") if isinstance(fault, urllib.error.HTTPError) else ""
             print(f"a demo call failed: {fault} {detail}".rstrip(), file=sys.stderr, flush=True)
