@@ -17,6 +17,7 @@ pub mod password;
 mod raw;
 pub mod reference_echo;
 pub mod report;
+pub mod swarm;
 pub mod tab;
 
 pub use error::{Error, Result};

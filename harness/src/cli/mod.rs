@@ -2,6 +2,7 @@
 
 mod crm;
 mod load;
+mod tabs;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,11 @@ pub(crate) struct Arguments {
 enum Command {
     /// Runs a simulated CRM server that a gateway in the mode ws-out connects to
     Crm(crm::CrmArguments),
+    /// Holds many logged-in, subscribed tabs and counts what they get
+    Tabs(tabs::TabsArguments),
+    /// One worker process of "tabs"; its job comes on the standard input
+    #[command(name = okgate_harness::swarm::WORKER_COMMAND, hide = true)]
+    TabsWorker,
     /// Loads a server with requests in a closed loop and reports rate, latencies and CPU time per message
     Load(load::LoadArguments),
     /// Runs a bare single-threaded epoll WebSocket echo server, the yardstick for load
@@ -33,6 +39,11 @@ enum Command {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Crm(arguments) => one_thread()?.block_on(crm::run(arguments)),
+        Command::Tabs(arguments) => one_thread()?.block_on(tabs::run(arguments)),
+        Command::TabsWorker => {
+            okgate_harness::swarm::run_worker()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Load(arguments) => load::run(arguments),
         Command::ReferenceEcho(arguments) => load::run_reference_echo(&arguments),
     }

@@ -5,6 +5,8 @@
 
 mod connection;
 
+pub(crate) use self::connection::source_address;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
