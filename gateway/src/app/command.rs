@@ -15,6 +15,12 @@ pub(super) struct CommandLine {
 
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum Command {
+    /// Runs the gateway.
+    Run {
+        /// The settings file.
+        #[arg(long, value_name = "FILE", env = "OKGATE_CONFIG")]
+        config: PathBuf,
+    },
     /// Names every fault in a settings file; ends with 0 if there is none, else with 2.
     Check {
         /// The settings file.

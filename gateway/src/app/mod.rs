@@ -6,6 +6,8 @@
 
 mod check;
 mod command;
+mod hub_seat;
+mod run;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,7 @@ impl From<Outcome> for ExitCode {
 pub fn main() -> ExitCode {
     // clap itself ends with 2 on wrong usage, and with 0 after --help.
     let outcome = match CommandLine::parse().command {
+        Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config, &mut std::io::stdout().lock()),
         Command::Settings { markdown } => check::settings(markdown, &mut std::io::stdout().lock()),
     };

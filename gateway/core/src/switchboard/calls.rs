@@ -76,6 +76,11 @@ impl Calls {
         Some((call, role))
     }
 
+    /// The call that a live leg belongs to.
+    pub(super) fn chain_of(&self, leg: LegId) -> Option<ChainId> {
+        self.by_leg.get(&leg).copied()
+    }
+
     /// Forgets a leg that has ended; true if it was known.
     pub(super) fn end_leg(&mut self, leg: LegId) -> bool {
         let Some(chain) = self.by_leg.remove(&leg) else {

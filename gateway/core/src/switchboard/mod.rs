@@ -24,6 +24,7 @@ mod limits;
 mod numbers;
 mod picture;
 mod progress;
+mod queries;
 mod requests;
 mod resync;
 mod steps;
