@@ -105,8 +105,8 @@ pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, mask) in tail.iter_mut().zip(mask.into_iter().cycle()) {
-        *byte ^= mask;
+    for (index, byte) in tail.iter_mut().enumerate() {
+        *byte ^= mask[index % 4];
     }
 }
 
