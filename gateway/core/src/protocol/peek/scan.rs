@@ -42,7 +42,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn next_token(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;
-            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return Some(byte);
             }
             self.at += 1;
@@ -101,25 +101,29 @@ impl<'a> Scanner<'a> {
         if self.text.get(self.at) != Some(&b'"') {
             return Err(self.unexpected());
         }
+        let start = self.at + 1;
+        self.at = plain_end(self.text, start);
+        let escaped = self.text.get(self.at) != Some(&b'"');
+        if escaped {
+            self.escaped_string()?;
+        }
+        let inner = start..self.at;
         self.at += 1;
-        let start = self.at;
-        let mut escaped = false;
+        Ok(StringSpan { inner, escaped })
+    }
+
+    /// Goes on with a string at its first byte that is neither plain nor its end,
+    /// up to the closing quote.
+    #[cold]
+    fn escaped_string(&mut self) -> Result<(), Unexpected> {
         loop {
-            self.at = plain_end(self.text, self.at);
             match self.text.get(self.at) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
+                Some(b'"') => return Ok(()),
+                Some(b'\\') => self.escape()?,
                 _ => return Err(self.unexpected()),
             }
+            self.at = plain_end(self.text, self.at);
         }
-        self.at += 1;
-        Ok(StringSpan {
-            inner: start..self.at - 1,
-            escaped,
-        })
     }
 
     /// Whether a string, its escapes resolved, is this ASCII text.
@@ -292,11 +296,11 @@ fn plain_end(text: &[u8], mut at: usize) -> usize {
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = ONES * 0x80;
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quotes = zero_bytes(word ^ (ONES * u64::from(b'"')));
-    let backslashes = zero_bytes(word ^ (ONES * u64::from(b'\\')));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    (quotes | backslashes | controls) & TOPS
+    // The quote is 0x22: with its second bit turned it stands right above the
+    // control characters, which stay among themselves.
+    let quotes_and_controls = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
+    let backslashes = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (quotes_and_controls | backslashes) & !word & TOPS
 }
 
 /// Whether the inside of a string with escapes means this ASCII text.
