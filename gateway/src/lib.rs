@@ -8,6 +8,8 @@
 
 pub mod app;
 pub mod config;
+pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod web;
