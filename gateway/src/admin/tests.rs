@@ -426,3 +426,82 @@ fn head_is_get_without_the_body() {
     assert_eq!((told.status, told.text.as_str()), (200, ""));
     assert_eq!(told.headers["content-length"], "6");
 }
+
+/// A connection whose peer has said everything already.
+struct Said {
+    input: std::io::Cursor<Vec<u8>>,
+    output: Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+type IoPoll<T> = std::task::Poll<std::io::Result<T>>;
+
+impl hyper::rt::Read for Said {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        mut buffer: hyper::rt::ReadBufCursor<'_>,
+    ) -> IoPoll<()> {
+        let mut piece = vec![0; buffer.remaining()];
+        let length = std::io::Read::read(&mut self.input, &mut piece)?;
+        buffer.put_slice(&piece[..length]);
+        IoPoll::Ready(Ok(()))
+    }
+}
+
+impl hyper::rt::Write for Said {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> IoPoll<usize> {
+        let mut output = self.output.lock().expect("no panic inside");
+        output.extend_from_slice(bytes);
+        IoPoll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> IoPoll<()> {
+        IoPoll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> IoPoll<()> {
+        IoPoll::Ready(Ok(()))
+    }
+}
+
+#[test]
+fn over_http_one_connection_carries_many_requests() {
+    let stage = stage(None);
+    let output = Arc::<std::sync::Mutex<Vec<u8>>>::default();
+    let requests = "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n\
+        POST /api/v1/methods/k HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n\
+        GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let connection = Said {
+        input: std::io::Cursor::new(requests.into()),
+        output: Arc::clone(&output),
+    };
+    let service = hyper::service::service_fn(|request| async {
+        Ok::<_, std::convert::Infallible>(handle(request, &stage.gate).await)
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    let served = builder
+        .half_close(true)
+        .serve_connection(connection, service);
+    block_on(served).expect("the connection ends well");
+    let output = output.lock().expect("no panic inside").clone();
+    let text = String::from_utf8(output).expect("text");
+    let answers: Vec<_> = text.split("HTTP/1.1 ").skip(1).collect();
+    assert_eq!(answers.len(), 3, "{text}");
+    assert!(
+        answers[0].starts_with("200") && answers[0].ends_with("\r\n\r\n"),
+        "{text}"
+    );
+    assert!(
+        answers[1].starts_with("400") && answers[1].contains("\"malformed\""),
+        "{text}"
+    );
+    assert!(
+        answers[2].starts_with("200") && answers[2].ends_with("alive\n"),
+        "{text}"
+    );
+}
