@@ -6,8 +6,11 @@
 
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod app;
 pub mod config;
+pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod runtime;
+pub mod web;

@@ -33,6 +33,12 @@ pub(super) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Asks for a password and prints the user's entry for the settings file.
+    /// When the input is no terminal, its first line is the password.
+    Passwd {
+        /// The user's login.
+        login: String,
+    },
 }
 
 #[cfg(test)]

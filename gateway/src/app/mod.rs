@@ -7,6 +7,7 @@
 mod check;
 mod command;
 mod hub_seat;
+mod passwd;
 mod run;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config, &mut std::io::stdout().lock()),
+        Command::Passwd { login } => passwd::passwd(&login),
         Command::Settings { markdown } => check::settings(markdown, &mut std::io::stdout().lock()),
     };
     outcome.into()

@@ -31,9 +31,9 @@ pub use guids::{department_id, number_id, user_id};
 pub use print::{reference_page, sample};
 pub use secret::Secret;
 pub use settings::{
-    AdminSettings, CallerNameSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings,
-    GatewaySettings, LogFormat, PbxSettings, Settings, SimSettings, TokenSettings, WebSettings,
-    WebSocketVersion, WsOutSettings,
+    AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
+    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WebSocketVersion,
+    WsOutSettings,
 };
 
 use std::path::Path;

@@ -1,15 +1,15 @@
 //! From the parsed text to [`Settings`]: one function a section.
 
-use okgate_core::hub::TokenAlgorithm;
+use okgate_core::hub::{CallerName, TokenAlgorithm};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::Document;
 use super::schema::{PLANNED_SECTIONS, SECTIONS, Section};
 use super::settings::{
-    AdminSettings, CallerNameSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings,
-    GatewaySettings, LogFormat, PbxSettings, Settings, SimSettings, TokenSettings, WebSettings,
-    WebSocketVersion, WsOutSettings,
+    AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
+    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WebSocketVersion,
+    WsOutSettings,
 };
 use super::view::{View, did_you_mean};
 use super::{check, people};
@@ -279,17 +279,17 @@ fn ws_out(view: &View<'_>, is_mode: bool) -> Option<WsOutSettings> {
     })
 }
 
-fn caller_name(file: &File<'_>, mode: Option<&str>) -> Option<CallerNameSettings> {
+fn caller_name(file: &File<'_>, mode: Option<&str>) -> Option<CallerName> {
     let view = file.view("crm.caller_name");
     if mode == Some("off") {
         view.fault("method", "no CRM is linked in mode \"off\"");
     }
     let (input, output) = (view.text("input"), view.text("output"));
     let wait = view.milliseconds("wait_ms");
-    Some(CallerNameSettings {
-        method: view.text("method")?,
-        input: input?,
-        output: output?,
+    Some(CallerName {
+        method: view.text("method")?.into(),
+        input: input?.into(),
+        output: output?.into(),
         wait,
     })
 }

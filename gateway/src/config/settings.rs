@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use okgate_core::hub::TokenAlgorithm;
+use okgate_core::hub::{CallerName, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
 
 use super::Secret;
@@ -124,7 +124,7 @@ pub struct CrmSettings {
     /// How the CRM is linked.
     pub mode: CrmMode,
     /// `[crm.caller_name]`; only with a link.
-    pub caller_name: Option<CallerNameSettings>,
+    pub caller_name: Option<CallerName>,
 }
 
 /// How the CRM is linked.
@@ -187,19 +187,6 @@ impl WebSocketVersion {
             Self::V7 => 7,
         }
     }
-}
-
-/// `[crm.caller_name]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallerNameSettings {
-    /// The dynamic method's key.
-    pub method: String,
-    /// The input parameter for the caller's number.
-    pub input: String,
-    /// The output parameter with the name.
-    pub output: String,
-    /// How long the call waits for it.
-    pub wait: Duration,
 }
 
 /// `[web]`.

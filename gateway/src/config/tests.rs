@@ -120,7 +120,7 @@ fn an_outgoing_link_is_read_whole() {
     assert_eq!(link.message_bytes, Some(16 << 20));
     let caller_name = crm.caller_name.expect("the section is there");
     assert_eq!(
-        (caller_name.input.as_str(), caller_name.output.as_str()),
+        (&*caller_name.input, &*caller_name.output),
         ("callerid", "name")
     );
     assert_eq!(caller_name.wait.as_millis(), 300);

@@ -38,7 +38,7 @@ impl FanoutTimes {
         let seconds = |&micros: &u64| Duration::from_micros(micros).as_secs_f64();
         let bounds = BOUNDS_MICROS.iter().map(seconds);
         let bounded = bounds.zip(self.counts.iter().copied());
-        bounded.chain([(f64::MAX, self.over)]).collect()
+        bounded.chain([(f64::INFINITY, self.over)]).collect()
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
         let buckets = times.buckets();
         assert_eq!(buckets[0], (0.000_05, 1));
         assert_eq!(buckets[1], (0.000_1, 1));
-        assert_eq!(buckets.last(), Some(&(f64::MAX, 1)));
+        assert_eq!(buckets.last(), Some(&(f64::INFINITY, 1)));
         assert_eq!(times.count(), 3);
     }
 }

@@ -57,6 +57,11 @@ impl Metrics {
         })
     }
 
+    /// When the process started, in seconds since 1970.
+    pub fn started_at(&self) -> u64 {
+        self.started_at
+    }
+
     /// The numbers that the shards showed last.
     pub fn samples(&self) -> Vec<ShardSample> {
         self.shards.iter().map(|shard| shard.latest()).collect()

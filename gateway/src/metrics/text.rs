@@ -271,6 +271,8 @@ mod tests {
         assert_eq!(value(name), Some(1.0));
         let name = "okgate_fanout_seconds_bucket{le=\"0.0001\",shard=\"1\"}";
         assert_eq!(value(name), Some(1.0), "{text}");
+        let name = "okgate_fanout_seconds_bucket{le=\"+Inf\",shard=\"1\"}";
+        assert_eq!(value(name), Some(1.0), "{text}");
         assert_eq!(value("okgate_fanout_seconds_count{shard=\"0\"}"), Some(0.0));
         assert_eq!(value("okgate_users_online"), Some(4.0));
         assert_eq!(value("okgate_hub_up"), Some(1.0));
