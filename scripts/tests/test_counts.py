@@ -1,6 +1,8 @@
-"""Self-tests of what reads the runners' results: counts.awk and autobahn_report.py."""
+"""Self-tests of what sums the results up: counts.awk, autobahn_report.py and the last line of scripts/test."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,6 +76,24 @@ class AutobahnReport(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("only 1 cases ran, 301 were wanted", printed)
         self.assertIn("autobahn cases: 1 fine, 1 not fine", printed)
+
+
+class LastLine(unittest.TestCase):
+    """A test run ends with its totals, also when a stage failed."""
+
+    def ended(self, *stages):
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copytree(LIBRARY.parent, Path(directory, "scripts"))
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("OKGATE_")}
+            command = [str(Path(directory, "scripts", "test")), *stages]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+            return done.returncode, done.stdout.splitlines()[-1]
+
+    def test_a_run_without_faults_exits_0(self):
+        self.assertEqual(self.ended("check-text"), (0, "1 passed, 0 failed"))
+
+    def test_a_failed_stage_does_not_stop_the_others(self):
+        self.assertEqual(self.ended("check-rules", "check-text"), (1, "1 passed, 1 failed"))
 
 
 if __name__ == "__main__":
