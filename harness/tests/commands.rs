@@ -142,3 +142,23 @@ fn the_crm_says_where_it_listens_and_wrong_usage_has_its_exit_code() {
         .unwrap();
     assert_eq!(unknown.status.code(), Some(2));
 }
+
+#[test]
+fn the_printed_settings_hold_what_was_set() {
+    let output = harness(&[
+        "gateway-settings",
+        "--users",
+        "3",
+        "--set",
+        "gateway.cores=1",
+    ])
+    .output()
+    .unwrap();
+    let settings: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
+    assert_eq!(settings["gateway"]["cores"].as_integer(), Some(1));
+    assert_eq!(settings["users"].as_array().map(Vec::len), Some(3));
+    let wrong = harness(&["gateway-settings", "--set", "gateway.cores"])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}

@@ -14,7 +14,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use toml::Value;
 
 pub use self::settings::{DEFAULT_PASSWORD, Settings, User, user_id};
 use crate::admin::Admin;
@@ -54,7 +53,7 @@ impl Gateway {
         let mut attempt = 1;
         loop {
             let addresses = Addresses::free()?;
-            let complete = addresses.put_into(settings.clone(), &directory);
+            let complete = addresses.put_into(settings.clone());
             let child = spawn(&program, &directory, &complete)?;
             let mut gateway = Self {
                 child,
@@ -236,14 +235,8 @@ impl Addresses {
         Err(Error::Usage(format!("no free ports among {PORTS:?}")))
     }
 
-    fn put_into(self, settings: Settings, directory: &TempDir) -> Settings {
-        let list = |address: SocketAddr| Value::Array(vec![address.to_string().into()]);
-        let data = directory.path().join("data");
-        settings
-            .set("clients.listen", list(self.clients))
-            .set("web.listen", list(self.web))
-            .set("admin.listen", self.admin.to_string())
-            .set("gateway.data_dir", data.to_string_lossy().into_owned())
+    fn put_into(self, settings: Settings) -> Settings {
+        settings.listen(self.clients, self.web, self.admin)
     }
 }
 
@@ -271,8 +264,6 @@ fn spawn(program: &PathBuf, directory: &TempDir, settings: &Settings) -> Result<
     };
     let file = directory.path().join("okgate.toml");
     std::fs::write(&file, settings.to_toml()).map_err(failed("writing the settings"))?;
-    std::fs::create_dir_all(directory.path().join("data"))
-        .map_err(failed("making the data directory"))?;
     let log = File::options()
         .create(true)
         .append(true)
@@ -283,6 +274,8 @@ fn spawn(program: &PathBuf, directory: &TempDir, settings: &Settings) -> Result<
         .arg("run")
         .arg("--config")
         .arg(&file)
+        // What it keeps goes where it started, unless the settings say otherwise.
+        .current_dir(directory.path())
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
