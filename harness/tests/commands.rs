@@ -1,6 +1,8 @@
 //! The commands of the harness as a person runs them, against its own servers.
 #![forbid(unsafe_code)]
 
+mod support;
+
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -141,4 +143,123 @@ fn the_crm_says_where_it_listens_and_wrong_usage_has_its_exit_code() {
         .output()
         .unwrap();
     assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
+fn the_printed_settings_hold_what_was_set() {
+    let output = harness(&[
+        "gateway-settings",
+        "--users",
+        "3",
+        "--set",
+        "gateway.cores=1",
+    ])
+    .output()
+    .unwrap();
+    let settings: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
+    assert_eq!(settings["gateway"]["cores"].as_integer(), Some(1));
+    assert_eq!(settings["users"].as_array().map(Vec::len), Some(3));
+    let wrong = harness(&["gateway-settings", "--set", "gateway.cores"])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn tabs_log_in_subscribe_and_count_their_events() {
+    let address = support::answering_server().to_string();
+    for (opening, subscriptions) in [(&[][..], 2), (&["--full-opening"][..], 11)] {
+        let arguments = [
+            "tabs",
+            "--address",
+            &address,
+            "--users",
+            "3",
+            "--tabs-per-user",
+            "2",
+            "--hold-s",
+            "0.5",
+            "--ping-s",
+            "0.2",
+            "--queue-s",
+            "0.2",
+            "--report",
+            "json",
+        ];
+        let (code, report) = report(&[&arguments, opening].concat());
+        assert_eq!(code, Some(0), "{report}");
+        assert_eq!(report["logged_in"], 6);
+        assert_eq!(
+            report["events"]["linestatechanged"],
+            6 * subscriptions,
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_password_is_a_failure_that_shows_the_servers_words() {
+    let address = support::answering_server().to_string();
+    let (code, report) = report(&[
+        "tabs",
+        "--address",
+        &address,
+        "--users",
+        "1",
+        "--password",
+        "wrong",
+        "--hold-s",
+        "0.1",
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(1));
+    assert_eq!(report["failures"]["login"], 1);
+    let words = report["first_failure"].as_str().unwrap();
+    assert!(words.contains("Wrong login/pass combination"), "{words}");
+}
+
+#[test]
+fn a_load_logs_in_and_checks_its_answers() {
+    let address = support::answering_server().to_string();
+    let (code, report) = report(&[
+        "load",
+        "--address",
+        &address,
+        "--connections",
+        "2",
+        "--depth",
+        "2",
+        "--method",
+        "getuserstate",
+        "--login-prefix",
+        "user",
+        "--duration-s",
+        "0.2",
+        "--warm-up-s",
+        "0",
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report["messages"].as_u64() > Some(10), "{report}");
+}
+
+#[tokio::test]
+async fn the_opening_sequence_gets_every_answer_in_order() {
+    let address = support::answering_server();
+    let mut tab = okgate_harness::tab::Tab::connect(address, Some("json"))
+        .await
+        .unwrap();
+    let opening = tab.opening_sequence("user1", "password").await.unwrap();
+    let asked: Vec<&str> = opening
+        .answers
+        .iter()
+        .map(|(method, _)| method.as_str())
+        .collect();
+    assert_eq!(
+        asked[..4],
+        ["ping", "login", "getcurrentqueue", "subscribeevent"]
+    );
+    assert!(opening.answer("getpbxnumbers").unwrap().succeeded());
 }

@@ -2,6 +2,7 @@
 
 mod crm;
 mod load;
+mod settings;
 mod tabs;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Crm(crm::CrmArguments),
     /// Holds many logged-in, subscribed tabs and counts what they get
     Tabs(tabs::TabsArguments),
+    /// Prints a settings file for a gateway with many users
+    GatewaySettings(settings::SettingsArguments),
     /// One worker process of "tabs"; its job comes on the standard input
     #[command(name = okgate_harness::swarm::WORKER_COMMAND, hide = true)]
     TabsWorker,
@@ -40,6 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Crm(arguments) => one_thread()?.block_on(crm::run(arguments)),
         Command::Tabs(arguments) => one_thread()?.block_on(tabs::run(arguments)),
+        Command::GatewaySettings(arguments) => settings::run(&arguments),
         Command::TabsWorker => {
             okgate_harness::swarm::run_worker()?;
             Ok(ExitCode::SUCCESS)

@@ -14,7 +14,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use toml::Value;
 
 pub use self::settings::{DEFAULT_PASSWORD, Settings, User, user_id};
 use crate::admin::Admin;
@@ -46,7 +45,11 @@ impl Gateway {
     /// Starts the program named by the environment variable `OKGATE_BIN` (an absolute path) on free loopback ports
     /// and waits until it is ready.
     pub async fn start(settings: Settings) -> Result<Self> {
-        let program = program_from_environment()?;
+        Self::start_program(program_from_environment()?, settings).await
+    }
+
+    /// As [`Gateway::start`], with another program.
+    pub async fn start_program(program: PathBuf, settings: Settings) -> Result<Self> {
         let mut directory = tempfile::Builder::new()
             .prefix("okgate-")
             .tempdir()
@@ -54,7 +57,7 @@ impl Gateway {
         let mut attempt = 1;
         loop {
             let addresses = Addresses::free()?;
-            let complete = addresses.put_into(settings.clone(), &directory);
+            let complete = addresses.put_into(settings.clone());
             let child = spawn(&program, &directory, &complete)?;
             let mut gateway = Self {
                 child,
@@ -236,14 +239,8 @@ impl Addresses {
         Err(Error::Usage(format!("no free ports among {PORTS:?}")))
     }
 
-    fn put_into(self, settings: Settings, directory: &TempDir) -> Settings {
-        let list = |address: SocketAddr| Value::Array(vec![address.to_string().into()]);
-        let data = directory.path().join("data");
-        settings
-            .set("clients.listen", list(self.clients))
-            .set("web.listen", list(self.web))
-            .set("admin.listen", self.admin.to_string())
-            .set("gateway.data_dir", data.to_string_lossy().into_owned())
+    fn put_into(self, settings: Settings) -> Settings {
+        settings.listen(self.clients, self.web, self.admin)
     }
 }
 
@@ -271,8 +268,6 @@ fn spawn(program: &PathBuf, directory: &TempDir, settings: &Settings) -> Result<
     };
     let file = directory.path().join("okgate.toml");
     std::fs::write(&file, settings.to_toml()).map_err(failed("writing the settings"))?;
-    std::fs::create_dir_all(directory.path().join("data"))
-        .map_err(failed("making the data directory"))?;
     let log = File::options()
         .create(true)
         .append(true)
@@ -283,6 +278,8 @@ fn spawn(program: &PathBuf, directory: &TempDir, settings: &Settings) -> Result<
         .arg("run")
         .arg("--config")
         .arg(&file)
+        // What it keeps goes where it started, unless the settings say otherwise.
+        .current_dir(directory.path())
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors)
@@ -309,3 +306,43 @@ const READY_MAX: Duration = Duration::from_secs(20);
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a gateway may take to end.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A program that does this instead of being a gateway.
+    async fn start_script(script: &str) -> (TempDir, Result<Gateway>) {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+        let started = Gateway::start_program(program, Settings::new().users(1)).await;
+        (directory, started)
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_early_shows_its_log() {
+        let (_directory, started) = start_script("echo io_uring is refused >&2; exit 1").await;
+        let error = started.unwrap_err().to_string();
+        assert!(error.contains("exit status: 1"), "{error}");
+        assert!(error.contains("io_uring is refused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_finds_its_ports_taken_is_started_again_with_others() {
+        let script = "grep listen $3; exit 3";
+        let (_directory, started) = start_script(script).await;
+        let error = started.unwrap_err();
+        let Error::Gateway { log_tail, .. } = &error else {
+            panic!("{error}");
+        };
+        let listeners: std::collections::HashSet<_> =
+            log_tail.lines().filter(|line| line.contains('[')).collect();
+        // Two lists in each attempt: tabs and web.
+        assert_eq!(listeners.len(), 2 * PORT_ATTEMPTS_MAX, "{log_tail}");
+    }
+}

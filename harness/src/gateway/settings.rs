@@ -38,7 +38,7 @@ impl Settings {
             .set("pbx.driver", "sim")
     }
 
-    /// Sets any key, given with its sections: `"clients.limits.tabs_per_user"`. Sections on the way are made.
+    /// Sets any key, given with its sections: `"clients.tabs_per_user"`. Sections on the way are made.
     #[must_use]
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         let (sections, name) = match key.rsplit_once('.') {
@@ -129,6 +129,23 @@ impl Settings {
         entry.insert("id".into(), id.into());
         entry.insert("name".into(), name.into());
         self.push("break_reasons", entry)
+    }
+
+    /// Listens on these addresses.
+    #[must_use]
+    pub fn listen(self, clients: SocketAddr, web: SocketAddr, admin: SocketAddr) -> Self {
+        let list = |address: SocketAddr| Value::Array(vec![address.to_string().into()]);
+        self.set("clients.listen", list(clients))
+            .set("web.listen", list(web))
+            .set("admin.listen", admin.to_string())
+    }
+
+    /// Lifts the limits that a load would meet: messages per second and tabs per user.
+    #[must_use]
+    pub fn without_load_limits(self) -> Self {
+        self.set("clients.messages_per_s", 0)
+            .set("clients.messages_burst", 0)
+            .set("clients.tabs_per_user", 0)
     }
 
     /// Links a CRM by `ws-out` with JSON.
@@ -252,7 +269,7 @@ mod tests {
             .break_reason(1, "Lunch")
             .crm_ws_out("127.0.0.1:8045".parse().unwrap())
             .caller_name("callername", 500)
-            .set("clients.limits.tabs_per_user", 3);
+            .set("clients.tabs_per_user", 3);
         let table: Table = settings.to_toml().parse().unwrap();
         assert_eq!(table["users"][1]["login"].as_str(), Some("user2"));
         assert_eq!(table["users"][1]["number"].as_str(), Some("102"));
@@ -265,10 +282,7 @@ mod tests {
             Some(500)
         );
         assert_eq!(table["crm"]["mode"].as_str(), Some("ws-out"));
-        assert_eq!(
-            table["clients"]["limits"]["tabs_per_user"].as_integer(),
-            Some(3)
-        );
+        assert_eq!(table["clients"]["tabs_per_user"].as_integer(), Some(3));
         assert_eq!(
             table["users"][0]["password_md5"].as_str(),
             Some("5f4dcc3b5aa765d61d8327deb882cf99")
