@@ -12,7 +12,7 @@ use crate::base::{ChainId, CommandId, Guid, Instant, LegId, NumberId, UserId};
 use crate::pbx::sim::{SimConfig, SimulatedPbx};
 use crate::pbx::{Command, EndCause, PbxEvent};
 use crate::protocol::{
-    BreakReason, CallRequest, Fields, Sequence, SetUserState, StateId, write_message,
+    BreakReason, CallRequest, Event, Fields, Sequence, SetUserState, StateId, write_message,
 };
 use crate::switchboard::{Directory, Limits, Output, Switchboard, User};
 
@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) crm_name: Option<Arc<str>>,
     pub(super) arrived: VecDeque<ChainId>,
     pub(super) commands: Vec<(CommandId, Command)>,
+    /// Whether the story is written down; it takes time.
+    pub(super) is_told: bool,
     story: String,
     names: BTreeMap<String, String>,
     /// Whose line was shown last as what.
@@ -109,6 +111,7 @@ impl World {
             crm_name: None,
             arrived: VecDeque::new(),
             commands: Vec::new(),
+            is_told: true,
             story: String::new(),
             names: BTreeMap::new(),
             lines: BTreeMap::new(),
@@ -147,10 +150,9 @@ impl World {
                 Output::Pbx(id, command) => commands.push((id, command)),
                 Output::Event(event) => {
                     self.checker.event(&event);
-                    let user = event.user.as_ref().expect("a user's event");
-                    let text = fields(event.what.kind().name(), &event.what);
-                    let text = self.named(&text);
-                    writeln!(self.story, "  {}: {text}", user.login).expect("a string");
+                    if self.is_told {
+                        self.tell_event(&event);
+                    }
                 }
                 Output::Numbers(changes) => {
                     let changes: Vec<_> = changes.into_iter().map(|(_, it)| it).collect();
@@ -160,7 +162,9 @@ impl World {
                 Output::Arrived(arrival) => self.arrived.push_back(arrival.chain),
             }
         }
-        self.show_lines();
+        if self.is_told {
+            self.show_lines();
+        }
         self.checker.step_is_over(&mut self.switchboard, self.now);
         self.commands.extend(commands.iter().cloned());
         for (id, command) in commands {
@@ -171,6 +175,13 @@ impl World {
                 .route(chain, self.crm_name.clone(), None, self.now);
             self.outputs();
         }
+    }
+
+    fn tell_event(&mut self, event: &Event) {
+        let user = event.user.as_ref().expect("a user's event");
+        let text = fields(event.what.kind().name(), &event.what);
+        let text = self.named(&text);
+        writeln!(self.story, "  {}: {text}", user.login).expect("a string");
     }
 
     fn show_lines(&mut self) {
@@ -299,7 +310,9 @@ fn fields(name: &str, fields: &impl Fields) -> String {
     let mut bytes = Vec::new();
     write_message(&mut bytes, name, |writer| fields.write(writer));
     let (name, mut value): (String, Value) = serde_json::from_slice(&bytes).expect("JSON");
-    prune(&mut value);
+    if name != "flashstatechanged" {
+        prune(&mut value);
+    }
     format!("{name} {value}")
 }
 
