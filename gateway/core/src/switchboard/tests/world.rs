@@ -12,7 +12,7 @@ use crate::base::{ChainId, CommandId, Guid, Instant, LegId, NumberId, UserId};
 use crate::pbx::sim::{SimConfig, SimulatedPbx};
 use crate::pbx::{Command, EndCause, PbxEvent};
 use crate::protocol::{
-    BreakReason, CallRequest, Event, Fields, Sequence, SetUserState, StateId, write_message,
+    BreakReason, CallRequest, Event, Fields, Phase, Sequence, SetUserState, StateId, write_message,
 };
 use crate::switchboard::{Directory, Limits, Output, Switchboard, User};
 
@@ -27,6 +27,8 @@ pub(super) struct World {
     /// Outside callers are routed as soon as they arrive, with this name.
     pub(super) routes_at_once: bool,
     pub(super) crm_name: Option<Arc<str>>,
+    /// Commands reach the simulated switch; else the test answers them.
+    pub(super) has_switch: bool,
     pub(super) arrived: VecDeque<ChainId>,
     pub(super) commands: Vec<(CommandId, Command)>,
     /// Whether the story is written down; it takes time.
@@ -109,6 +111,7 @@ impl World {
             checker: Checker::default(),
             routes_at_once: true,
             crm_name: None,
+            has_switch: true,
             arrived: VecDeque::new(),
             commands: Vec::new(),
             is_told: true,
@@ -167,7 +170,7 @@ impl World {
         }
         self.checker.step_is_over(&mut self.switchboard, self.now);
         self.commands.extend(commands.iter().cloned());
-        for (id, command) in commands {
+        for (id, command) in commands.into_iter().filter(|_| self.has_switch) {
             self.sim.handle_command(id, command, self.now);
         }
         for chain in routable {
@@ -210,6 +213,41 @@ impl World {
             }
         }
         named
+    }
+
+    /// A world whose switch is the test itself.
+    pub(super) fn by_hand() -> Self {
+        let mut world = Self::new();
+        world.has_switch = false;
+        world
+    }
+
+    /// The last command and its id.
+    pub(super) fn last_command(&self) -> (CommandId, Command) {
+        self.commands.last().cloned().expect("a command")
+    }
+
+    /// Accepts the last command, which must be to dial, and returns its leg.
+    pub(super) fn accept_dial(&mut self, wanted: &str) -> LegId {
+        let (id, command) = self.last_command();
+        let Command::Dial { leg, number, .. } = command else {
+            panic!("not dialled: {command:?}");
+        };
+        assert_eq!(&*number, wanted);
+        self.handle(PbxEvent::Accepted(id));
+        leg
+    }
+
+    /// The phase of a user's line.
+    pub(super) fn phase(&self, login: &str) -> Phase {
+        let line = self.switchboard.line_info(user(login), self.now);
+        line.expect("a known user").abonent.phase
+    }
+
+    /// The effective state of a user.
+    pub(super) fn state(&self, login: &str) -> StateId {
+        let state = self.switchboard.user_state(user(login));
+        state.expect("a known user").id
     }
 
     /// Why the switch was told to end legs, so far.
@@ -296,6 +334,11 @@ impl World {
             self.run();
         }
         self.now = end;
+    }
+
+    pub(super) fn assert_line_is_idle(&self, login: &str) {
+        let line = self.switchboard.line_info(user(login), self.now);
+        assert_eq!(line.expect("a known user").chain, None, "{login}");
     }
 
     /// Nothing is left behind: no call, no leg, nobody in a call.
