@@ -129,6 +129,10 @@ impl Calls {
         self.commands.insert(command, pending);
     }
 
+    pub(super) fn is_expected(&self, pending: Pending) -> bool {
+        self.commands.values().any(|known| *known == pending)
+    }
+
     pub(super) fn settle(&mut self, command: CommandId) -> Option<Pending> {
         self.commands.remove(&command)
     }

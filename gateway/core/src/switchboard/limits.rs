@@ -22,8 +22,9 @@ pub struct Limits {
     /// How long the switch may take to join two answered legs, or to hold and
     /// take back a party; default 10 s.
     pub operation_timeout: Duration,
-    /// After this long a leg that should have ended is hung up once more;
-    /// default 1 s. A leg is given up only when the switch says it is gone.
+    /// How often a leg that should have ended is hung up again, if the switch
+    /// refused or has done nothing about it; default 1 s. A leg is given up only
+    /// when the switch says that it is gone.
     pub hang_up_retry: Duration,
 }
 
@@ -56,8 +57,6 @@ pub struct Counters {
     pub commands_failed: u64,
     /// Commands about whose fate the switch knew nothing.
     pub commands_timed_out: u64,
-    /// Legs that had to be hung up more than once.
-    pub hang_ups_repeated: u64,
     /// Reports of the switch about legs, commands or numbers that the
     /// switchboard does not know (any more), and repeated reports.
     pub reports_ignored: u64,

@@ -332,6 +332,10 @@ impl Switchboard {
         self.users.iter().map(|user| user.reference.id).collect()
     }
 
+    fn choice_of(&self, user: UserId) -> crate::protocol::StateId {
+        self.users.of(user).expect("a known user").choice.state
+    }
+
     fn assert_nothing_left(&self) {
         self.calls.assert_empty();
         for user in self.users.iter() {

@@ -54,7 +54,6 @@ impl Switchboard {
                 Some(Stage::Talking { is_changing, .. }) => *is_changing = false,
                 Some(Stage::Ending { cause }) => {
                     let cause = *cause;
-                    self.counters.hang_ups_repeated += 1;
                     self.hang_up_legs(chain, cause, now);
                 }
             }
@@ -162,6 +161,7 @@ impl Switchboard {
         self.close(chain);
     }
 
+    /// Also repeats what the switch refused or has done nothing about.
     fn hang_up_legs(&mut self, chain: ChainId, cause: EndCause, now: Instant) {
         let Some(call) = self.calls.get(chain) else {
             return;
@@ -175,7 +175,10 @@ impl Switchboard {
                 leg,
                 purpose: Purpose::HangUp,
             };
-            self.send(Some(pending), Command::HangUp { leg, cause });
+            // A slow switch is not asked again before it has answered.
+            if !self.calls.is_expected(pending) {
+                self.send(Some(pending), Command::HangUp { leg, cause });
+            }
         }
     }
 

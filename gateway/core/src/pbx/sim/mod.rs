@@ -79,7 +79,7 @@ impl SimulatedPbx {
             phones: phones
                 .map(|it| (Arc::clone(it), PhoneState::Registered))
                 .collect(),
-            random: ChaCha12Rng::seed_from_u64(config.seed),
+            random: ChaCha12Rng::seed_from_u64(config.seed ^ OWN_STREAM),
             config,
             legs: Legs::default(),
             is_connected: false,
@@ -416,3 +416,7 @@ impl SimulatedPbx {
         self.delayed.push_back((at, event));
     }
 }
+
+/// Keeps the switch's leg ids apart from those of a switchboard that was given
+/// the same seed.
+const OWN_STREAM: u64 = 0x5EED_0F7A_E5E1_7C4B;

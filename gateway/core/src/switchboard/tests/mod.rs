@@ -2,4 +2,7 @@
 
 mod checker;
 mod ladders;
+mod races;
+mod rules;
+mod seeded;
 mod world;
