@@ -191,7 +191,9 @@ fn make(seat: &Seat) -> Result<LocalExecutor, String> {
         // than some machines allow to be locked.
         .io_memory(64 << 10)
         .ring_depth(1024)
-        .preempt_timer(seat.preempt)
+        // Not the ring's period: see `task::run_others` for what happens when
+        // it fires at a bad moment, which needs a pause of this length there.
+        .preempt_timer(EXECUTOR_PREEMPT)
         .make()
         .map_err(|error| error.to_string())
 }
@@ -210,3 +212,6 @@ fn executor_fault(shard: u16, reason: &str) -> StartError {
         reason: reason.to_owned(),
     }
 }
+
+/// When the executor interrupts a queue of runnable tasks to look for IO.
+const EXECUTOR_PREEMPT: Duration = Duration::from_millis(100);

@@ -28,10 +28,12 @@ pub async fn timeout<T>(duration: Duration, future: impl Future<Output = T>) -> 
 
 /// Lets the other tasks of this shard run, those included whose IO has completed.
 pub(super) async fn run_others() {
-    // Only a task that waits lets the executor look for completed IO; the two
-    // yields are for the tasks woken by it, and for those that these wake.
-    sleep(Duration::ZERO).await;
-    let executor = glommio::executor();
-    executor.yield_now().await;
-    executor.yield_now().await;
+    // Only a task that waits lets the executor look for completed IO. It must
+    // be a wait for a timer and never a plain yield: when the executor's
+    // pre-emption timer fires just before it looks for runnable tasks, it goes
+    // to sleep although there are some, and only a timer wakes it.
+    sleep(TURN).await;
 }
+
+/// Long enough to be a wait at all.
+const TURN: Duration = Duration::from_micros(2);

@@ -138,7 +138,6 @@ impl Engine for Echo {
             Told::Close => {
                 for link in self.ids() {
                     self.actions.push_back(Action::Close { link });
-                    self.forget(link);
                 }
             }
             Told::Count => self.actions.push_back(Action::Post(self.ids().len())),
@@ -171,7 +170,11 @@ impl Engine for Echo {
                 return Some(Action::Send { link: id, payload });
             }
         }
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        if let Some(Action::Close { link }) = action {
+            self.forget(link);
+        }
+        action
     }
 
     fn payload<'engine>(&'engine self, payload: &'engine Payload) -> &'engine [u8] {

@@ -113,5 +113,6 @@ impl<Message> TabRing<Message> {
 }
 
 /// The longest sleep: a wake-up that was lost for whatever reason costs no
-/// more than this, and is counted.
-const PARK_MAX: Duration = Duration::from_secs(1);
+/// more than this, and is counted; so does a task that the executor forgot
+/// (see `task::run_others`).
+const PARK_MAX: Duration = Duration::from_millis(500);
