@@ -161,7 +161,7 @@ impl Hub {
     pub fn drain(&mut self, spread: Duration, now: Now) {
         self.now = now;
         let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
-        self.to_all_shards(&Downward::Drain { spread_ms });
+        self.tell_all_shards(&Downward::Drain { spread_ms });
         self.pump();
     }
 

@@ -54,13 +54,13 @@ impl Hub {
         self.events += 1;
         let (version, _) = self.switchboard.number_entries();
         self.tell_crm_numbers(&changes);
-        self.to_all_shards(&Downward::Numbers {
+        self.tell_all_shards(&Downward::Numbers {
             version,
             changes: changes.into(),
         });
     }
 
-    pub(super) fn to_all_shards(&mut self, what: &Downward) {
+    pub(super) fn tell_all_shards(&mut self, what: &Downward) {
         for shard in (0..self.shards).map(ShardId) {
             let what = what.clone();
             self.outputs

@@ -28,7 +28,7 @@ impl Hub {
                 let others = self.sessions.end(link, self.now.instant);
                 self.reply(link, request, Ok(Answer::Done));
                 for other in others {
-                    self.to_shard(other, Downward::SessionEnded { link: other });
+                    self.tell_shard(other, Downward::SessionEnded { link: other });
                 }
             }
             Upward::Gone => self.sessions.leave(link, self.now.instant),
@@ -104,10 +104,10 @@ impl Hub {
             request,
             reply,
         };
-        self.to_shard(link, what);
+        self.tell_shard(link, what);
     }
 
-    fn to_shard(&mut self, link: LinkRef, what: Downward) {
+    fn tell_shard(&mut self, link: LinkRef, what: Downward) {
         let shard = link.shard;
         self.outputs
             .push_back(Output::ToShard(ToShard { shard, what }));

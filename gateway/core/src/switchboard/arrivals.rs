@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::call::{Call, LegState, Origin, Role, Side, Stage};
+use super::limits::after;
 use super::numbers::{Target, outside};
 use super::{Arrival, Output, Switchboard};
 use crate::base::{ChainId, CommutationId, Instant, LegId};
@@ -57,8 +58,8 @@ impl Switchboard {
             Err(cause) => return self.end_call(chain, cause, now),
         };
         self.users[user].waiting.push(chain);
-        let deadline = now + self.limits.route_timeout;
-        self.calls.set_deadline(chain, Some(deadline));
+        let deadline = after(now, self.limits.route_timeout);
+        self.calls.set_deadline(chain, deadline);
         self.outputs.push_back(Output::Arrived(Arrival {
             chain,
             caller: number,
@@ -134,8 +135,8 @@ impl Switchboard {
         let chain = self.new_call(origin, stage, from, to);
         self.calls
             .add_leg(chain, Role::Caller, leg, LegState::Waiting);
-        let deadline = now + self.limits.ring_timeout;
-        self.calls.set_deadline(chain, Some(deadline));
+        let deadline = after(now, self.limits.ring_timeout);
+        self.calls.set_deadline(chain, deadline);
         Some(chain)
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use smallvec::SmallVec;
+
 use super::call::{Call, Leg, LegState, Role};
 use crate::base::{ChainId, CommandId, Instant, LegId};
 
@@ -10,9 +12,18 @@ use crate::base::{ChainId, CommandId, Instant, LegId};
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     by_chain: BTreeMap<ChainId, Call>,
-    by_leg: HashMap<LegId, ChainId>,
+    by_leg: HashMap<LegId, LegRecord>,
     deadlines: BTreeSet<(Instant, ChainId)>,
-    commands: BTreeMap<CommandId, Pending>,
+    /// The leg that each unsettled command is about.
+    commands: HashMap<CommandId, LegId>,
+}
+
+/// What belongs to a leg that exists.
+#[derive(Debug)]
+struct LegRecord {
+    chain: ChainId,
+    /// Unsettled commands, at most one for each purpose.
+    commands: SmallVec<[(CommandId, Purpose); 2]>,
 }
 
 /// A command that the switch has neither accepted nor refused.
@@ -65,45 +76,45 @@ impl Calls {
     pub(super) fn add_leg(&mut self, chain: ChainId, role: Role, leg: LegId, state: LegState) {
         if let Some(call) = self.by_chain.get_mut(&chain) {
             call.side_mut(role).leg = Some(Leg::new(leg, state));
-            self.by_leg.insert(leg, chain);
+            let record = LegRecord {
+                chain,
+                commands: SmallVec::new(),
+            };
+            self.by_leg.insert(leg, record);
         }
     }
 
     /// The call and the side that a live leg belongs to.
     pub(super) fn of_leg(&mut self, leg: LegId) -> Option<(&mut Call, Role)> {
-        let call = self.by_chain.get_mut(self.by_leg.get(&leg)?)?;
+        let call = self.by_chain.get_mut(&self.by_leg.get(&leg)?.chain)?;
         let role = call.role_of_leg(leg)?;
         Some((call, role))
     }
 
     /// The call that a live leg belongs to.
     pub(super) fn chain_of(&self, leg: LegId) -> Option<ChainId> {
-        self.by_leg.get(&leg).copied()
+        self.by_leg.get(&leg).map(|record| record.chain)
     }
 
-    /// Forgets a leg that has ended; true if it was known.
-    pub(super) fn end_leg(&mut self, leg: LegId) -> bool {
-        let Some(chain) = self.by_leg.remove(&leg) else {
-            return false;
+    /// Forgets a leg that has ended, and the commands that were about it.
+    pub(super) fn end_leg(&mut self, leg: LegId) {
+        let Some(record) = self.by_leg.remove(&leg) else {
+            return;
         };
-        self.commands.retain(|_, pending| pending.leg != leg);
-        if let Some(call) = self.by_chain.get_mut(&chain)
+        for (command, _) in record.commands {
+            self.commands.remove(&command);
+        }
+        if let Some(call) = self.by_chain.get_mut(&record.chain)
             && let Some(role) = call.role_of_leg(leg)
         {
             call.raise(role, LegState::Ended, Instant::default());
         }
-        true
     }
 
-    /// Forgets a call and all that belongs to it.
+    /// Forgets a call whose legs have ended.
     pub(super) fn remove(&mut self, chain: ChainId) {
         self.set_deadline(chain, None);
-        self.commands.retain(|_, pending| pending.chain != chain);
-        if let Some(call) = self.by_chain.remove(&chain) {
-            for leg in call.live_legs() {
-                self.by_leg.remove(&leg);
-            }
-        }
+        self.by_chain.remove(&chain);
     }
 
     pub(super) fn set_deadline(&mut self, chain: ChainId, deadline: Option<Instant>) {
@@ -124,21 +135,44 @@ impl Calls {
     }
 
     /// Remembers a command in place of an older one for the same leg and purpose.
-    pub(super) fn expect(&mut self, command: CommandId, pending: Pending) {
-        self.commands.retain(|_, known| *known != pending);
-        self.commands.insert(command, pending);
+    pub(super) fn expect(&mut self, command: CommandId, leg: LegId, purpose: Purpose) {
+        let Some(record) = self.by_leg.get_mut(&leg) else {
+            return;
+        };
+        let older = record.commands.iter_mut().find(|known| known.1 == purpose);
+        if let Some(older) = older {
+            self.commands.remove(&older.0);
+            older.0 = command;
+        } else {
+            record.commands.push((command, purpose));
+        }
+        self.commands.insert(command, leg);
     }
 
-    pub(super) fn is_expected(&self, pending: Pending) -> bool {
-        self.commands.values().any(|known| *known == pending)
+    /// Whether the switch has not settled a command yet.
+    pub(super) fn is_expected(&self, leg: LegId, purpose: Purpose) -> bool {
+        let is_it = |record: &LegRecord| record.commands.iter().any(|it| it.1 == purpose);
+        self.by_leg.get(&leg).is_some_and(is_it)
     }
 
+    /// The switch settled a command; what it was about, if that still exists.
     pub(super) fn settle(&mut self, command: CommandId) -> Option<Pending> {
-        self.commands.remove(&command)
+        let leg = self.commands.remove(&command)?;
+        let record = self.by_leg.get_mut(&leg)?;
+        let index = record.commands.iter().position(|it| it.0 == command)?;
+        let (_, purpose) = record.commands.swap_remove(index);
+        Some(Pending {
+            chain: record.chain,
+            leg,
+            purpose,
+        })
     }
 
     pub(super) fn forget_commands(&mut self) {
         self.commands.clear();
+        for record in self.by_leg.values_mut() {
+            record.commands.clear();
+        }
     }
 
     #[cfg(test)]

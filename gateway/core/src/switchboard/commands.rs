@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::call::{LegState, Origin, Role, Stage};
 use super::calls::{Pending, Purpose};
+use super::limits::after;
 use super::{Output, Switchboard};
 use crate::base::{ChainId, CommandId, Instant, LegId};
 use crate::pbx::{Command, CommandFailure, EndCause};
@@ -49,14 +50,9 @@ impl Switchboard {
         } else {
             (Purpose::Join, Command::Join { first, second })
         };
-        let pending = Pending {
-            chain,
-            leg: first,
-            purpose,
-        };
-        let deadline = now + self.limits.operation_timeout;
-        self.calls.set_deadline(chain, Some(deadline));
-        self.send(Some(pending), command);
+        let deadline = after(now, self.limits.operation_timeout);
+        self.calls.set_deadline(chain, deadline);
+        self.send(Some((first, purpose)), command);
     }
 
     fn dial(&mut self, chain: ChainId, role: Role, now: Instant) {
@@ -81,13 +77,8 @@ impl Switchboard {
         }
         let leg = LegId(self.fresh_guid());
         self.calls.add_leg(chain, role, leg, LegState::Requested);
-        let deadline = now + self.limits.ring_timeout;
-        self.calls.set_deadline(chain, Some(deadline));
-        let pending = Pending {
-            chain,
-            leg,
-            purpose: Purpose::Dial,
-        };
+        let deadline = after(now, self.limits.ring_timeout);
+        self.calls.set_deadline(chain, deadline);
         let command = Command::Dial {
             leg,
             number,
@@ -95,7 +86,7 @@ impl Switchboard {
             caller_name,
             auto_answer,
         };
-        self.send(Some(pending), command);
+        self.send(Some((leg, Purpose::Dial)), command);
     }
 
     /// The phone of a user to ring for a call, or why none can be rung.
@@ -113,14 +104,14 @@ impl Switchboard {
         phone.cloned().ok_or(EndCause::Unreachable)
     }
 
-    pub(super) fn send(&mut self, pending: Option<Pending>, command: Command) {
+    pub(super) fn send(&mut self, about: Option<(LegId, Purpose)>, command: Command) {
         if !self.is_connected {
             return;
         }
         self.last_command += 1;
         let id = CommandId(self.last_command);
-        if let Some(pending) = pending {
-            self.calls.expect(id, pending);
+        if let Some((leg, purpose)) = about {
+            self.calls.expect(id, leg, purpose);
         }
         self.outputs.push_back(Output::Pbx(id, command));
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// Bounds and waiting times of a [`super::Switchboard`].
+use crate::base::Instant;
+
+/// Bounds and waiting times of a [`super::Switchboard`]. A time of zero means no end
+/// of waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Calls at one time; default 4096. One more is refused: to a user with a
@@ -62,4 +65,9 @@ pub struct Counters {
     pub reports_ignored: u64,
     /// Events given out.
     pub events: u64,
+}
+
+/// When a waiting time that starts now is over; never, if it is zero.
+pub(super) fn after(now: Instant, waiting_time: Duration) -> Option<Instant> {
+    (!waiting_time.is_zero()).then(|| now + waiting_time)
 }

@@ -160,7 +160,9 @@ impl Switchboard {
         }
     }
 
-    /// The next thing to do, in order.
+    /// The next thing to do, in order. One `handle_*` call leaves a few outputs
+    /// for each user whose line it changed; the queue is bounded by being
+    /// emptied in between.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -334,6 +336,11 @@ impl Switchboard {
 
     fn choice_of(&self, user: UserId) -> crate::protocol::StateId {
         self.users.of(user).expect("a known user").choice.state
+    }
+
+    fn has_legs(&self, chain: ChainId) -> bool {
+        let call = self.calls.get(chain);
+        call.is_some_and(|call| call.live_legs().next().is_some())
     }
 
     fn assert_nothing_left(&self) {

@@ -2,7 +2,8 @@
 
 use super::Switchboard;
 use super::call::{Call, LegState, Role, Stage};
-use super::calls::{Pending, Purpose};
+use super::calls::Purpose;
+use super::limits::after;
 use crate::base::{ChainId, Instant, LegId};
 use crate::pbx::{Command, EndCause, PbxEvent, PhoneState};
 
@@ -167,17 +168,13 @@ impl Switchboard {
             return;
         };
         let legs: Vec<_> = call.live_legs().collect();
-        let deadline = now + self.limits.hang_up_retry;
-        self.calls.set_deadline(chain, Some(deadline));
+        let deadline = after(now, self.limits.hang_up_retry);
+        self.calls.set_deadline(chain, deadline);
         for leg in legs {
-            let pending = Pending {
-                chain,
-                leg,
-                purpose: Purpose::HangUp,
-            };
             // A slow switch is not asked again before it has answered.
-            if !self.calls.is_expected(pending) {
-                self.send(Some(pending), Command::HangUp { leg, cause });
+            if !self.calls.is_expected(leg, Purpose::HangUp) {
+                let about = Some((leg, Purpose::HangUp));
+                self.send(about, Command::HangUp { leg, cause });
             }
         }
     }

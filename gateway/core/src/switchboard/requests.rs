@@ -3,7 +3,8 @@
 
 use super::Switchboard;
 use super::call::{Call, LegState, Origin, Role, Stage};
-use super::calls::{Pending, Purpose};
+use super::calls::Purpose;
+use super::limits::after;
 use super::numbers::Target;
 use crate::base::{Instant, UserId};
 use crate::pbx::{Command, EndCause};
@@ -124,12 +125,7 @@ impl Switchboard {
         let side = call.side(role);
         let leg = side.live_leg().filter(|_| is_ringing(call, role));
         let leg = leg.ok_or_else(nothing)?;
-        let pending = Pending {
-            chain: call.chain,
-            leg,
-            purpose: Purpose::PickUp,
-        };
-        self.send(Some(pending), Command::Answer { leg });
+        self.send(Some((leg, Purpose::PickUp)), Command::Answer { leg });
         Ok(())
     }
 
@@ -198,14 +194,9 @@ impl Switchboard {
             None => (Purpose::Hold, Command::Hold { held: second }),
             Some(_) => (Purpose::Join, Command::Join { first, second }),
         };
-        let deadline = now + self.limits.operation_timeout;
-        self.calls.set_deadline(chain, Some(deadline));
-        let pending = Pending {
-            chain,
-            leg: second,
-            purpose,
-        };
-        self.send(Some(pending), command);
+        let deadline = after(now, self.limits.operation_timeout);
+        self.calls.set_deadline(chain, deadline);
+        self.send(Some((second, purpose)), command);
         Ok(())
     }
 }

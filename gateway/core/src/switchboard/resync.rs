@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Switchboard;
 use super::call::{Call, LegState, Role, Stage};
+use super::limits::after;
 use crate::base::{ChainId, Instant, LegId};
 use crate::pbx::{EndCause, PhoneState, SnapshotLeg};
 
@@ -71,8 +72,8 @@ impl Switchboard {
             call.stage = talk_in(snapshot, call, now);
         }
         let deadline = match call.stage {
-            Stage::Arrived => Some(now + self.limits.route_timeout),
-            Stage::Setup => Some(now + self.limits.ring_timeout),
+            Stage::Arrived => after(now, self.limits.route_timeout),
+            Stage::Setup => after(now, self.limits.ring_timeout),
             _ => None,
         };
         self.calls.set_deadline(chain, deadline);

@@ -65,6 +65,8 @@ impl Checker {
             let client = self.clients.entry(user).or_default();
             assert_eq!(client.state.unwrap_or_default(), state.id, "{line:?}");
             client.compare(&line, state.id);
+            let has_legs = line.chain.is_none_or(|chain| switchboard.has_legs(chain));
+            assert!(has_legs, "a call without a leg is shown: {line:?}");
         }
     }
 }
