@@ -1,2 +1,8 @@
-//! Placeholder.
-fn main() {}
+//! The `okgate` command.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    okgate::app::main()
+}

@@ -1,2 +1,24 @@
-//! Placeholder.
+//! Peers of the gateway for demonstrations, tests and measurements: a simulated CRM server, browser tabs one
+//! by one or by the thousand, closed-loop load, a bare echo server as yardstick, and a starter of the real binary.
+//!
+//! What comes in: addresses and options. What goes out: protocol messages over `tokio-tungstenite`, and what was seen.
+//! It never uses the gateway's codecs: an independent peer finds what a shared bug would hide.
 #![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod crm;
+pub mod error;
+pub mod gateway;
+pub mod journal;
+pub mod load;
+pub mod message;
+pub mod multipart;
+pub mod password;
+mod raw;
+pub mod reference_echo;
+pub mod report;
+pub mod swarm;
+pub mod tab;
+
+pub use error::{Error, Result};
+pub use message::Message;

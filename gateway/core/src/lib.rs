@@ -9,4 +9,11 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod fanout;
+pub mod hub;
+pub mod pbx;
+pub mod protocol;
+pub mod session;
+pub mod shard;
+pub mod switchboard;
 pub mod wire;

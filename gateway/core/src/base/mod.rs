@@ -6,7 +6,10 @@
 mod engine;
 mod guid;
 mod ids;
+mod random;
+mod rate;
 mod time;
+mod wheel;
 
 pub use engine::{Action, Engine, Payload, Peer};
 pub use guid::{Guid, ParseGuidError};
@@ -14,4 +17,7 @@ pub use ids::{
     AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,
     LinkId, LinkRef, NumberId, RequestId, SessionId, ShardId, UserId,
 };
+pub use random::Random;
+pub use rate::{RateLimit, RateUse};
 pub use time::{Instant, Now, WallTime};
+pub use wheel::Wheel;

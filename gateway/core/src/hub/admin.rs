@@ -1,0 +1,155 @@
+//! What the admin interface asks of the hub, and what it is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::{ChainId, ExecutionId};
+
+/// A request of the admin interface (`/api/v1/…`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminRequest {
+    /// `GET /api/v1/status`, `/readyz` and the gauges of `/metrics`.
+    Status,
+    /// `GET /api/v1/methods`.
+    Methods,
+    /// `GET /api/v1/forms`.
+    Forms,
+    /// `POST /api/v1/methods/{key}`.
+    RunMethod(MethodRun),
+    /// `DELETE /api/v1/executions/{executionid}`.
+    CancelRun(ExecutionId),
+    /// `POST /api/v1/sim/calls`.
+    SimCall(SimCallRequest),
+    /// `GET /api/v1/sim/calls`.
+    SimCalls,
+    /// `POST /api/v1/sim/calls/{chainid}/answer`: the phone that rings is picked up.
+    SimAnswer(ChainId),
+    /// `POST /api/v1/sim/calls/{chainid}/hangup`: the outside caller hangs up, or,
+    /// in a call without one, the phone that called.
+    SimHangUp(ChainId),
+}
+
+/// A dynamic method that a scenario wants run (protocol 8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodRun {
+    /// The method's key.
+    pub key: Arc<str>,
+    /// `inputparameters`, as the text of a JSON object.
+    pub input: Arc<str>,
+    /// In whose name, if the method needs a user.
+    pub user_login: Option<Arc<str>>,
+    /// How long the scenario waits.
+    pub timeout: Duration,
+    /// Wait for the CRM's link rather than fail at once without it.
+    pub wait_for_link: bool,
+}
+
+/// An outside caller to be simulated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimCallRequest {
+    /// The caller's number.
+    pub from: Arc<str>,
+    /// The number that is called.
+    pub to: Arc<str>,
+    /// The caller's name as the switch shows it.
+    pub name: Option<Arc<str>>,
+    /// The called phone is picked up this long after it began to ring.
+    pub answer_after: Option<Duration>,
+    /// The caller hangs up this long after the talk began.
+    pub talk: Option<Duration>,
+}
+
+/// What the admin interface is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminReply {
+    /// It is done; nothing more to say.
+    Done,
+    /// How the gateway is.
+    Status(Box<Status>),
+    /// A catalogue as the CRM declared it: the text of a JSON array.
+    Catalogue(Arc<str>),
+    /// A dynamic method came to its end.
+    Run {
+        /// The run.
+        execution: ExecutionId,
+        /// `outputparameters`, as the text of a JSON object.
+        output: Arc<str>,
+    },
+    /// A simulated call exists.
+    SimCallStarted(ChainId),
+    /// The calls at the simulated switch.
+    SimCalls(Vec<SimCall>),
+}
+
+/// How the gateway is, as far as the hub knows.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct Status {
+    /// The CRM's link.
+    pub crm: CrmStatus,
+    /// Whether the telephone switch is connected.
+    pub pbx_connected: bool,
+    /// Users in the settings.
+    pub users: usize,
+    /// Users with at least one link.
+    pub users_online: usize,
+    /// Logged-in links.
+    pub tabs: usize,
+    /// Sessions, with and without links.
+    pub sessions: usize,
+    /// Calls that go on.
+    pub calls: usize,
+    /// Dynamic methods that run.
+    pub method_runs: usize,
+    /// Events that the hub gave out since the start.
+    pub events: u64,
+}
+
+/// The CRM's link.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct CrmStatus {
+    /// `mode` of the settings.
+    pub mode: &'static str,
+    /// `off`, `connecting`, `introducing`, `ready` or `waiting` (for the next try).
+    pub state: &'static str,
+    /// What the CRM calls itself.
+    pub name: Option<String>,
+    /// Why the last link ended or could not be made.
+    pub last_error: Option<String>,
+    /// Links made since the start.
+    pub connects: u64,
+    /// Links lost since the start.
+    pub losses: u64,
+    /// Dynamic methods that the CRM declared.
+    pub methods: usize,
+    /// Forms that the CRM declared.
+    pub forms: usize,
+    /// Bytes that wait to be sent.
+    pub queue_bytes: usize,
+}
+
+/// A call at the simulated switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SimCall {
+    /// The call.
+    pub chainid: String,
+    /// Who calls.
+    pub from: String,
+    /// Who is called.
+    pub to: String,
+    /// `arrived`, `ringing`, `talking` or `held`.
+    pub state: &'static str,
+}
+
+/// Why the admin interface's request failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AdminFault {
+    /// The HTTP status that fits.
+    pub status: u16,
+    /// The machine-readable word for it: `error` of the answer.
+    pub code: &'static str,
+    /// The words for people: `message` of the answer.
+    pub message: String,
+}

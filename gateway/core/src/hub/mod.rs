@@ -1,0 +1,205 @@
+//! The hub: the one place that owns shared state.
+//!
+//! In come the shards' messages, the admin interface's requests, what the CRM's
+//! link receives and the time; out come [`Output`]s. The hub joins the
+//! switchboard, the telephone switch and the CRM's link, and knows who is logged
+//! in where. It performs no IO and holds no clock; it lives on shard 0.
+//!
+//! Call any `handle_*`, then [`Hub::poll_output`] until `None`.
+
+mod accounts;
+mod admin;
+mod crm;
+mod messages;
+mod pump;
+mod requests;
+mod scenario;
+mod sessions;
+mod token;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{AdminTicket, ChainId, ExecutionId, Instant, LegId, Now, Random, ShardId};
+use crate::pbx::sim::{SimConfig, SimulatedPbx};
+use crate::protocol::VersionInfo;
+pub use crate::switchboard::Limits as SwitchboardLimits;
+use crate::switchboard::{Directory, Switchboard};
+use accounts::Accounts;
+pub use admin::{
+    AdminFault, AdminReply, AdminRequest, CrmStatus, MethodRun, SimCall, SimCallRequest, Status,
+};
+pub use messages::{Downward, FromShard, ToShard, Upward};
+pub use sessions::{Limits as SessionLimits, Sessions};
+pub use token::{TokenAlgorithm, TokenFault, TokenKeyError, TokenVerifier};
+
+/// What the hub is told by the settings.
+#[derive(Debug)]
+pub struct Config {
+    /// How many shards there are.
+    pub shards: u16,
+    /// Who works here.
+    pub directory: Directory,
+    /// The bounds of the switchboard.
+    pub switchboard: SwitchboardLimits,
+    /// The bounds on sessions.
+    pub sessions: SessionLimits,
+    /// Checks login tokens, if the settings have a key for them.
+    pub token: Option<TokenVerifier>,
+    /// What `getversion` says.
+    pub version: VersionInfo,
+    /// Before an outside call rings, the CRM is asked who is calling.
+    pub caller_name: Option<CallerName>,
+    /// The simulated telephone switch.
+    pub pbx: SimConfig,
+}
+
+/// How the CRM is asked who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerName {
+    /// The key of the dynamic method.
+    pub method: Arc<str>,
+    /// The input field that gets the caller's number.
+    pub input: Arc<str>,
+    /// The output field that holds the name.
+    pub output: Arc<str>,
+    /// The call rings after this time at the latest, with or without a name.
+    pub wait: Duration,
+}
+
+/// What the hub wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Give this to a shard.
+    ToShard(ToShard),
+    /// Answer a request of the admin interface.
+    Admin(AdminTicket, Result<AdminReply, AdminFault>),
+    /// Every shard's last link is gone.
+    Drained,
+}
+
+/// Shared state, and who may change it how.
+#[derive(Debug)]
+pub struct Hub {
+    shards: u16,
+    accounts: Accounts,
+    version: Arc<VersionInfo>,
+    switchboard: Switchboard,
+    pbx: SimulatedPbx,
+    sessions: Sessions,
+    caller_name: Option<CallerName>,
+    runs: HashMap<ExecutionId, RunOwner>,
+    /// Simulated calls whose chains are asked for.
+    sim_calls_wanted: Vec<(LegId, AdminTicket)>,
+    drained: Vec<ShardId>,
+    random: Random,
+    swept: Instant,
+    events: u64,
+    now: Now,
+    outputs: VecDeque<Output>,
+}
+
+/// Who waits for a dynamic method's end.
+#[derive(Clone, Copy, Debug)]
+enum RunOwner {
+    /// A request of the admin interface.
+    Admin(AdminTicket),
+    /// A call that is to ring with the name that the method gives.
+    CallerName(ChainId),
+}
+
+impl Hub {
+    /// A hub whose telephone switch is connected and whose CRM's link is about to
+    /// be made.
+    pub fn new(config: Config, mut random: Random, now: Now) -> Self {
+        let mut hub = Self {
+            shards: config.shards,
+            accounts: Accounts::new(&config.directory, config.token),
+            version: Arc::new(config.version),
+            switchboard: Switchboard::new(&config.directory, config.switchboard, random.number()),
+            pbx: SimulatedPbx::new(config.pbx),
+            sessions: Sessions::new(config.sessions),
+            caller_name: config.caller_name,
+            runs: HashMap::new(),
+            sim_calls_wanted: Vec::new(),
+            drained: Vec::new(),
+            random,
+            swept: now.instant,
+            events: 0,
+            now,
+            outputs: VecDeque::new(),
+        };
+        hub.pump();
+        hub
+    }
+
+    /// Takes a shard's message.
+    pub fn handle_shard(&mut self, message: FromShard, now: Now) {
+        self.now = now;
+        match message {
+            FromShard::Link { link, what } => self.handle_link(link, what),
+            FromShard::Drained(shard) => {
+                self.drained.push(shard);
+                if self.drained.len() == usize::from(self.shards) {
+                    self.outputs.push_back(Output::Drained);
+                }
+            }
+        }
+        self.pump();
+    }
+
+    /// Takes a request of the admin interface; it is answered by exactly one
+    /// [`Output::Admin`] with this ticket.
+    pub fn handle_admin(&mut self, ticket: AdminTicket, request: AdminRequest, now: Now) {
+        self.now = now;
+        self.admin(ticket, request);
+        self.pump();
+    }
+
+    /// Closes all links, spread over this time; then comes [`Output::Drained`].
+    pub fn drain(&mut self, spread: Duration, now: Now) {
+        self.now = now;
+        let spread_ms = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
+        self.tell_all_shards(&Downward::Drain { spread_ms });
+        self.pump();
+    }
+
+    /// Acts on every deadline that has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        self.switchboard.handle_timeout(now.instant);
+        self.pbx.handle_timeout(now.instant);
+        if now.instant >= self.swept + SWEEP_INTERVAL {
+            self.swept = now.instant;
+            for user in self.sessions.expire(now.instant) {
+                self.user_left(user);
+            }
+        }
+        self.pump();
+    }
+
+    /// When to call [`Hub::handle_timeout`] next.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let sweep = (!self.sessions.is_empty()).then_some(self.swept + SWEEP_INTERVAL);
+        [
+            self.switchboard.next_timeout(),
+            self.pbx.next_timeout(),
+            sweep,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}
+
+/// How often absences and expired sessions are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! What the parts of the hub say to each other, and to the shards.
+
+use std::sync::Arc;
+
+use super::{Downward, Hub, Output, ToShard};
+use crate::base::{NumberId, ShardId, UserId};
+use crate::protocol::{Event, NumberChange};
+use crate::switchboard::Output as SwitchboardOutput;
+
+impl Hub {
+    /// Moves everything between the switchboard, the telephone switch and the
+    /// CRM's link until all of them are quiet.
+    pub(super) fn pump(&mut self) {
+        loop {
+            if let Some(output) = self.switchboard.poll_output() {
+                self.take_switchboard(output);
+            } else if let Some(event) = self.pbx.poll_event() {
+                self.switchboard.handle_pbx(event, self.now.instant);
+                self.answer_sim_calls();
+            } else if !self.pump_crm() {
+                return;
+            }
+        }
+    }
+
+    fn take_switchboard(&mut self, output: SwitchboardOutput) {
+        match output {
+            SwitchboardOutput::Pbx(id, command) => {
+                self.pbx.handle_command(id, command, self.now.instant);
+            }
+            SwitchboardOutput::Event(event) => self.tell_user(event),
+            SwitchboardOutput::Numbers(changes) => self.tell_numbers(changes),
+            SwitchboardOutput::Arrived(arrival) => self.name_caller(arrival),
+        }
+    }
+
+    /// Gives a user's event to the shards where the user has links, and to the CRM.
+    fn tell_user(&mut self, event: Event) {
+        let Some(user) = event.user.as_ref().map(|user| user.id) else {
+            return;
+        };
+        self.events += 1;
+        let event = Arc::new(event);
+        for shard in self.sessions.shards_of(user) {
+            self.outputs.push_back(Output::ToShard(ToShard {
+                shard,
+                what: Downward::Event(Arc::clone(&event)),
+            }));
+        }
+        self.tell_crm(&event);
+    }
+
+    fn tell_numbers(&mut self, changes: Vec<(NumberId, NumberChange)>) {
+        self.events += 1;
+        let (version, _) = self.switchboard.number_entries();
+        self.tell_crm_numbers(&changes);
+        self.tell_all_shards(&Downward::Numbers {
+            version,
+            changes: changes.into(),
+        });
+    }
+
+    pub(super) fn tell_all_shards(&mut self, what: &Downward) {
+        for shard in (0..self.shards).map(ShardId) {
+            let what = what.clone();
+            self.outputs
+                .push_back(Output::ToShard(ToShard { shard, what }));
+        }
+    }
+
+    pub(super) fn user_left(&mut self, user: UserId) {
+        // A user who is not in the directory has no session either.
+        let _unknown = self.switchboard.user_absent(user);
+    }
+}

@@ -1,0 +1,119 @@
+//! What links ask of the hub.
+
+use std::sync::Arc;
+
+use super::sessions::Full;
+use super::{Downward, Hub, Output, ToShard, Upward};
+use crate::base::{LinkRef, RequestId, SessionId, UserId};
+use crate::protocol::{
+    Answer, ErrorNumber, Fault, LoginAnswer, LoginRequest, Reply, UserRef, UserRequest,
+};
+
+impl Hub {
+    pub(super) fn handle_link(&mut self, link: LinkRef, what: Upward) {
+        match what {
+            Upward::Login { request, login } => {
+                let reply = self.log_in(link, &login);
+                self.reply(link, request, reply);
+            }
+            Upward::Request {
+                request,
+                user,
+                what,
+            } => {
+                let reply = self.serve(user, what);
+                self.reply(link, request, reply);
+            }
+            Upward::Logout { request } => {
+                let others = self.sessions.end(link, self.now.instant);
+                self.reply(link, request, Ok(Answer::Done));
+                for other in others {
+                    self.tell_shard(other, Downward::SessionEnded { link: other });
+                }
+            }
+            Upward::Gone => self.sessions.leave(link, self.now.instant),
+        }
+    }
+
+    /// Answers a request in a user's name, wherever it came from.
+    pub(super) fn serve(&mut self, user: UserId, what: UserRequest) -> Reply {
+        let now = self.now.instant;
+        let board = &mut self.switchboard;
+        Ok(match what {
+            UserRequest::Version { with_procedures: _ } => {
+                Answer::Version(Arc::clone(&self.version))
+            }
+            UserRequest::MyUserInfo => Answer::MyUserInfo(board.my_user_info(user)?),
+            UserRequest::LunchTypes => Answer::LunchTypes(board.break_reasons()),
+            UserRequest::UserState => {
+                let state = board.user_state(user)?;
+                Answer::UserState(board.user_reference(user)?, state)
+            }
+            UserRequest::SetUserState(wanted) => {
+                let state = board.set_user_state(user, wanted)?;
+                Answer::UserState(board.user_reference(user)?, state)
+            }
+            UserRequest::RedirectRules => Answer::RedirectRules,
+            UserRequest::PbxNumbers => {
+                let (version, numbers) = board.number_entries();
+                Answer::PbxNumbers { version, numbers }
+            }
+            UserRequest::AllUserNumbers => Answer::AllUserNumbers(board.user_entries(user)?),
+            UserRequest::AllUserPhotoLinks => Answer::PhotoLinks(Vec::new()),
+            UserRequest::ExtendedLineInfo => {
+                Answer::LineInfo(Box::new(board.line_info(user, now)?))
+            }
+            UserRequest::CurrentQueue => Answer::CurrentQueue(board.current_queue(user)?),
+            UserRequest::Call(call) => {
+                board.handle_call(user, call, now)?;
+                Answer::Done
+            }
+        })
+    }
+
+    fn log_in(&mut self, link: LinkRef, login: &LoginRequest) -> Reply {
+        if !self.switchboard.is_connected() {
+            return Err(Fault::new(
+                ErrorNumber::NotAvailable,
+                "Service not available",
+            ));
+        }
+        let admitted = self.accounts.admit(login, &self.sessions, self.now)?;
+        let session = match admitted.session {
+            Some(session) => session,
+            None => SessionId::new(self.random.guid().to_string()),
+        };
+        let user = admitted.user;
+        let (life, now) = (login.expires, self.now.instant);
+        let joined = self.sessions.join(link, user.id, &session, life, now);
+        let was_absent = joined.map_err(full)?;
+        if was_absent {
+            self.switchboard.user_present(user.id)?;
+        }
+        // protocol 3.1: logins are echoed as typed.
+        let login = login.login.as_deref().map_or(user.login, Arc::from);
+        Ok(Answer::Login(LoginAnswer {
+            user: UserRef { id: user.id, login },
+            session,
+        }))
+    }
+
+    fn reply(&mut self, link: LinkRef, request: RequestId, reply: Reply) {
+        let what = Downward::Reply {
+            link,
+            request,
+            reply,
+        };
+        self.tell_shard(link, what);
+    }
+
+    fn tell_shard(&mut self, link: LinkRef, what: Downward) {
+        let shard = link.shard;
+        self.outputs
+            .push_back(Output::ToShard(ToShard { shard, what }));
+    }
+}
+
+fn full(full: Full) -> Fault {
+    Fault::new(ErrorNumber::LicenceReached, full.to_string())
+}

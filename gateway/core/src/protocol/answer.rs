@@ -1,0 +1,152 @@
+//! What the hub answers, typed (protocol 6).
+
+use std::sync::Arc;
+
+use super::directory::{BreakReason, NumberEntry, PhotoLink, UserEntry};
+use super::event::UserRef;
+use super::fault::Fault;
+use super::line::{Abonent, LineInfo};
+use super::state::UserState;
+use super::write::{FieldWriter, Fields};
+use crate::base::{Guid, SessionId};
+
+/// The end of a request: an answer with `result: 1`, or a fault with `result: 0`.
+pub type Reply = Result<Answer, Fault>;
+
+/// The fields of an answer beyond `qid` and `result`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing beyond `result`.
+    Done,
+    /// `loginresult`.
+    Login(LoginAnswer),
+    /// `getversionresult`.
+    Version(Arc<VersionInfo>),
+    /// `getmyuserinforesult`.
+    MyUserInfo(MyUserInfo),
+    /// `cc_getlunchtypesresult`.
+    LunchTypes(Arc<[BreakReason]>),
+    /// `getuserstateresult`, `setuserstateresult`.
+    UserState(UserRef, UserState),
+    /// `getredirectrulesresult`: none are kept yet.
+    RedirectRules,
+    /// `getpbxnumbersresult`.
+    PbxNumbers {
+        /// Rises with every change of a number's state; not on the wire.
+        version: u64,
+        /// All numbers.
+        numbers: Arc<[NumberEntry]>,
+    },
+    /// `getallusernumbersresult`.
+    AllUserNumbers(Vec<UserEntry>),
+    /// `getalluserphotolinkresult`.
+    PhotoLinks(Vec<PhotoLink>),
+    /// `getextendedlineinforesult`.
+    LineInfo(Box<LineInfo>),
+    /// `getcurrentqueueresult`: the callers waiting for this user.
+    CurrentQueue(Vec<Abonent>),
+}
+
+/// `loginresult` of a login that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginAnswer {
+    /// Who is logged in; the login as it was typed.
+    pub user: UserRef,
+    /// The session that the link belongs to now.
+    pub session: SessionId,
+}
+
+/// `getversionresult` (protocol 6.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionInfo {
+    /// `dated`, as yymmdd: libraries switch features on it.
+    pub dated: i64,
+    /// `build`, such as `2.13.0.160101`.
+    pub build: Arc<str>,
+    /// The port of the HTTP interface for the scheme of the asking link.
+    pub web_server_port: u16,
+    /// Names of the procedures that may be run, in lower case.
+    pub procedures: Vec<Arc<str>>,
+}
+
+/// `getmyuserinforesult`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MyUserInfo {
+    /// The asker.
+    pub user: UserRef,
+    /// The asker's name.
+    pub name: Arc<str>,
+    /// The asker's main number.
+    pub main_number: Option<Arc<str>>,
+    /// The line, if the asker has a phone.
+    pub line: Option<Guid>,
+    /// The line's number.
+    pub line_number: Option<Arc<str>>,
+    /// Serves the call centre.
+    pub is_operator: bool,
+}
+
+impl Fields for Answer {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        match self {
+            Self::Done => {}
+            Self::Login(login) => {
+                writer.guid("userid", login.user.id.0);
+                writer.string("userlogin", &login.user.login);
+                writer.string("sessionid", login.session.reveal());
+            }
+            Self::Version(version) => version.write(writer),
+            Self::MyUserInfo(info) => info.write(writer),
+            Self::LunchTypes(reasons) => {
+                writer.objects("items", reasons.iter(), |writer, it| it.write(writer));
+            }
+            Self::UserState(user, state) => {
+                state.write(writer);
+                writer.guid("userid", user.id.0);
+                writer.string("userlogin", &user.login);
+            }
+            Self::RedirectRules => writer.strings("redirectrules", []),
+            Self::PbxNumbers { numbers, .. } => {
+                writer.objects("numbers", numbers.iter(), |writer, it| it.write(writer));
+            }
+            Self::AllUserNumbers(users) => {
+                writer.objects("users", users, |writer, it| it.write(writer));
+            }
+            Self::PhotoLinks(links) => {
+                writer.objects("links", links, |writer, it| it.write(writer));
+            }
+            Self::LineInfo(line) => line.write(writer),
+            Self::CurrentQueue(waiting) => {
+                writer.objects("queue", waiting, |writer, it| it.write(writer));
+            }
+        }
+    }
+}
+
+impl Fields for VersionInfo {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        writer.object("version", |writer| {
+            writer.number("dated", self.dated);
+            writer.string("build", &self.build);
+            writer.number("webserverport", i64::from(self.web_server_port));
+        });
+        writer.object("alloweddbstoredprocs", |writer| {
+            for name in &self.procedures {
+                writer.boolean(name, true);
+            }
+        });
+    }
+}
+
+impl Fields for MyUserInfo {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        writer.guid("userid", self.user.id.0);
+        writer.string("userlogin", &self.user.login);
+        writer.string("username", &self.name);
+        writer.string("mainpbxnumber", self.main_number.as_deref().unwrap_or(""));
+        writer.boolean("hasline", self.line.is_some());
+        writer.guid("lineid", self.line.unwrap_or(Guid::ZERO));
+        writer.string("linenumber", self.line_number.as_deref().unwrap_or(""));
+        writer.boolean("isoperator", self.is_operator);
+    }
+}

@@ -1,0 +1,323 @@
+//! Events: what the gateway says unasked (protocol 7).
+
+use std::sync::Arc;
+
+use super::line::LineState;
+use super::state::{StateId, UserState};
+use super::write::{FieldWriter, Fields};
+use crate::base::{ChainId, CommutationId, ConferenceId, Guid, UserId};
+
+/// A user as messages name one: `userid` and `userlogin`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserRef {
+    /// The user.
+    pub id: UserId,
+    /// The login as the settings spell it.
+    pub login: Arc<str>,
+}
+
+/// One event, typed, as it leaves the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Fresh for every event.
+    pub qid: Guid,
+    /// Whom it concerns; `None` goes to every subscriber.
+    pub user: Option<UserRef>,
+    /// What happened.
+    pub what: Occurrence,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Occurrence {
+    /// `userstatechanged`.
+    UserStateChanged(UserState),
+    /// `pbxnumberstatechanged`; the only event without a user.
+    NumberStateChanged(Vec<NumberChange>),
+    /// `linestatechanged`; `version` is the line's, not on the wire.
+    LineStateChanged {
+        /// The line's state now.
+        state: LineState,
+        /// The line's version now.
+        version: u64,
+    },
+    /// `flashstatechanged`.
+    FlashStateChanged {
+        /// Whether a party waits on hold now.
+        is_flashing: bool,
+    },
+    /// `phoneevent_ringstarted`.
+    RingStarted(Box<RingStarted>),
+    /// `phoneevent_ringstopped`.
+    RingStopped {
+        /// The call.
+        chain: ChainId,
+    },
+    /// `phoneevent_commstarted`.
+    CommStarted {
+        /// The call.
+        chain: ChainId,
+        /// The talk.
+        commutation: CommutationId,
+        /// The other party's number.
+        caller: Option<Arc<str>>,
+        /// The other party is outside the exchange.
+        is_outside: bool,
+        /// The conference, if it is one.
+        conference: Option<ConferenceId>,
+    },
+    /// `phoneevent_commstopped`.
+    CommStopped {
+        /// The call.
+        chain: ChainId,
+        /// The talk.
+        commutation: CommutationId,
+    },
+    /// `phoneevent_acmcallstarted`.
+    AcmCallStarted {
+        /// The number that is dialled.
+        number: Arc<str>,
+    },
+    /// `phoneevent_acmcallstopped`.
+    AcmCallStopped {
+        /// The number that was dialled.
+        number: Arc<str>,
+    },
+}
+
+/// The fields of `phoneevent_ringstarted`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingStarted {
+    /// The call.
+    pub chain: ChainId,
+    /// The caller's number.
+    pub caller: Option<Arc<str>>,
+    /// The caller's name.
+    pub caller_name: Option<Arc<str>>,
+    /// The exchange rings the own phone itself (`callerdirection: "oktell_pbx"`).
+    pub by_exchange: bool,
+    /// `callerinfo`: in a back-call, the number that is wanted.
+    pub caller_info: Option<Arc<str>>,
+    /// Further words of the CRM or the switch.
+    pub comment: Option<Arc<str>>,
+    /// The caller is outside the exchange.
+    pub is_outside: bool,
+    /// It is a conference that rings.
+    pub is_conference: bool,
+}
+
+/// One number's new state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberChange {
+    /// The number.
+    pub number: Arc<str>,
+    /// Its state now.
+    pub state: StateId,
+}
+
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {
+        /// The kinds of events that a link can subscribe to (protocol 7).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum EventKind { $($(#[$doc])* $kind,)* }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The event's name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+        }
+    };
+}
+
+event_kinds! {
+    /// The user's own state changed.
+    UserStateChanged = "userstatechanged";
+    /// Numbers' states changed.
+    NumberStateChanged = "pbxnumberstatechanged";
+    /// The line changed.
+    LineStateChanged = "linestatechanged";
+    /// A party was put on hold or taken back.
+    FlashStateChanged = "flashstatechanged";
+    /// The user's phone rings.
+    RingStarted = "phoneevent_ringstarted";
+    /// It stopped ringing.
+    RingStopped = "phoneevent_ringstopped";
+    /// A talk began.
+    CommStarted = "phoneevent_commstarted";
+    /// A talk ended.
+    CommStopped = "phoneevent_commstopped";
+    /// An automatic call is dialled.
+    AcmCallStarted = "phoneevent_acmcallstarted";
+    /// It is no longer dialled.
+    AcmCallStopped = "phoneevent_acmcallstopped";
+    /// A dynamic method is to be run by the user's page.
+    ExecuteMethod = "executemethod";
+    /// Its run is no longer wanted.
+    CancelMethod = "cancelmethod";
+    /// Its answer is no longer waited for.
+    ExecuteMethodWaitAborted = "executemethodwaitaborted";
+}
+
+/// A set of event kinds: what a link subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct EventSet(u32);
+
+impl EventSet {
+    /// No kind.
+    pub const EMPTY: Self = Self(0);
+
+    /// Every kind that exists.
+    pub fn all() -> Self {
+        EventKind::ALL.iter().copied().collect()
+    }
+
+    /// The kinds that a name in `subscribeevent` stands for: an event's own name
+    /// or a group's; empty for names that are unknown, which are accepted.
+    pub fn named(name: &str) -> Self {
+        let is_member = |kind: &EventKind| match name {
+            "phoneevent" => kind.name().starts_with("phoneevent_"),
+            "dynamic" => matches!(kind, EventKind::ExecuteMethod | EventKind::CancelMethod),
+            "dynamicwaitabort" => *kind == EventKind::ExecuteMethodWaitAborted,
+            name => kind.name() == name,
+        };
+        EventKind::ALL.iter().copied().filter(is_member).collect()
+    }
+
+    /// Whether the kind is in the set.
+    pub const fn contains(self, kind: EventKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Both sets' kinds.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// This set's kinds without the other's.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<EventKind> for EventSet {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
+        Self(
+            kinds
+                .into_iter()
+                .fold(0, |bits, kind| bits | 1 << kind as u8),
+        )
+    }
+}
+
+impl Occurrence {
+    /// Its kind.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::UserStateChanged(_) => EventKind::UserStateChanged,
+            Self::NumberStateChanged(_) => EventKind::NumberStateChanged,
+            Self::LineStateChanged { .. } => EventKind::LineStateChanged,
+            Self::FlashStateChanged { .. } => EventKind::FlashStateChanged,
+            Self::RingStarted(_) => EventKind::RingStarted,
+            Self::RingStopped { .. } => EventKind::RingStopped,
+            Self::CommStarted { .. } => EventKind::CommStarted,
+            Self::CommStopped { .. } => EventKind::CommStopped,
+            Self::AcmCallStarted { .. } => EventKind::AcmCallStarted,
+            Self::AcmCallStopped { .. } => EventKind::AcmCallStopped,
+        }
+    }
+}
+
+impl Fields for Occurrence {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        match self {
+            Self::UserStateChanged(state) => state.write(writer),
+            Self::NumberStateChanged(changes) => {
+                writer.objects("numbers", changes, |writer, change| {
+                    writer.string("num", &change.number);
+                    writer.number("numstateid", change.state.number());
+                });
+            }
+            Self::LineStateChanged { state, .. } => writer.string("linestatestr", state.text()),
+            Self::FlashStateChanged { is_flashing } => {
+                writer.boolean("isflashing", *is_flashing);
+            }
+            Self::RingStarted(ring) => ring.write(writer),
+            Self::RingStopped { chain } => writer.guid("chainid", chain.0),
+            Self::CommStarted {
+                chain,
+                commutation,
+                caller,
+                is_outside,
+                conference,
+            } => {
+                writer.guid("chainid", chain.0);
+                writer.guid("commutationid", commutation.0);
+                writer.optional("callerid", caller.as_deref());
+                writer.boolean("isextline", *is_outside);
+                writer.boolean("isconference", conference.is_some());
+                if let Some(conference) = conference {
+                    writer.guid("confid", conference.0);
+                }
+            }
+            Self::CommStopped { chain, commutation } => {
+                writer.guid("chainid", chain.0);
+                writer.guid("commutationid", commutation.0);
+            }
+            Self::AcmCallStarted { number } | Self::AcmCallStopped { number } => {
+                writer.string("number", number);
+            }
+        }
+    }
+}
+
+impl Fields for RingStarted {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        writer.guid("chainid", self.chain.0);
+        writer.string("callerid", self.caller.as_deref().unwrap_or(""));
+        writer.string("callername", self.caller_name.as_deref().unwrap_or(""));
+        let direction = if self.by_exchange { "oktell_pbx" } else { "" };
+        writer.string("callerdirection", direction);
+        writer.string("callerinfo", self.caller_info.as_deref().unwrap_or(""));
+        writer.string("callerlineid", "");
+        writer.string("callerlinenum", "");
+        writer.string("callercomment", self.comment.as_deref().unwrap_or(""));
+        writer.string("callerdescription", "");
+        writer.boolean("isextline", self.is_outside);
+        writer.boolean("isconference", self.is_conference);
+        writer.boolean("istask", false);
+        writer.boolean("canfax", false);
+        writer.boolean("canvideo", false);
+        writer.number("connectionindex", 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_phoneevent_stands_for_all_phone_events() {
+        let group = EventSet::named("phoneevent");
+        assert!(
+            group.contains(EventKind::RingStarted) && group.contains(EventKind::AcmCallStopped)
+        );
+        assert!(!group.contains(EventKind::LineStateChanged));
+    }
+
+    #[test]
+    fn an_unknown_event_name_stands_for_nothing() {
+        assert!(EventSet::named("no_such_event").is_empty());
+    }
+}

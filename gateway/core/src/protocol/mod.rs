@@ -1,0 +1,45 @@
+//! Messages of the integration protocol: from bytes to typed values and back.
+//!
+//! In come the text of one message or the typed value that answers it; out go
+//! requests, answers and events as Rust types, or their text. This module keeps
+//! no state of any link and decides nothing: sessions, the switchboard and the
+//! hub do.
+
+mod answer;
+mod body;
+mod directory;
+mod event;
+mod fault;
+mod json;
+mod line;
+mod multipart;
+mod parse;
+mod password;
+mod peek;
+mod request;
+mod state;
+mod write;
+
+pub use answer::{Answer, LoginAnswer, MyUserInfo, Reply, VersionInfo};
+pub use body::{Body, BodyReader};
+pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry};
+pub use event::{Event, EventKind, EventSet, NumberChange, Occurrence, RingStarted, UserRef};
+pub use fault::{ErrorNumber, Fault};
+pub use json::{JsonWriter, write_message};
+pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase};
+pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, split};
+pub use parse::{Method, parse_login, parse_subscription, parse_user_request, unknown_method};
+pub use password::{
+    PasswordError, PasswordHashes, check_new_password, parse_md5_hex, password_hashes,
+};
+pub use peek::{
+    NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
+    json_field, json_text, peek,
+};
+pub use request::{
+    CallRequest, FlashMode, LoginRequest, Secret, Sequence, SetUserState, UserRequest,
+};
+pub use state::{StateId, UserState};
+pub use write::{FieldWriter, Fields};
+
+pub use crate::wire::upgrade::Format;

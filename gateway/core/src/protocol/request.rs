@@ -1,0 +1,143 @@
+//! What a user may ask for, parsed (protocol 6).
+
+use std::fmt;
+use std::time::Duration;
+
+use super::state::StateId;
+use crate::base::SessionId;
+
+/// A request in a user's name that the hub answers.
+///
+/// What a link answers alone (`ping`, subscriptions) is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserRequest {
+    /// `getversion`.
+    Version {
+        /// `showalloweddbstoredprocs`.
+        with_procedures: bool,
+    },
+    /// `getmyuserinfo`.
+    MyUserInfo,
+    /// `cc_getlunchtypes`.
+    LunchTypes,
+    /// `getuserstate`.
+    UserState,
+    /// `setuserstate`.
+    SetUserState(SetUserState),
+    /// `getredirectrules`.
+    RedirectRules,
+    /// `getpbxnumbers`.
+    PbxNumbers,
+    /// `getallusernumbers`.
+    AllUserNumbers,
+    /// `getalluserphotolink`.
+    AllUserPhotoLinks,
+    /// `getextendedlineinfo`.
+    ExtendedLineInfo,
+    /// `getcurrentqueue`.
+    CurrentQueue,
+    /// A method that acts on the user's phone.
+    Call(CallRequest),
+}
+
+/// `login` (protocol 6.1).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LoginRequest {
+    /// `userlogin`; may be absent with a session or a token.
+    pub login: Option<Box<str>>,
+    /// `password`: MD5 of the lower-cased password, in hexadecimal.
+    pub password_lower: Option<Secret>,
+    /// `Password`: MD5 of the password as typed, in hexadecimal.
+    pub password: Option<Secret>,
+    /// `sessionid`: tried before a password.
+    pub session: Option<SessionId>,
+    /// `token`: a signed token whose subject is the login.
+    pub token: Option<Secret>,
+    /// `usewebrtc`.
+    pub use_webrtc: bool,
+    /// `expires`: how long the session outlives its last tab.
+    pub expires: Option<Duration>,
+}
+
+/// A text that must not appear in logs: its `Debug` form hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Hides this text.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for comparing only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
+/// `setuserstate`: what is absent stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SetUserState {
+    /// `userstateid`, one that may be set.
+    pub state: Option<StateId>,
+    /// `oncallcenter`.
+    pub on_call_center: Option<bool>,
+    /// `onccmanual`.
+    pub on_cc_manual: Option<bool>,
+    /// `onredirect`.
+    pub on_redirect: Option<bool>,
+    /// `lunchreasonid`.
+    pub lunch_reason: Option<i64>,
+    /// `lunchreasonmsg`.
+    pub lunch_message: Option<Box<str>>,
+}
+
+/// A method that acts on the user's phone (protocol 6.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallRequest {
+    /// `pbxautocallstart`.
+    AutoCallStart {
+        /// A number, a user id or a number id.
+        number: Box<str>,
+        /// Whose phone rings first.
+        sequence: Sequence,
+        /// The other phone answers by itself where it can.
+        intercom: bool,
+    },
+    /// `pbxautocallabort`.
+    AutoCallAbort,
+    /// `pbxanswercall`.
+    Answer,
+    /// `pbxabortcall`.
+    Abort,
+    /// `pbxdeclinecall`.
+    Decline,
+    /// `pbxmakeflash`.
+    Flash(FlashMode),
+}
+
+/// `sequence` of `pbxautocallstart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Sequence {
+    /// The user's own phone first.
+    #[default]
+    User,
+    /// The other party first.
+    Abonent,
+}
+
+/// `mode` of `pbxmakeflash`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum FlashMode {
+    /// `switch`, `next` or none: swap, hold or take back.
+    #[default]
+    Switch,
+    /// `abort`: drop the current party and return to the held one.
+    Abort,
+}

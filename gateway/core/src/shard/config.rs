@@ -1,0 +1,79 @@
+//! What a shard is told by the settings.
+
+use std::time::Duration;
+
+use crate::{session, wire};
+
+/// A shard's settings; the same for every shard.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The origins whose pages may connect; empty for any (protocol 9).
+    pub origins: Vec<String>,
+    /// The bounds.
+    pub limits: Limits,
+    /// `pbxnumberstatechanged` is sent at most this often (protocol 7).
+    pub number_states_interval: Duration,
+}
+
+/// A shard's bounds (protocol 9). For counts and bytes the settings turn 0 into
+/// the type's maximum, for times into [`FOREVER`].
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Links at once.
+    pub links_max: usize,
+    /// The handshake's head.
+    pub head: wire::head::Limits,
+    /// How long a handshake may take.
+    pub handshake: Duration,
+    /// Frames and messages.
+    pub frames: wire::frame::Limits,
+    /// What a session allows.
+    pub session: session::Limits,
+    /// How long a link may stay without a user.
+    pub unauthenticated: Duration,
+    /// How long a link may stay without a format.
+    pub formatless: Duration,
+    /// Bytes that may wait for one link.
+    pub queue_bytes_max: usize,
+    /// A link that was silent for this long gets a PING (protocol 3.5).
+    pub ping_after: Duration,
+    /// A link that was silent for this long is closed (protocol 3.5).
+    pub close_after: Duration,
+    /// How long a peer may take to answer a close frame.
+    pub closing: Duration,
+    /// An answer longer than this is sent in pieces (protocol 3.3).
+    pub multipart_over_bytes: usize,
+}
+
+/// As good as no limit on a time: a hundred years.
+pub const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            limits: Limits::default(),
+            number_states_interval: Duration::from_millis(300),
+        }
+    }
+}
+
+impl Default for Limits {
+    /// The defaults of protocol 9.
+    fn default() -> Self {
+        Self {
+            links_max: usize::MAX,
+            head: wire::head::Limits::default(),
+            handshake: Duration::from_secs(10),
+            frames: wire::frame::Limits::default(),
+            session: session::Limits::default(),
+            unauthenticated: Duration::from_secs(30),
+            formatless: Duration::from_secs(10),
+            queue_bytes_max: 256 << 10,
+            ping_after: Duration::from_secs(20),
+            close_after: Duration::from_secs(60),
+            closing: Duration::from_secs(5),
+            multipart_over_bytes: 64 << 10,
+        }
+    }
+}

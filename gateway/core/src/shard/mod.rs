@@ -1,0 +1,250 @@
+//! One core's share of the links: what they send, what they are told, their time.
+//!
+//! In come connections, bytes, the hub's messages and the time; out come sends,
+//! closes and messages to the hub. A shard answers alone what needs no shared
+//! state (handshakes, `ping`, subscriptions, refusals) and asks the hub for the
+//! rest. It performs no IO: a runtime, a simulation or a fuzzer drives it through
+//! [`Engine`], whose documentation gives the order of the calls.
+
+mod close;
+mod config;
+mod counters;
+mod downward;
+mod drain;
+mod handshake;
+mod link;
+mod numbers;
+mod receive;
+mod table;
+mod time;
+mod users;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::base::{
+    Action, Engine, Instant, LinkId, LinkRef, Payload, Peer, Random, ShardId, Wheel,
+};
+use crate::fanout::Fanout;
+use crate::hub::{FromShard, ToShard, Upward};
+use crate::protocol::{BodyReader, Method};
+pub use config::{Config, FOREVER, Limits};
+pub use counters::{Counters, Refused};
+use drain::Drain;
+use link::{Link, Stage};
+use numbers::NumberFeed;
+use table::Table;
+use users::Users;
+
+/// The links of one core.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    config: Arc<Config>,
+    links: Table<Link>,
+    users: Users,
+    waiting: Slab<Waiting>,
+    numbers: NumberFeed,
+    fanout: Fanout,
+    wheel: Wheel<LinkId>,
+    due: Vec<LinkId>,
+    drain: Option<Drain>,
+    posts: VecDeque<FromShard>,
+    /// Half-closes and closes, after this batch's sends.
+    endings: VecDeque<Ending>,
+    counters: Counters,
+    random: Random,
+    /// The time of the input that is handled.
+    now: Instant,
+    // Scratch memory.
+    body: BodyReader,
+    answer: Vec<u8>,
+    frame: Vec<u8>,
+}
+
+/// A request that waits for the hub.
+#[derive(Debug)]
+struct Waiting {
+    link: LinkId,
+    method: Method,
+    qid: Box<[u8]>,
+}
+
+/// What happens to a connection after its sends.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Shutdown(LinkId),
+    Close(LinkId),
+}
+
+impl Shard {
+    /// A shard without links.
+    pub fn new(id: ShardId, config: Arc<Config>, random: Random, now: Instant) -> Self {
+        Self {
+            id,
+            links: Table::new(),
+            users: Users::default(),
+            waiting: Slab::new(),
+            numbers: NumberFeed::new(config.number_states_interval),
+            fanout: Fanout::new(config.limits.queue_bytes_max),
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+            drain: None,
+            posts: VecDeque::new(),
+            endings: VecDeque::new(),
+            counters: Counters::default(),
+            random,
+            now,
+            body: BodyReader::new(),
+            answer: Vec::new(),
+            frame: Vec::new(),
+            config,
+        }
+    }
+
+    /// Which shard it is.
+    pub const fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// What it counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Links, in whatever stage.
+    pub const fn links(&self) -> usize {
+        self.links.len()
+    }
+
+    const fn reference(&self, link: LinkId) -> LinkRef {
+        LinkRef {
+            shard: self.id,
+            link,
+        }
+    }
+
+    fn post(&mut self, link: LinkId, what: Upward) {
+        let link = self.reference(link);
+        self.posts.push_back(FromShard::Link { link, what });
+    }
+
+    /// Puts the link on the wheel with the deadline that counts now.
+    fn schedule(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(id) {
+            let (deadline, _) = link.due(&self.config.limits);
+            if deadline.since(link.since) < link::WHEEL_AHEAD_MAX {
+                self.wheel.insert(deadline, id);
+            }
+        }
+    }
+
+    fn refresh_gauges(&mut self) {
+        self.counters.links = self.links.len() as u64;
+        self.counters.tabs = self.users.tabs() as u64;
+        self.counters.queue_bytes = self.fanout.queued_bytes() as u64;
+    }
+}
+
+impl Engine for Shard {
+    type Inbox = ToShard;
+    type Outbox = FromShard;
+
+    fn open(&mut self, _peer: Peer, now: Instant) -> Option<LinkId> {
+        if self.links.len() >= self.config.limits.links_max {
+            self.counters.refuse(Refused::LinksMax);
+            return None;
+        }
+        if self.drain.is_some() {
+            self.counters.refuse(Refused::GoingDown);
+            return None;
+        }
+        self.now = now;
+        self.counters.accepted += 1;
+        let id = self.links.insert(Link::accepted(now));
+        self.schedule(id);
+        Some(id)
+    }
+
+    fn receive(&mut self, link: LinkId, bytes: &mut [u8], now: Instant) {
+        self.now = now;
+        self.handle_bytes(link, bytes);
+    }
+
+    fn closed(&mut self, link: LinkId, now: Instant) {
+        self.now = now;
+        self.forget(link);
+    }
+
+    fn message(&mut self, message: ToShard, now: Instant) {
+        self.now = now;
+        self.handle_hub(message.what);
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.handle_timeout();
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let numbers = self.numbers.flush_at();
+        let drain = self.drain.as_ref().and_then(Drain::next);
+        [self.wheel.next(), numbers, drain]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn poll_action(&mut self) -> Option<Action<FromShard>> {
+        if let Some(post) = self.posts.pop_front() {
+            return Some(Action::Post(post));
+        }
+        while let Some(link) = self.fanout.poll_ready() {
+            let Some(entry) = self.links.get_mut(link) else {
+                continue;
+            };
+            if let Some(payload) = self.fanout.take(&mut entry.outbox) {
+                return Some(Action::Send { link, payload });
+            }
+        }
+        match self.endings.pop_front()? {
+            Ending::Shutdown(link) => Some(Action::Shutdown { link }),
+            Ending::Close(link) => Some(Action::Close { link }),
+        }
+    }
+
+    fn payload<'a>(&'a self, payload: &'a Payload) -> &'a [u8] {
+        self.fanout.payload(payload)
+    }
+
+    fn unsent(&mut self, link: LinkId, payload: &Payload, sent: usize) {
+        if let Some(entry) = self.links.get_mut(link)
+            && self
+                .fanout
+                .unsent(&mut entry.outbox, payload, sent)
+                .is_err()
+        {
+            self.drop_slow(link);
+        }
+    }
+
+    fn writable(&mut self, link: LinkId, now: Instant) {
+        self.now = now;
+        if let Some(entry) = self.links.get_mut(link) {
+            self.fanout.writable(link, &mut entry.outbox);
+            if matches!(entry.stage, Stage::Closing { shutdown: true }) {
+                self.endings.push_back(Ending::Shutdown(link));
+            }
+        }
+    }
+
+    fn end_batch(&mut self) {
+        self.fanout.end_batch();
+        self.refresh_gauges();
+    }
+}
+
+#[cfg(test)]
+mod tests;

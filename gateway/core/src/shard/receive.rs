@@ -1,0 +1,140 @@
+//! What links send: frames to messages, messages to answers or requests.
+
+use std::ops::ControlFlow;
+
+use super::link::{Open, Stage};
+use super::{Refused, Shard, Waiting};
+use crate::base::{LinkId, RequestId};
+use crate::hub::Upward;
+use crate::protocol::{EventKind, EventSet, Method};
+use crate::session::{Ask, Closing, Outcome, Session};
+use crate::wire::frame::{CloseCode, FrameError, append_pong};
+use crate::wire::inbound::Incoming;
+
+impl Shard {
+    /// Takes what a link sent.
+    pub(super) fn handle_bytes(&mut self, id: LinkId, bytes: &mut [u8]) {
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
+        link.heard = self.now;
+        match link.stage {
+            Stage::Handshake(_) => self.handle_handshake(id, bytes),
+            Stage::Open | Stage::Closing { .. } => self.handle_frames(id, bytes),
+        }
+    }
+
+    pub(super) fn handle_frames(&mut self, id: LinkId, bytes: &mut [u8]) {
+        let fault = self.with_open(id, |shard, open| {
+            let Open { inbound, session } = open;
+            let received = inbound.receive(bytes, |incoming| {
+                shard.handle_incoming(id, session, incoming);
+                ControlFlow::Continue(())
+            });
+            received.err()
+        });
+        if let Some(Some(fault)) = fault {
+            self.handle_violation(id, fault);
+        }
+    }
+
+    /// Takes the open half out of the table while `act` works with it and the
+    /// shard, and puts it back if the link is still there.
+    pub(super) fn with_open<T>(
+        &mut self,
+        id: LinkId,
+        act: impl FnOnce(&mut Self, &mut Open) -> T,
+    ) -> Option<T> {
+        let mut open = self.links.get_mut(id)?.open.take()?;
+        let result = act(self, &mut open);
+        if let Some(link) = self.links.get_mut(id) {
+            link.open = Some(open);
+        }
+        Some(result)
+    }
+
+    fn handle_incoming(&mut self, id: LinkId, session: &mut Session, incoming: Incoming<'_>) {
+        let stage = self.links.get_mut(id).map(|link| &link.stage);
+        let is_open = matches!(stage, Some(Stage::Open));
+        match incoming {
+            Incoming::Text(text) if is_open => self.handle_text(id, session, text),
+            Incoming::Ping(payload) if is_open => {
+                self.write(id, |out| append_pong(out, payload, None));
+            }
+            Incoming::Close { code, .. } => self.answer_close(id, code),
+            Incoming::Text(_) | Incoming::Binary(_) | Incoming::Ping(_) | Incoming::Pong(_) => {}
+        }
+    }
+
+    /// Deals with one message of a link.
+    pub(super) fn handle_text(&mut self, id: LinkId, session: &mut Session, text: &mut [u8]) {
+        self.answer.clear();
+        let (method, outcome) = session.handle_text(
+            text,
+            &self.config.limits.session,
+            &mut self.body,
+            &mut self.answer,
+            self.now,
+        );
+        self.counters.messages[method.index()] += 1;
+        self.send_answer(id);
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Ask { method, qid, what } => self.ask(id, session, method, qid, what),
+            Outcome::Subscribed(added) => self.catch_up(id, session, added),
+            Outcome::Close(Closing::LoggedOut) => {
+                self.close(id, CloseCode::Normal, "logged out", None);
+            }
+            Outcome::Close(Closing::NoFormat) => {
+                let reason = "no format: ask for the subprotocol json";
+                self.close(id, CloseCode::Policy, reason, Some(Refused::Formatless));
+            }
+            Outcome::Close(Closing::TooMany) => {
+                let reason = "messages came too fast";
+                self.close(id, CloseCode::Policy, reason, Some(Refused::TooFast));
+            }
+        }
+    }
+
+    fn ask(&mut self, id: LinkId, session: &Session, method: Method, qid: Box<[u8]>, what: Ask) {
+        let key = self.waiting.insert(Waiting {
+            link: id,
+            method,
+            qid,
+        });
+        let request = RequestId(u32::try_from(key).expect("far fewer than 2^32 requests wait"));
+        let what = match (what, session.user()) {
+            (Ask::Login(login), _) => Upward::Login { request, login },
+            (Ask::Logout, _) => Upward::Logout { request },
+            (Ask::Request(what), Some(user)) => Upward::Request {
+                request,
+                user: user.id,
+                what,
+            },
+            (Ask::Request(_), None) => unreachable!("a session asks in a user's name only"),
+        };
+        if let Some(link) = self.links.get_mut(id) {
+            link.known_to_hub = true;
+        }
+        self.post(id, what);
+    }
+
+    /// protocol 6.1: what changed since the link's last reads follows at once.
+    fn catch_up(&mut self, id: LinkId, session: &Session, added: EventSet) {
+        if added.contains(EventKind::LineStateChanged) {
+            self.catch_up_line(id, session);
+        }
+        if added.contains(EventKind::NumberStateChanged) {
+            self.catch_up_numbers(id, session.numbers_read);
+        }
+    }
+
+    fn handle_violation(&mut self, id: LinkId, fault: FrameError) {
+        let refused = match fault {
+            FrameError::FrameTooLong | FrameError::MessageTooLong => Refused::TooBig,
+            _ => Refused::Protocol,
+        };
+        self.close(id, fault.close_code(), &fault.to_string(), Some(refused));
+        self.close_after_sending(id);
+    }
+}

@@ -1,0 +1,195 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::world::{World, anna};
+use crate::base::{ChainId, Guid, LinkId, NumberId, RequestId};
+use crate::hub::{Downward, FromShard, Upward};
+use crate::protocol::{Answer, Event, LineInfo, LineState, NumberChange, Occurrence, StateId};
+use crate::shard::Config;
+
+fn world() -> World {
+    World::new(Config::default())
+}
+
+fn ring_stopped() -> Downward {
+    Downward::Event(Arc::new(Event {
+        qid: Guid::from_bits(7),
+        user: Some(anna()),
+        what: Occurrence::RingStopped {
+            chain: ChainId(Guid::from_bits(8)),
+        },
+    }))
+}
+
+fn line_changed(version: u64) -> Downward {
+    Downward::Event(Arc::new(Event {
+        qid: Guid::from_bits(9),
+        user: Some(anna()),
+        what: Occurrence::LineStateChanged {
+            state: LineState::Commutated,
+            version,
+        },
+    }))
+}
+
+fn numbers(version: u64, changes: &[(u128, &str, StateId)]) -> Downward {
+    let change = |(id, number, state): &(u128, &str, StateId)| {
+        let change = NumberChange {
+            number: Arc::from(*number),
+            state: *state,
+        };
+        (NumberId(Guid::from_bits(*id)), change)
+    };
+    Downward::Numbers {
+        version,
+        changes: changes.iter().map(change).collect(),
+    }
+}
+
+fn subscribe(world: &mut World, id: LinkId, events: &str) -> Vec<(String, serde_json::Value)> {
+    world.send(
+        id,
+        &format!(r#"["subscribeevent",{{"qid":"s","eventmethod":{events}}}]"#),
+    );
+    let mut messages = world.messages(id);
+    assert_eq!(
+        messages.remove(0),
+        (
+            "subscribeeventresult".into(),
+            json!({"qid": "s", "result": 1})
+        )
+    );
+    messages
+}
+
+fn last_request(world: &mut World) -> RequestId {
+    match world.posts.pop() {
+        Some(FromShard::Link {
+            what: Upward::Request { request, .. },
+            ..
+        }) => request,
+        other => panic!("no request, but {other:?}"),
+    }
+}
+
+#[test]
+fn an_event_reaches_the_users_tabs_that_subscribed_and_no_others() {
+    let mut world = world();
+    let (first, second, anonymous) = (world.tab(), world.tab(), world.link());
+    subscribe(&mut world, first, r#"["phoneevent",null]"#);
+    world.hub(ring_stopped());
+    let fields = json!({
+        "qid": "00000000-0000-0000-0000-000000000007",
+        "chainid": "00000000-0000-0000-0000-000000000008",
+        "userid": "00000000-0000-0000-0000-00000000000a",
+        "userlogin": "Anna",
+    });
+    assert_eq!(
+        world.messages(first),
+        [("phoneevent_ringstopped".into(), fields)]
+    );
+    assert!(world.messages(second).is_empty() && world.messages(anonymous).is_empty());
+    world.send(
+        first,
+        r#"["unsubscribeevent",{"qid":"u","event":"phoneevent"}]"#,
+    );
+    world.messages(first);
+    world.hub(ring_stopped());
+    assert!(world.messages(first).is_empty());
+}
+
+#[test]
+fn a_line_that_changed_since_it_was_read_is_told_on_subscription() {
+    let mut world = world();
+    let id = world.tab();
+    world.send(id, r#"["getextendedlineinfo",{"qid":"1"}]"#);
+    let request = last_request(&mut world);
+    let line = LineInfo {
+        version: 5,
+        ..LineInfo::default()
+    };
+    world.answer(id, request, Ok(Answer::LineInfo(Box::new(line))));
+    world.messages(id);
+    assert!(subscribe(&mut world, id, r#"["linestatechanged"]"#).is_empty());
+    world.send(
+        id,
+        r#"["unsubscribeevent",{"qid":"u","event":"linestatechanged"}]"#,
+    );
+    world.messages(id);
+    world.hub(line_changed(6));
+    assert!(world.messages(id).is_empty());
+    let told = subscribe(&mut world, id, r#"["linestatechanged"]"#);
+    assert_eq!(told[0].0, "linestatechanged");
+    assert_eq!(told[0].1["linestatestr"], "lsCommutated");
+}
+
+#[test]
+fn numbers_are_collected_and_paced_and_the_last_state_counts() {
+    let mut world = world();
+    let id = world.tab();
+    subscribe(&mut world, id, r#"["pbxnumberstatechanged"]"#);
+    world.hub(numbers(1, &[(1, "101", StateId::FullBusy)]));
+    let told = world.messages(id);
+    assert_eq!(
+        told[0].1["numbers"],
+        json!([{"num": "101", "numstateid": 5}])
+    );
+    world.hub(numbers(
+        2,
+        &[(1, "101", StateId::Ready), (2, "102", StateId::FullBusy)],
+    ));
+    world.hub(numbers(3, &[(2, "102", StateId::Ready)]));
+    world.pass(Duration::from_millis(250));
+    assert!(world.messages(id).is_empty());
+    world.pass(Duration::from_millis(60));
+    let told = world.messages(id);
+    let states = json!([{"num": "101", "numstateid": 1}, {"num": "102", "numstateid": 1}]);
+    assert_eq!((told.len(), &told[0].1["numbers"]), (1, &states));
+    assert!(told[0].1.get("userid").is_none());
+}
+
+#[test]
+fn numbers_that_changed_since_they_were_read_are_told_on_subscription() {
+    let mut world = world();
+    let id = world.tab();
+    world.send(id, r#"["getpbxnumbers",{"qid":"1","mode":"full"}]"#);
+    let request = last_request(&mut world);
+    let answer = Answer::PbxNumbers {
+        version: 1,
+        numbers: [].into(),
+    };
+    world.answer(id, request, Ok(answer));
+    world.messages(id);
+    world.hub(numbers(2, &[(1, "101", StateId::FullBusy)]));
+    assert!(world.messages(id).is_empty());
+    let told = subscribe(&mut world, id, r#"["pbxnumberstatechanged"]"#);
+    assert_eq!(
+        told[0].1["numbers"],
+        json!([{"num": "101", "numstateid": 5}])
+    );
+}
+
+#[test]
+fn many_numbers_are_divided_over_several_events() {
+    let mut world = world();
+    let id = world.tab();
+    subscribe(&mut world, id, r#"["pbxnumberstatechanged"]"#);
+    let names: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
+    let changes: Vec<_> = (0..)
+        .zip(&names)
+        .map(|(id, name)| (id, &**name, StateId::Ready))
+        .collect();
+    world.hub(numbers(1, &changes));
+    let told = world.messages(id);
+    let count = |fields: &serde_json::Value| fields["numbers"].as_array().map_or(0, Vec::len);
+    assert_eq!(
+        told.iter().map(|(_, fields)| count(fields)).sum::<usize>(),
+        2000
+    );
+    assert!(
+        told.iter()
+            .all(|(_, fields)| fields.to_string().len() < 64 << 10)
+    );
+}

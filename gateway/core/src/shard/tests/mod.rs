@@ -1,0 +1,6 @@
+//! A shard between clients in memory and a hub that the test plays.
+
+mod closing;
+mod events;
+mod messages;
+mod world;

@@ -1,0 +1,160 @@
+//! What a client would believe from events alone, held against the pictures
+//! that it can ask for.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::base::{ChainId, CommutationId, Guid, Instant, UserId};
+use crate::protocol::{
+    Direction, Event, LineInfo, LineState, NumberChange, Occurrence, Phase, StateId,
+};
+use crate::switchboard::Switchboard;
+
+/// A client per user that listens to everything.
+#[derive(Default)]
+pub(super) struct Checker {
+    clients: HashMap<UserId, Client>,
+    numbers: HashMap<Arc<str>, StateId>,
+    qids: HashSet<Guid>,
+}
+
+#[derive(Default)]
+struct Client {
+    state: Option<StateId>,
+    ringing: Option<ChainId>,
+    talk: Option<CommutationId>,
+    dialled: Option<Arc<str>>,
+    is_flashing: bool,
+    line_state: Option<LineState>,
+    version: u64,
+    /// The rank of the last event of the step that is being told.
+    rank: u8,
+    last_chain: Option<ChainId>,
+    over: HashSet<ChainId>,
+}
+
+impl Checker {
+    pub(super) fn event(&mut self, event: &Event) {
+        assert!(self.qids.insert(event.qid), "a qid came twice");
+        let user = event.user.as_ref().expect("events here concern users");
+        self.clients.entry(user.id).or_default().event(&event.what);
+    }
+
+    pub(super) fn numbers(&mut self, changes: &[NumberChange]) {
+        for change in changes {
+            self.numbers
+                .insert(Arc::clone(&change.number), change.state);
+        }
+    }
+
+    /// After every step: what clients believe is what they would be told.
+    pub(super) fn step_is_over(&mut self, switchboard: &mut Switchboard, now: Instant) {
+        let (_, entries) = switchboard.number_entries();
+        for entry in entries.iter() {
+            let told = self.numbers.get(&entry.number).copied();
+            assert_eq!(
+                told.unwrap_or_default(),
+                entry.state,
+                "number {}",
+                entry.number
+            );
+        }
+        for user in switchboard.user_ids() {
+            let line = switchboard.line_info(user, now).expect("a known user");
+            let state = switchboard.user_state(user).expect("a known user");
+            let client = self.clients.entry(user).or_default();
+            assert_eq!(client.state.unwrap_or_default(), state.id, "{line:?}");
+            client.compare(&line, state.id);
+            let has_legs = line.chain.is_none_or(|chain| switchboard.has_legs(chain));
+            assert!(has_legs, "a call without a leg is shown: {line:?}");
+        }
+    }
+}
+
+impl Client {
+    /// protocol 6.6: the state first, the line's state last; what stops before
+    /// what starts; a party is told to be held before the talk with it stops, and to be
+    /// held no longer after it.
+    fn event(&mut self, what: &Occurrence) {
+        let rank = match what {
+            Occurrence::UserStateChanged(_) => 1,
+            Occurrence::FlashStateChanged { is_flashing: true } => 2,
+            Occurrence::FlashStateChanged { is_flashing: false } => 4,
+            Occurrence::AcmCallStopped { .. }
+            | Occurrence::RingStopped { .. }
+            | Occurrence::CommStopped { .. } => 3,
+            Occurrence::AcmCallStarted { .. }
+            | Occurrence::RingStarted(_)
+            | Occurrence::CommStarted { .. } => 5,
+            Occurrence::LineStateChanged { .. } => 6,
+            Occurrence::NumberStateChanged(_) => panic!("numbers are no user's event"),
+        };
+        let is_new_step = self.rank == 6 || (rank == 1 && self.rank == 1);
+        assert!(is_new_step || rank >= self.rank, "out of order: {what:?}");
+        self.rank = rank;
+        match what {
+            Occurrence::UserStateChanged(state) => self.state = Some(state.id),
+            Occurrence::FlashStateChanged { is_flashing } => self.is_flashing = *is_flashing,
+            Occurrence::AcmCallStopped { number } => {
+                assert_eq!(self.dialled.take().as_ref(), Some(number));
+            }
+            Occurrence::AcmCallStarted { number } => {
+                assert_eq!(self.dialled.replace(Arc::clone(number)), None);
+            }
+            Occurrence::RingStopped { chain } => assert_eq!(self.ringing.take(), Some(*chain)),
+            Occurrence::RingStarted(ring) => {
+                assert_eq!(self.ringing.replace(ring.chain), None);
+            }
+            Occurrence::CommStopped { commutation, .. } => {
+                assert_eq!(self.talk.take(), Some(*commutation));
+            }
+            Occurrence::CommStarted { commutation, .. } => {
+                assert_eq!(self.talk.replace(*commutation), None);
+            }
+            Occurrence::LineStateChanged { state, version } => {
+                assert_eq!(
+                    *version,
+                    self.version.max(1) + 1,
+                    "each change is told once"
+                );
+                self.version = *version;
+                self.line_state = Some(*state);
+            }
+            Occurrence::NumberStateChanged(_) => {}
+        }
+    }
+
+    fn compare(&mut self, line: &LineInfo, state: StateId) {
+        assert!(
+            matches!(self.rank, 0 | 1 | 6),
+            "a step without linestatechanged"
+        );
+        assert_eq!(line.version, self.version.max(1), "{line:?}");
+        assert_eq!(line.state, self.line_state.unwrap_or_default());
+        let phase = line.abonent.phase;
+        let is_talk = matches!(phase, Phase::Commutated | Phase::WaitingInFlash);
+        let is_back_ring = line.abonent.direction == Some(Direction::AcmCallback);
+        assert_eq!(self.ringing, line.chain.filter(|_| phase == Phase::Ringing));
+        assert_eq!(self.talk.is_some(), is_talk, "{line:?}");
+        assert_eq!(
+            self.dialled.is_some(),
+            phase == Phase::AutoCall || is_back_ring
+        );
+        assert_eq!(self.is_flashing, line.flashed.is_some());
+        if line.chain.is_some() {
+            assert_eq!(state, StateId::FullBusy, "busy from the first ring on");
+        } else {
+            assert!(line.abonent.party.is_none() && line.called.is_none());
+            assert!(matches!(
+                line.state,
+                LineState::HookDown | LineState::Disconnected
+            ));
+        }
+        // No half-way picture: a chain that a line has left never comes back.
+        if self.last_chain != line.chain {
+            self.over.extend(self.last_chain);
+            self.last_chain = line.chain;
+        }
+        assert!(line.chain.is_none_or(|chain| !self.over.contains(&chain)));
+    }
+}

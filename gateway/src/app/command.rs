@@ -1,0 +1,61 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// A gateway that speaks the Oktell Web-Socket integration protocol with a CRM
+/// server and operators' browser tabs.
+#[derive(Debug, Parser)]
+#[command(name = "okgate", version, arg_required_else_help = true)]
+pub(super) struct CommandLine {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Command {
+    /// Runs the gateway.
+    Run {
+        /// The settings file.
+        #[arg(long, value_name = "FILE", env = "OKGATE_CONFIG")]
+        config: PathBuf,
+    },
+    /// Names every fault in a settings file; ends with 0 if there is none, else with 2.
+    Check {
+        /// The settings file.
+        #[arg(long, value_name = "FILE", env = "OKGATE_CONFIG")]
+        config: PathBuf,
+    },
+    /// Prints an annotated sample of the settings file.
+    Settings {
+        /// Print the reference page instead.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Asks for a password and prints the user's entry for the settings file.
+    /// When the input is no terminal, its first line is the password.
+    Passwd {
+        /// The user's login.
+        login: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_settings_file_is_named_with_config() {
+        let line = ["okgate", "check", "--config", "okgate.toml"];
+        let parsed = CommandLine::try_parse_from(line).expect("a known command");
+        let config = PathBuf::from("okgate.toml");
+        assert_eq!(parsed.command, Command::Check { config });
+    }
+}

@@ -1,0 +1,341 @@
+//! From the parsed text to [`Settings`]: one function a section.
+
+use okgate_core::hub::{CallerName, TokenAlgorithm};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::document::Document;
+use super::schema::{PLANNED_SECTIONS, SECTIONS, Section};
+use super::settings::{
+    AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
+    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WebSocketVersion,
+    WsOutSettings,
+};
+use super::view::{View, did_you_mean};
+use super::{check, people};
+
+/// Reads all sections, so that every fault is noted; `None` only after one.
+pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) -> Option<Settings> {
+    unknown_sections(document, root);
+    let file = File { document, root };
+    let gateway_view = file.view("gateway");
+    let gateway = gateway(&gateway_view);
+    let clients_view = file.view("clients");
+    let clients = clients(&clients_view, &file);
+    let crm = crm(&file);
+    let web_view = file.view("web");
+    let web = WebSettings {
+        listen: check::values(web_view.addresses("listen")),
+    };
+    let admin_view = file.view("admin");
+    let admin = admin(&admin_view);
+    let pbx = pbx(&file);
+    let directory = people::directory(&file);
+    check::ports(&[
+        ("clients.listen", &clients_view),
+        ("web.listen", &web_view),
+        ("admin.listen", &admin_view),
+    ]);
+    Some(Settings {
+        gateway,
+        clients,
+        crm: crm?,
+        web,
+        admin: admin?,
+        pbx,
+        directory,
+    })
+}
+
+/// The file's tables by name.
+pub(super) struct File<'d> {
+    pub(super) document: &'d Document<'d>,
+    root: &'d DeTable<'d>,
+}
+
+impl<'d> File<'d> {
+    /// The section of this name, there or not.
+    pub(super) fn view(&self, name: &str) -> View<'d> {
+        let table = self.find(name).and_then(|(start, value)| match value {
+            DeValue::Table(table) => Some((start, table)),
+            other => {
+                let reason = format!("is {}, expected a section [{name}]", other.type_str());
+                self.document.fault_at(start, name, reason);
+                None
+            }
+        });
+        let section = section(name);
+        View::new(self.document, section, name.to_owned(), table, &inner(name))
+    }
+
+    /// Whether the file has a section of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The entries of a repeated section; faults name them by place, from 1.
+    pub(super) fn views(&self, name: &str) -> Vec<View<'d>> {
+        let Some((start, value)) = self.find(name) else {
+            return Vec::new();
+        };
+        let DeValue::Array(entries) = value else {
+            let reason = format!("is {}, expected sections [[{name}]]", value.type_str());
+            self.document.fault_at(start, name, reason);
+            return Vec::new();
+        };
+        let mut views = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let (start, name_here) = (entry.span().start, format!("{name}[{}]", index + 1));
+            if let DeValue::Table(table) = entry.get_ref() {
+                let table = Some((start, table));
+                views.push(View::new(
+                    self.document,
+                    section(name),
+                    name_here,
+                    table,
+                    &[],
+                ));
+            } else {
+                let reason = format!("is {}, expected a table", entry.get_ref().type_str());
+                self.document.fault_at(start, &name_here, reason);
+            }
+        }
+        views
+    }
+
+    /// The value under this dotted name, with where it starts.
+    fn find(&self, name: &str) -> Option<(usize, &'d DeValue<'d>)> {
+        let mut table = self.root;
+        let mut parts = name.split('.').peekable();
+        loop {
+            let part = parts.next()?;
+            let (key, item) = table.get_key_value(part).map(|found| spanned(found))?;
+            if parts.peek().is_none() {
+                return Some((key, item));
+            }
+            let DeValue::Table(inner) = item else {
+                return None;
+            };
+            table = inner;
+        }
+    }
+}
+
+fn spanned<'d, K>(
+    (key, item): (&'d Spanned<K>, &'d Spanned<DeValue<'d>>),
+) -> (usize, &'d DeValue<'d>) {
+    (key.span().start, item.get_ref())
+}
+
+fn unknown_sections(document: &Document<'_>, root: &DeTable<'_>) {
+    for (key, _) in root {
+        let (name, at) = (key.get_ref().as_ref(), key.span().start);
+        if PLANNED_SECTIONS.contains(&name) {
+            document.fault_at(at, name, "not supported by this version");
+        } else if !SECTIONS.iter().any(|section| section.name == name) {
+            let names = SECTIONS.iter().map(|section| section.name);
+            let hint = did_you_mean(name, names);
+            document.fault_at(at, name, format!("unknown section{hint}"));
+        }
+    }
+}
+
+fn section(name: &str) -> &'static Section {
+    let found = SECTIONS.iter().find(|section| section.name == name);
+    found.expect("the reader asks only for sections of the schema, each in every read")
+}
+
+/// The sections directly below this one.
+fn inner(name: &str) -> Vec<&'static str> {
+    let below = |section: &&'static Section| {
+        let rest = section.name.strip_prefix(name)?;
+        rest.strip_prefix('.')
+    };
+    SECTIONS.iter().filter_map(below).collect()
+}
+
+fn gateway(view: &View<'_>) -> GatewaySettings {
+    let log = view.text("log").unwrap_or_default();
+    if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
+        view.fault("log", format!("{log:?} is not a log filter: {error}"));
+    }
+    GatewaySettings {
+        cores: view.limit_size("cores"),
+        log,
+        log_format: match view.choice("log_format") {
+            Some("json") => LogFormat::Json,
+            _ => LogFormat::Text,
+        },
+        drain: std::time::Duration::from_secs(view.integer("drain_s")),
+        number_states_interval: view.milliseconds("number_states_interval_ms"),
+    }
+}
+
+fn clients(view: &View<'_>, file: &File<'_>) -> ClientSettings {
+    let listen = check::values(view.addresses("listen"));
+    if listen.is_empty() && view.has("listen") {
+        view.fault("listen", "at least one address is needed");
+    }
+    let limits = ClientLimits {
+        connections: view.limit_size("connections_max"),
+        users: view.limit_size("users_max"),
+        tabs_per_user: view.limit_size("tabs_per_user"),
+        handshake_bytes: view.limit_size("handshake_bytes_max"),
+        handshake: view.limit_seconds("handshake_s"),
+        unauthenticated: view.limit_seconds("unauthenticated_s"),
+        frame_bytes: view.limit_size("frame_bytes_max"),
+        message_bytes: view.limit_size("message_bytes_max"),
+        messages_per_second: view.limit_count("messages_per_s"),
+        messages_burst: view.limit_count("messages_burst"),
+        queue_bytes: view.limit_size("queue_bytes_max"),
+        multipart_over_bytes: view.limit_size("multipart_over_bytes"),
+        idle_sessions_per_user: view.limit_size("idle_sessions_per_user"),
+        session_life: view.limit_seconds("session_life_max_s"),
+        silence_ping: view.limit_seconds("silence_ping_s"),
+        silence_close: view.limit_seconds("silence_close_s"),
+    };
+    check::client_limits(view, &limits);
+    ClientSettings {
+        listen,
+        origins: check::origins(view),
+        backlog: u16::try_from(view.integer("backlog")).unwrap_or(u16::MAX),
+        limits,
+        token: file.has("clients.token").then(|| token(file)).flatten(),
+    }
+}
+
+fn token(file: &File<'_>) -> Option<TokenSettings> {
+    let view = file.view("clients.token");
+    let algorithm = view.choice("algorithm").map(|word| match word {
+        "RS256" => TokenAlgorithm::Rs256,
+        "EdDSA" => TokenAlgorithm::EdDsa,
+        _ => TokenAlgorithm::Hs256,
+    });
+    let key = check::one_secret(&view, "key", "key_file");
+    if key.is_none() && !view.has("key") && !view.has("key_file") {
+        view.fault("key_file", "is missing (or key)");
+    }
+    let issuer = view.text("issuer");
+    let lifetime_max = view.limit_seconds("lifetime_max_s");
+    let token = TokenSettings {
+        algorithm: algorithm?,
+        key: key?,
+        issuer,
+        lifetime_max,
+    };
+    check::token_key(&view, &token);
+    Some(token)
+}
+
+fn crm(file: &File<'_>) -> Option<CrmSettings> {
+    let view = file.view("crm");
+    let mode = view.choice("mode");
+    let ws_out = ws_out(&view, mode == Some("ws-out"));
+    if let Some(mode) = mode {
+        check::keys_fit_mode(&view, mode);
+    }
+    let caller_name = file
+        .has("crm.caller_name")
+        .then(|| caller_name(file, mode))
+        .flatten();
+    let mode = match mode? {
+        "ws-out" => CrmMode::WsOut(ws_out?),
+        _ => CrmMode::Off,
+    };
+    Some(CrmSettings { mode, caller_name })
+}
+
+fn ws_out(view: &View<'_>, is_mode: bool) -> Option<WsOutSettings> {
+    let address = view.text("address");
+    if address.is_none() && is_mode && !view.has("address") {
+        view.fault("address", "is missing; mode \"ws-out\" needs it");
+    }
+    let address = address.and_then(|text| check::host_and_port(view, "address", &text));
+    let path = view.text("path").unwrap_or_default();
+    if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let reason = format!("{path:?} is not a path: it starts with / and has no spaces");
+        view.fault("path", reason);
+    }
+    let version = match view.integer("websocket_version") {
+        8 => WebSocketVersion::V8,
+        7 => WebSocketVersion::V7,
+        _ => WebSocketVersion::V13,
+    };
+    view.choice("format");
+    let (message_bytes, queue_bytes) = (
+        view.limit_size("message_bytes_max"),
+        view.limit_size("queue_bytes_max"),
+    );
+    let method_runs = view.limit_size("method_runs_max");
+    let (host, port) = address?;
+    Some(WsOutSettings {
+        host,
+        port,
+        path,
+        version,
+        message_bytes,
+        queue_bytes,
+        method_runs,
+    })
+}
+
+fn caller_name(file: &File<'_>, mode: Option<&str>) -> Option<CallerName> {
+    let view = file.view("crm.caller_name");
+    if mode == Some("off") {
+        view.fault("method", "no CRM is linked in mode \"off\"");
+    }
+    let (input, output) = (view.text("input"), view.text("output"));
+    let wait = view.milliseconds("wait_ms");
+    Some(CallerName {
+        method: view.text("method")?.into(),
+        input: input?.into(),
+        output: output?.into(),
+        wait,
+    })
+}
+
+fn admin(view: &View<'_>) -> Option<AdminSettings> {
+    let listen = view.address("listen");
+    let token = check::one_secret(view, "token", "token_file");
+    if let Some(token) = &token
+        && token.reveal().len() < check::ADMIN_TOKEN_BYTES_MIN
+    {
+        let key = if view.has("token") {
+            "token"
+        } else {
+            "token_file"
+        };
+        let reason = format!(
+            "the token is shorter than {} characters",
+            check::ADMIN_TOKEN_BYTES_MIN
+        );
+        view.fault(key, reason);
+    }
+    let listen = listen?;
+    let wants_token = view.has("token") || view.has("token_file");
+    if !listen.value.ip().is_loopback() && !wants_token {
+        let reason = format!(
+            "{} can be reached from other machines: that needs token_file or token",
+            listen.value
+        );
+        view.fault("listen", reason);
+    }
+    Some(AdminSettings {
+        listen: listen.value,
+        token,
+    })
+}
+
+fn pbx(file: &File<'_>) -> PbxSettings {
+    file.view("pbx").choice("driver");
+    let view = file.view("pbx.sim");
+    PbxSettings::Sim(SimSettings {
+        answer_after: view.milliseconds("answer_after_ms"),
+        ring_timeout: view.milliseconds("ring_timeout_ms"),
+        busy_numbers: check::values(view.texts("busy_numbers")),
+        no_answer_numbers: check::values(view.texts("no_answer_numbers")),
+        seed: view.integer("seed"),
+        reject_share: view.share("reject_share"),
+        delay: view.milliseconds("delay_ms"),
+    })
+}

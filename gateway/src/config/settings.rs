@@ -1,0 +1,232 @@
+//! The settings as typed values. What each means, its default and its range is
+//! in [`super::schema`]; a limit that is `None` is no limit.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use okgate_core::hub::{CallerName, TokenAlgorithm};
+use okgate_core::switchboard::Directory;
+
+use super::Secret;
+
+/// A whole settings file, every value known to be good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `[gateway]`.
+    pub gateway: GatewaySettings,
+    /// `[clients]`.
+    pub clients: ClientSettings,
+    /// `[crm]`.
+    pub crm: CrmSettings,
+    /// `[web]`.
+    pub web: WebSettings,
+    /// `[admin]`.
+    pub admin: AdminSettings,
+    /// `[pbx]`.
+    pub pbx: PbxSettings,
+    /// `[[users]]`, `[[departments]]` and `[[break_reasons]]`.
+    pub directory: Directory,
+}
+
+/// `[gateway]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Cores to use; `None` means all.
+    pub cores: Option<usize>,
+    /// What is logged, as directives of `tracing-subscriber`.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Over which time a drain spreads its closes.
+    pub drain: Duration,
+    /// How long numbers' states are collected.
+    pub number_states_interval: Duration,
+}
+
+/// How the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[clients]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// Where tabs connect; never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Pages that may connect, in lower case without a default port; empty
+    /// means all.
+    pub origins: Vec<String>,
+    /// Connections that wait to be accepted.
+    pub backlog: u16,
+    /// The limits of protocol 9.
+    pub limits: ClientLimits,
+    /// `[clients.token]`.
+    pub token: Option<TokenSettings>,
+}
+
+/// The limits of protocol 9 on client links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Connections at a time.
+    pub connections: Option<usize>,
+    /// Users logged in at a time.
+    pub users: Option<usize>,
+    /// Tabs of one user at a time.
+    pub tabs_per_user: Option<usize>,
+    /// Bytes of a request head.
+    pub handshake_bytes: Option<usize>,
+    /// Time for the handshake.
+    pub handshake: Option<Duration>,
+    /// Time until the login.
+    pub unauthenticated: Option<Duration>,
+    /// Bytes of a frame.
+    pub frame_bytes: Option<usize>,
+    /// Bytes of a message.
+    pub message_bytes: Option<usize>,
+    /// Messages a second, sustained.
+    pub messages_per_second: Option<u32>,
+    /// Messages at once.
+    pub messages_burst: Option<u32>,
+    /// Bytes that wait to be sent to one tab.
+    pub queue_bytes: Option<usize>,
+    /// Bytes above which an answer is sent in pieces.
+    pub multipart_over_bytes: Option<usize>,
+    /// Sessions without a tab that are kept for one user.
+    pub idle_sessions_per_user: Option<usize>,
+    /// The longest life of a session that a login may ask for.
+    pub session_life: Option<Duration>,
+    /// Silence after which a PING is sent.
+    pub silence_ping: Option<Duration>,
+    /// Silence after which the link is closed.
+    pub silence_close: Option<Duration>,
+}
+
+/// `[clients.token]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// How tokens are signed.
+    pub algorithm: TokenAlgorithm,
+    /// The shared secret (HS256) or the public key as PEM.
+    pub key: Secret,
+    /// What `iss` must be, if anything.
+    pub issuer: Option<String>,
+    /// How far in the future `exp` may be.
+    pub lifetime_max: Option<Duration>,
+}
+
+/// `[crm]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrmSettings {
+    /// How the CRM is linked.
+    pub mode: CrmMode,
+    /// `[crm.caller_name]`; only with a link.
+    pub caller_name: Option<CallerName>,
+}
+
+/// How the CRM is linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrmMode {
+    /// Not at all.
+    Off,
+    /// By a WebSocket that the gateway opens.
+    WsOut(WsOutSettings),
+}
+
+impl CrmMode {
+    /// `mode` as the settings spell it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::WsOut(_) => "ws-out",
+        }
+    }
+}
+
+/// A WebSocket link that the gateway opens. Messages are JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WsOutSettings {
+    /// The CRM's host, by name or number (an IPv6 one without brackets).
+    pub host: String,
+    /// The CRM's port.
+    pub port: u16,
+    /// The path to ask for.
+    pub path: String,
+    /// The version to ask for.
+    pub version: WebSocketVersion,
+    /// Bytes of a message from the CRM.
+    pub message_bytes: Option<usize>,
+    /// Bytes that wait to be sent to the CRM.
+    pub queue_bytes: Option<usize>,
+    /// Dynamic methods that wait for a result at a time.
+    pub method_runs: Option<usize>,
+}
+
+/// The version of an outgoing WebSocket link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebSocketVersion {
+    /// RFC 6455.
+    V13,
+    /// The draft hybi-10.
+    V8,
+    /// The draft hybi-07.
+    V7,
+}
+
+impl WebSocketVersion {
+    /// As it stands in `Sec-WebSocket-Version`.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V13 => 13,
+            Self::V8 => 8,
+            Self::V7 => 7,
+        }
+    }
+}
+
+/// `[web]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSettings {
+    /// Where the operator page is served; may be empty.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// `[admin]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Where it is served; loopback if there is no token.
+    pub listen: SocketAddr,
+    /// What requests under `/api/v1` must carry.
+    pub token: Option<Secret>,
+}
+
+/// `[pbx]`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PbxSettings {
+    /// The simulated switch.
+    Sim(SimSettings),
+}
+
+/// `[pbx.sim]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimSettings {
+    /// When an outside party picks up.
+    pub answer_after: Duration,
+    /// When an unanswered phone stops ringing.
+    pub ring_timeout: Duration,
+    /// Numbers that are busy.
+    pub busy_numbers: Vec<String>,
+    /// Numbers that never pick up.
+    pub no_answer_numbers: Vec<String>,
+    /// Where accidents start from.
+    pub seed: u64,
+    /// The share of refused commands, 0 to 1.
+    pub reject_share: f64,
+    /// The greatest delay of a command's answer.
+    pub delay: Duration,
+}

@@ -1,0 +1,72 @@
+/**
+ * The few helpers that all views share. Owns nothing.
+ */
+
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} [properties] `class`, `data-*`, `aria-*`, `role` … become attributes, functions become handlers
+ * @param {...(Node | string)} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/**
+ * @param {string} name of a symbol in the document's icon sheet
+ * @returns {SVGElement}
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#icon-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** Writes a text only when it differs: screen readers and selections stay undisturbed. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/**
+ * Switches a button off without taking the focus from it: someone at the keyboard stays where they are.
+ * Its handler asks {@link isOff}.
+ *
+ * @param {HTMLElement} button
+ * @param {boolean} off
+ */
+export function setOff(button, off) {
+  button.setAttribute("aria-disabled", String(off));
+}
+
+/** @returns {boolean} */
+export function isOff(button) {
+  return button.getAttribute("aria-disabled") === "true";
+}
+
+/** @returns {HTMLElement} */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/**
+ * Says something to screen readers alone.
+ *
+ * @param {string} text
+ * @param {"polite" | "assertive"} [urgency] assertive interrupts: for a ring only
+ */
+export function announce(text, urgency = "polite") {
+  setText(byId(`announce-${urgency}`), text);
+}
+
+const SVG = "http://www.w3.org/2000/svg";

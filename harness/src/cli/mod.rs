@@ -1,0 +1,96 @@
+//! Owns the subcommands and their options: arguments come in, the library is called, an exit code goes out.
+
+mod crm;
+mod load;
+mod settings;
+mod tabs;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a reference server.
+///
+/// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on.
+#[derive(Debug, Parser)]
+#[command(name = "okgate-harness", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a simulated CRM server that a gateway in the mode ws-out connects to
+    Crm(crm::CrmArguments),
+    /// Holds many logged-in, subscribed tabs and counts what they get
+    Tabs(tabs::TabsArguments),
+    /// Prints a settings file for a gateway with many users
+    GatewaySettings(settings::SettingsArguments),
+    /// One worker process of "tabs"; its job comes on the standard input
+    #[command(name = okgate_harness::swarm::WORKER_COMMAND, hide = true)]
+    TabsWorker,
+    /// Loads a server with requests in a closed loop and reports rate, latencies and CPU time per message
+    Load(load::LoadArguments),
+    /// Runs a bare single-threaded epoll WebSocket echo server, the yardstick for load
+    ReferenceEcho(load::ReferenceEchoArguments),
+}
+
+/// Runs the chosen subcommand.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Crm(arguments) => one_thread()?.block_on(crm::run(arguments)),
+        Command::Tabs(arguments) => one_thread()?.block_on(tabs::run(arguments)),
+        Command::GatewaySettings(arguments) => settings::run(&arguments),
+        Command::TabsWorker => {
+            okgate_harness::swarm::run_worker()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Load(arguments) => load::run(arguments),
+        Command::ReferenceEcho(arguments) => load::run_reference_echo(&arguments),
+    }
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportForm {
+    /// Lines for people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+impl ReportForm {
+    fn print<R: std::fmt::Display + serde::Serialize>(self, report: &R) -> anyhow::Result<()> {
+        match self {
+            Self::Text => println!("{report}"),
+            Self::Json => println!("{}", serde_json::to_string(report)?),
+        }
+        Ok(())
+    }
+}
+
+/// The exit code for wrong usage.
+pub(crate) const EXIT_USAGE: u8 = 2;
+/// The exit code when an address could not be listened on.
+pub(crate) const EXIT_NOT_STARTED: u8 = 3;
+
+fn one_thread() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")
+}
+
+/// Resolves when the process is asked to end.
+async fn asked_to_end() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

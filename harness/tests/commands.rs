@@ -1,0 +1,265 @@
+//! The commands of the harness as a person runs them, against its own servers.
+#![forbid(unsafe_code)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+/// A command that serves until it is dropped.
+struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = harness(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, and then there is nothing left to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn harness(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_okgate-harness"));
+    command.args(arguments);
+    command
+}
+
+fn reference_echo() -> (Server, String) {
+    let mut server = Server::start(&["reference-echo", "--listen", "127.0.0.1:0"]);
+    let line = server.next_line();
+    let address = line.trim().rsplit(' ').next().unwrap().to_owned();
+    (server, address)
+}
+
+fn report(arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = harness(arguments).output().unwrap();
+    let report = serde_json::from_slice(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), report.expect(&errors))
+}
+
+#[test]
+fn tabs_are_held_by_workers_and_their_pings_are_timed() {
+    let (_server, address) = reference_echo();
+    let (code, report) = report(&[
+        "tabs",
+        "--echo",
+        "--address",
+        &address,
+        "--users",
+        "6",
+        "--tabs-per-user",
+        "5",
+        "--workers",
+        "2",
+        "--hold-s",
+        "1",
+        "--ping-s",
+        "0.2",
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["opened"], 30);
+    assert_eq!(report["held"], 30);
+    assert!(report["ping"]["count"].as_u64() > Some(30), "{report}");
+}
+
+#[test]
+fn tabs_that_cannot_connect_are_failures() {
+    let (code, report) = report(&[
+        "tabs",
+        "--address",
+        "127.0.0.1:1",
+        "--users",
+        "2",
+        "--hold-s",
+        "0.1",
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(1));
+    assert_eq!(report["failures"]["connect"], 2);
+}
+
+#[test]
+fn a_load_reports_the_servers_cpu_time() {
+    let (server, address) = reference_echo();
+    let process = server.child.id().to_string();
+    let (code, report) = report(&[
+        "load",
+        "--echo",
+        "--address",
+        &address,
+        "--connections",
+        "4",
+        "--depth",
+        "2",
+        "--duration-s",
+        "0.3",
+        "--warm-up-s",
+        "0.1",
+        "--server-pid",
+        &process,
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(
+        report["server_cpu_us_per_message"].as_f64() > Some(0.0),
+        "{report}"
+    );
+}
+
+#[test]
+fn the_crm_says_where_it_listens_and_wrong_usage_has_its_exit_code() {
+    let mut server = Server::start(&["crm", "--listen", "127.0.0.1:0"]);
+    let line: Value = serde_json::from_str(&server.next_line()).unwrap();
+    assert_eq!(line["kind"], "listening");
+    let address = line["address"].as_str().unwrap();
+    let taken = harness(&["crm", "--listen", address]).output().unwrap();
+    assert_eq!(taken.status.code(), Some(3));
+    let missing = harness(&["crm", "--callers", "/nowhere"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(2));
+    let unknown = harness(&["load", "--method", "getuserstate"])
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
+fn the_printed_settings_hold_what_was_set() {
+    let output = harness(&[
+        "gateway-settings",
+        "--users",
+        "3",
+        "--set",
+        "gateway.cores=1",
+    ])
+    .output()
+    .unwrap();
+    let settings: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
+    assert_eq!(settings["gateway"]["cores"].as_integer(), Some(1));
+    assert_eq!(settings["users"].as_array().map(Vec::len), Some(3));
+    let wrong = harness(&["gateway-settings", "--set", "gateway.cores"])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn tabs_log_in_subscribe_and_count_their_events() {
+    let address = support::answering_server().to_string();
+    for (opening, subscriptions) in [(&[][..], 2), (&["--full-opening"][..], 11)] {
+        let arguments = [
+            "tabs",
+            "--address",
+            &address,
+            "--users",
+            "3",
+            "--tabs-per-user",
+            "2",
+            "--hold-s",
+            "0.5",
+            "--ping-s",
+            "0.2",
+            "--queue-s",
+            "0.2",
+            "--report",
+            "json",
+        ];
+        let (code, report) = report(&[&arguments, opening].concat());
+        assert_eq!(code, Some(0), "{report}");
+        assert_eq!(report["logged_in"], 6);
+        assert_eq!(
+            report["events"]["linestatechanged"],
+            6 * subscriptions,
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_password_is_a_failure_that_shows_the_servers_words() {
+    let address = support::answering_server().to_string();
+    let (code, report) = report(&[
+        "tabs",
+        "--address",
+        &address,
+        "--users",
+        "1",
+        "--password",
+        "wrong",
+        "--hold-s",
+        "0.1",
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(1));
+    assert_eq!(report["failures"]["login"], 1);
+    let words = report["first_failure"].as_str().unwrap();
+    assert!(words.contains("Wrong login/pass combination"), "{words}");
+}
+
+#[test]
+fn a_load_logs_in_and_checks_its_answers() {
+    let address = support::answering_server().to_string();
+    let (code, report) = report(&[
+        "load",
+        "--address",
+        &address,
+        "--connections",
+        "2",
+        "--depth",
+        "2",
+        "--method",
+        "getuserstate",
+        "--login-prefix",
+        "user",
+        "--duration-s",
+        "0.2",
+        "--warm-up-s",
+        "0",
+        "--report",
+        "json",
+    ]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report["messages"].as_u64() > Some(10), "{report}");
+}
+
+#[tokio::test]
+async fn the_opening_sequence_gets_every_answer_in_order() {
+    let address = support::answering_server();
+    let mut tab = okgate_harness::tab::Tab::connect(address, Some("json"))
+        .await
+        .unwrap();
+    let opening = tab.opening_sequence("user1", "password").await.unwrap();
+    let asked: Vec<&str> = opening
+        .answers
+        .iter()
+        .map(|(method, _)| method.as_str())
+        .collect();
+    assert_eq!(
+        asked[..4],
+        ["ping", "login", "getcurrentqueue", "subscribeevent"]
+    );
+    assert!(opening.answer("getpbxnumbers").unwrap().succeeded());
+}

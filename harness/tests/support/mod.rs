@@ -1,0 +1,86 @@
+//! A server that answers every request of a tab with success, for commands that log in.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use okgate_harness::message::answer_name;
+use okgate_harness::{Message, multipart};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message as Frame;
+
+/// The MD5 of `password`.
+const PASSWORD_MD5: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
+
+/// Serves on a thread of its own until the process ends.
+pub(crate) fn answering_server() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream));
+            }
+        });
+    });
+    address
+}
+
+async fn serve(stream: TcpStream) {
+    let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, choose_json).await else {
+        return;
+    };
+    while let Some(Ok(frame)) = socket.next().await {
+        let Frame::Text(text) = frame else {
+            continue;
+        };
+        for message in answers(&Message::parse(&text).unwrap()) {
+            if socket.send(Frame::text(message.to_text())).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[allow(clippy::result_large_err, clippy::unnecessary_wraps)] // the form that the library asks for
+fn choose_json(
+    _: &tokio_tungstenite::tungstenite::handshake::server::Request,
+    mut response: tokio_tungstenite::tungstenite::handshake::server::Response,
+) -> Result<
+    tokio_tungstenite::tungstenite::handshake::server::Response,
+    tokio_tungstenite::tungstenite::handshake::server::ErrorResponse,
+> {
+    let json = "json".parse().unwrap();
+    response
+        .headers_mut()
+        .insert("sec-websocket-protocol", json);
+    Ok(response)
+}
+
+/// What comes back: an event after each subscription, the numbers in packets, success for all but a wrong password.
+fn answers(request: &Message) -> Vec<Message> {
+    let mut answer = Message::new(
+        answer_name(&request.name),
+        json!({"qid": request.field("qid"), "result": 1}),
+    );
+    match request.name.as_str() {
+        "login" if request.text("Password") != Some(PASSWORD_MD5) => {
+            answer.fields.insert("result".into(), json!(0));
+            let text = json!("Wrong login/pass combination");
+            answer.fields.insert("errormsg".into(), text);
+            vec![answer]
+        }
+        "subscribeevent" => vec![
+            answer,
+            Message::new("linestatechanged", json!({"qid": "e"})),
+        ],
+        "getpbxnumbers" => multipart::split(&answer),
+        _ => vec![answer],
+    }
+}
