@@ -24,6 +24,7 @@ impl<Message> TabRing<Message> {
         X: Outside<E::Outbox>,
     {
         self.counters.progress.add(1);
+        self.waker.awake();
         let now = self.clock.instant();
         self.dispatch(engine, now)?;
         if self.port.draining() {
@@ -41,13 +42,17 @@ impl<Message> TabRing<Message> {
             self.last_traffic = now;
         }
         self.watch_executor(now)?;
-        self.waker.fall_asleep(Rest::Waiting);
-        let wait = self.wait(engine, outside, now);
+        let asleep = self.waker.fall_asleep(Rest::Waiting);
+        let wait = if asleep {
+            self.wait(engine, outside, now)
+        } else {
+            Duration::ZERO
+        };
         self.counters.waits.add(1);
         self.counters.waiting.store(true, Ordering::Relaxed);
         self.flush(engine, Some(wait))?;
         self.counters.waiting.store(false, Ordering::Relaxed);
-        self.waker.awake();
+        self.waker.get_up(Rest::Waiting);
         self.queue.take_completions(&mut self.completions);
         self.counters.overflows.add(self.queue.take_overflows());
         Ok(true)

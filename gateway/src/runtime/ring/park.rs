@@ -141,9 +141,9 @@ impl<Message> TabRing<Message> {
     async fn park(&mut self, longest: Duration) -> io::Result<()> {
         self.forget_executor()?;
         self.queue.notify();
-        self.waker.fall_asleep(Rest::Parked);
+        let asleep = self.waker.fall_asleep(Rest::Parked);
         let idle = self.completions.is_empty() && !self.executor_due && !self.queue.pending();
-        if idle && !self.has_messages() && !self.waker.tasks_pending() {
+        if asleep && idle && !self.has_messages() && !self.waker.tasks_pending() {
             self.counters.parks.add(1);
             self.counters.waiting.store(true, Ordering::Relaxed);
             let announced = self.park.sleep(longest).await;
@@ -152,7 +152,7 @@ impl<Message> TabRing<Message> {
                 self.counters.lost_wakeups.add(1);
             }
         }
-        self.waker.awake();
+        self.waker.get_up(Rest::Parked);
         self.queue.silence();
         self.queue.submit(None)?;
         self.queue.take_completions(&mut self.completions);
