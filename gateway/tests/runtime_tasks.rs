@@ -247,9 +247,12 @@ fn signals_become_messages() {
 #[test]
 fn the_watchdog_notices_a_shard_that_is_stuck() {
     let stalls = beside_a_ring(|shard| async move {
-        let patience = Duration::from_millis(40);
+        let patience = Duration::from_secs(1);
         let watchdog = Watchdog::start(vec![shard.clone()], patience).expect("a thread");
-        sleep(Duration::from_millis(200)).await;
+        let progress = shard.counters().progress.value();
+        while shard.counters().progress.value() < progress + 3 {
+            sleep(Duration::from_millis(50)).await;
+        }
         let calm = shard.counters().stalls();
         // Blocks the shard's thread, as a task must not.
         eventually("the stall is seen", || shard.counters().stalls() > calm);

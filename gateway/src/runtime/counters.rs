@@ -59,10 +59,10 @@ pub struct RingCounters {
     pub lost_wakeups: Counter,
     /// Messages taken from the mailboxes.
     pub messages: Counter,
-    /// Rises with every wake-up.
+    /// Rises with every wake-up: at least every half second, also without traffic.
     pub progress: Counter,
-    /// Whether the ring waits for something to happen.
-    pub(super) waiting: AtomicBool,
+    /// The ring has ended.
+    pub(super) ended: AtomicBool,
     /// How often the watchdog found the shard stuck.
     pub(super) stalls: AtomicU64,
 }

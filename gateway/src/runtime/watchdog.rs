@@ -1,5 +1,5 @@
-//! The watchdog: a thread that notices when a shard has something to do and
-//! does not get on with it.
+//! The watchdog: a thread that notices when a shard does not get on: because a
+//! task blocks its thread, or because a wake-up was lost.
 //!
 //! It only logs and counts: what a stuck shard holds cannot be taken from it.
 
@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::ring::ShardHandle;
+use super::ring::{PARK_MAX, ShardHandle};
 
 /// Watches shards as long as it lives.
 #[derive(Debug)]
@@ -19,18 +19,20 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Watches these shards; one that has work and makes no progress for
-    /// `patience` is logged and counted.
+    /// Watches these shards; one that makes no progress for `patience`, and at
+    /// least for a second, is logged and counted.
     pub fn start<Message: Send + 'static>(
         shards: Vec<ShardHandle<Message>>,
         patience: Duration,
     ) -> io::Result<Self> {
+        // A shard without traffic wakes up this often by itself.
+        let patience = patience.max(2 * PARK_MAX);
         let (stop, stopped) = mpsc::channel();
         let mut watched: Vec<Watched<Message>> = shards.into_iter().map(Watched::new).collect();
         let thread = thread::Builder::new()
             .name("watchdog".to_owned())
             .spawn(move || {
-                let every = (patience / 4).max(Duration::from_millis(1));
+                let every = patience / 4;
                 while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                     let now = Instant::now();
                     for (number, shard) in watched.iter_mut().enumerate() {
@@ -77,10 +79,9 @@ impl<Message> Watched<Message> {
     fn look(&mut self, number: usize, patience: Duration, now: Instant) {
         let counters = self.shard.counters();
         let (progress, pending) = (counters.progress.value(), self.shard.pending());
-        let waiting = counters.waiting.load(Ordering::Relaxed);
-        // A shard that waits with an empty mailbox has nothing to do; one that
-        // was not started yet, or has ended, has made its last progress.
-        if progress != self.progress || (waiting && pending == 0) || progress == 0 {
+        let ended = counters.ended.load(Ordering::Relaxed);
+        // Without progress at all it has not started yet.
+        if progress != self.progress || progress == 0 || ended {
             self.progress = progress;
             self.since = now;
             self.reported = false;

@@ -144,7 +144,7 @@ impl<Message> TabRing<Message> {
             return Ok(());
         };
         let count = match completion.result {
-            sent @ 0.. => sent.unsigned_abs() as usize,
+            taken @ 0.. => taken.unsigned_abs() as usize,
             error if matches!(-error, libc::EAGAIN | libc::EINTR) => 0,
             _ => {
                 // The connection is gone; its receive ends and says so.

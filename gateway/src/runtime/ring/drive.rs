@@ -3,7 +3,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use okgate_core::base::{Action, Engine, Instant};
@@ -49,9 +48,7 @@ impl<Message> TabRing<Message> {
             Duration::ZERO
         };
         self.counters.waits.add(1);
-        self.counters.waiting.store(true, Ordering::Relaxed);
         self.flush(engine, Some(wait))?;
-        self.counters.waiting.store(false, Ordering::Relaxed);
         self.waker.get_up(Rest::Waiting);
         self.queue.take_completions(&mut self.completions);
         self.counters.overflows.add(self.queue.take_overflows());

@@ -39,6 +39,7 @@ use super::counters::RingCounters;
 use super::executor::Seat;
 use super::mailbox::{Inbox, LocalMailbox, RingWaker};
 
+pub(super) use self::park::PARK_MAX;
 pub use self::port::{ShardHandle, ShardPort, shard_port};
 pub(super) use self::queue::probe;
 
@@ -204,7 +205,7 @@ impl<Message> TabRing<Message> {
         }
         self.stop_accepting()?;
         self.queue.submit(None)?;
-        self.counters.waiting.store(true, Ordering::Relaxed);
+        self.counters.ended.store(true, Ordering::Relaxed);
         Ok(engine)
     }
 }

@@ -11,7 +11,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use glommio::io::BufferedFile;
@@ -145,9 +144,7 @@ impl<Message> TabRing<Message> {
         let idle = self.completions.is_empty() && !self.executor_due && !self.queue.pending();
         if asleep && idle && !self.has_messages() && !self.waker.tasks_pending() {
             self.counters.parks.add(1);
-            self.counters.waiting.store(true, Ordering::Relaxed);
             let announced = self.park.sleep(longest).await;
-            self.counters.waiting.store(false, Ordering::Relaxed);
             if !announced && self.queue.pending() {
                 self.counters.lost_wakeups.add(1);
             }
@@ -162,5 +159,5 @@ impl<Message> TabRing<Message> {
 
 /// The longest sleep: a wake-up that was lost for whatever reason costs no
 /// more than this, and is counted; so does a task that the executor forgot
-/// (see `task::run_others`).
-const PARK_MAX: Duration = Duration::from_millis(500);
+/// (see `task::run_others`). It also keeps the watchdog calm.
+pub(in crate::runtime) const PARK_MAX: Duration = Duration::from_millis(500);
