@@ -7,8 +7,11 @@
 mod check;
 mod command;
 mod hub_seat;
+mod metered;
 mod passwd;
 mod run;
+mod services;
+mod wiring;
 
 use std::process::ExitCode;
 

@@ -12,10 +12,13 @@
 mod clock;
 mod counters;
 mod executor;
+mod http;
 mod listen;
 mod mailbox;
 mod ring;
+mod signals;
 mod start;
+mod stream;
 mod system;
 mod task;
 
@@ -24,12 +27,15 @@ pub use counters::{Counter, RingCounters};
 pub use executor::{
     ExecutorSettings, Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start,
 };
+pub use http::{HttpLimits, serve_http};
 pub use listen::{Listening, listen};
 pub use mailbox::{
     Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, TaskInbox, TaskMailbox, mailbox,
     task_mailbox,
 };
 pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
+pub use signals::{Signal, watch_signals};
 pub use start::StartError;
+pub use stream::{Listener, Stream};
 pub use system::{KERNEL_MIN, MEMLOCK_BYTES_MIN, available_cores, prepare};
 pub use task::{sleep, spawn, timeout};
