@@ -251,7 +251,8 @@ fn the_watchdog_notices_a_shard_that_is_stuck() {
         let watchdog = Watchdog::start(vec![shard.clone()], patience).expect("a thread");
         sleep(Duration::from_millis(200)).await;
         let calm = shard.counters().stalls();
-        // Blocks the shard's thread, as a task must not.
+        shard.send(Told::Count).expect("room");
+        // Blocks the shard's thread, as a task must not, while a message waits.
         eventually("the stall is seen", || shard.counters().stalls() > calm);
         drop(watchdog);
         (calm, shard.counters().stalls())
