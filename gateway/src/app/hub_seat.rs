@@ -1,12 +1,14 @@
 //! The hub's place beside shard 0's ring: messages in, outputs to where they go.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use okgate_core::base::{Instant, Now, ShardId};
-use okgate_core::hub::{FromShard, Hub, Output, ToShard};
+use async_channel::Sender;
+use okgate_core::base::{AdminTicket, Instant, ShardId};
+use okgate_core::hub::{AdminFault, AdminReply, FromShard, Hub, Output, ToShard};
 
+use crate::admin::HubQuestion;
 use crate::runtime::{Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle};
 
 /// What other threads and tasks tell the hub.
@@ -14,34 +16,78 @@ use crate::runtime::{Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside,
 pub(super) enum HubMessage {
     /// A shard's link wants something.
     Shard(FromShard),
-    /// Close all links, spread over this time.
+    /// The admin interface asks.
+    Admin(HubQuestion),
+    /// Close all links, spread over this time, and end.
     Drain(Duration),
 }
 
 /// The hub and its ways out.
 pub(super) struct HubSeat {
-    pub(super) hub: Hub,
-    pub(super) clock: Clock,
-    pub(super) inbox: Inbox<HubMessage>,
+    hub: Hub,
+    clock: Clock,
+    inbox: Inbox<HubMessage>,
     /// To shard 0, which runs on the same thread.
-    pub(super) local: LocalMailbox<ToShard>,
-    /// To the other shards.
-    pub(super) shards: Arc<[ShardHandle<ToShard>]>,
+    local: LocalMailbox<ToShard>,
+    shards: Arc<[ShardHandle<ToShard>]>,
     /// What did not fit a shard's mailbox, by shard; sent before anything newer.
-    pub(super) backlogs: Vec<VecDeque<ToShard>>,
+    backlogs: Vec<VecDeque<ToShard>>,
+    /// Who waits for an answer of the hub.
+    asking: HashMap<AdminTicket, Sender<Result<AdminReply, AdminFault>>>,
+    last_ticket: u64,
 }
 
 impl HubSeat {
-    fn now(&self) -> Now {
-        self.clock.now()
+    pub(super) fn new(
+        hub: Hub,
+        clock: Clock,
+        inbox: Inbox<HubMessage>,
+        local: LocalMailbox<ToShard>,
+        shards: Arc<[ShardHandle<ToShard>]>,
+    ) -> Self {
+        Self {
+            hub,
+            clock,
+            inbox,
+            local,
+            backlogs: shards.iter().map(|_| VecDeque::new()).collect(),
+            shards,
+            asking: HashMap::new(),
+            last_ticket: 0,
+        }
+    }
+
+    fn take(&mut self, message: HubMessage) {
+        let now = self.clock.now();
+        match message {
+            HubMessage::Shard(message) => self.hub.handle_shard(message, now),
+            HubMessage::Admin((request, answer)) => {
+                self.last_ticket += 1;
+                let ticket = AdminTicket(self.last_ticket);
+                self.asking.insert(ticket, answer);
+                self.hub.handle_admin(ticket, request, now);
+            }
+            HubMessage::Drain(spread) => {
+                for shard in self.shards.iter() {
+                    shard.stop_accepting();
+                }
+                self.hub.drain(spread, now);
+            }
+        }
+        self.settle();
     }
 
     /// Gives every output to where it goes.
     fn settle(&mut self) {
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::ToShard(message) => self.to_shard(message),
-                Output::Admin(..) => {}
+                Output::ToShard(message) => self.tell_shard(message),
+                Output::Admin(ticket, answer) => {
+                    if let Some(asking) = self.asking.remove(&ticket) {
+                        // The asker may have broken off meanwhile.
+                        let _gone = asking.try_send(answer);
+                    }
+                }
                 Output::Drained => {
                     for shard in self.shards.iter() {
                         shard.stop();
@@ -51,7 +97,7 @@ impl HubSeat {
         }
     }
 
-    fn to_shard(&mut self, message: ToShard) {
+    fn tell_shard(&mut self, message: ToShard) {
         if message.shard == ShardId(0) {
             return self.local.send(message);
         }
@@ -65,45 +111,51 @@ impl HubSeat {
 
 impl Outside<FromShard> for HubSeat {
     fn post(&mut self, message: FromShard, _now: Instant) {
-        let now = self.now();
-        self.hub.handle_shard(message, now);
-        self.settle();
+        self.take(HubMessage::Shard(message));
     }
 
     fn turn(&mut self, now: Instant) {
         for (shard, backlog) in self.shards.iter().zip(&mut self.backlogs) {
             send_backlog(shard, backlog);
         }
-        while let Some(message) = self.inbox.take() {
-            let now = self.now();
-            match message {
-                HubMessage::Shard(message) => self.hub.handle_shard(message, now),
-                HubMessage::Drain(spread) => self.hub.drain(spread, now),
-            }
-            self.settle();
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(message) = self.inbox.take() else {
+                break;
+            };
+            self.take(message);
         }
         if self.hub.next_timeout().is_some_and(|at| at <= now) {
-            let now = self.now();
+            let now = self.clock.now();
             self.hub.handle_timeout(now);
             self.settle();
         }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let retry = self.backlogs.iter().any(|backlog| !backlog.is_empty());
+        let is_waiting = |backlog: &VecDeque<ToShard>| !backlog.is_empty();
+        let retry = !self.inbox.is_empty() || self.backlogs.iter().any(is_waiting);
         let retry = retry.then(|| self.clock.instant() + RETRY);
         [self.hub.next_timeout(), retry].into_iter().flatten().min()
     }
 }
 
-/// What a shard other than the hub's posts.
+/// Where the posts of a shard without the hub go. A message that does not fit
+/// the hub's mailbox waits here, before anything newer.
 pub(super) struct Forward {
-    pub(super) hub: Mailbox<HubMessage>,
-    pub(super) backlog: VecDeque<HubMessage>,
-    pub(super) clock: Clock,
+    hub: Mailbox<HubMessage>,
+    backlog: VecDeque<HubMessage>,
+    clock: Clock,
 }
 
 impl Forward {
+    pub(super) fn new(hub: Mailbox<HubMessage>, clock: Clock) -> Self {
+        Self {
+            hub,
+            backlog: VecDeque::new(),
+            clock,
+        }
+    }
+
     fn send(&mut self) {
         while let Some(message) = self.backlog.pop_front() {
             if let Err(MailboxError::Full(message)) = self.hub.send(message) {
@@ -141,3 +193,6 @@ fn send_backlog(shard: &ShardHandle<ToShard>, backlog: &mut VecDeque<ToShard>) {
 
 /// When a full mailbox is tried again.
 const RETRY: Duration = Duration::from_millis(1);
+
+/// Messages that the hub takes before shard 0's links have their turn.
+const MESSAGES_PER_TURN: usize = 1024;

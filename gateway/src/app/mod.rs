@@ -8,8 +8,11 @@ mod check;
 mod command;
 mod echo;
 mod hub_seat;
+mod metered;
 mod passwd;
 mod run;
+mod services;
+mod wiring;
 
 use std::process::ExitCode;
 

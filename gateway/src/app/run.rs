@@ -1,25 +1,30 @@
 //! `okgate run`: puts the parts together and lets them go.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use okgate_core::base::{Random, ShardId};
-use okgate_core::hub::{self, Hub, ToShard};
-use okgate_core::pbx::sim::SimConfig;
-use okgate_core::protocol::VersionInfo;
+use okgate_core::hub::{Hub, ToShard, TokenKeyError};
 use okgate_core::shard::{self, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
 use super::hub_seat::{Forward, HubMessage, HubSeat};
-use crate::config::{self, PbxSettings, Settings};
+use super::metered::Metered;
+use super::services::Services;
+use super::wiring::hub_config;
+use crate::admin::{AdminGate, Readiness};
+use crate::config::{self, LogFormat, Settings};
+use crate::log::{self, LogCounters};
+use crate::metrics::{Metrics, ShardMetrics};
 use crate::runtime::{
-    self, Clock, ExecutorSettings, Inbox, Mailbox, RingSettings, Seat, ShardHandle, ShardMain,
-    ShardPort, StartError, TabRing,
+    self, Clock, ExecutorSettings, Executors, Inbox, Mailbox, RingSettings, Seat, ShardHandle,
+    ShardMain, ShardPort, Signal, SignalSource, TabRing, TaskInbox, Watchdog,
 };
+use crate::web::Site;
 
 /// Runs the gateway until it is told to end.
 pub(super) fn run(path: &Path) -> Outcome {
@@ -30,163 +35,302 @@ pub(super) fn run(path: &Path) -> Outcome {
             return Outcome::Usage;
         }
     };
-    match start(&settings) {
-        Ok(executors) => match executors.join() {
-            Ok(()) => Outcome::Fine,
+    let is_json = settings.gateway.log_format == LogFormat::Json;
+    let log = match log::start(&settings.gateway.log, is_json) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("okgate: cannot start: {error}");
+            return Outcome::CouldNotStart;
+        }
+    };
+    match start(&settings, log.counters()) {
+        Ok(running) => match running.executors.join() {
+            Ok(()) => {
+                tracing::info!("ended");
+                Outcome::Fine
+            }
             Err(failure) => {
-                eprintln!("okgate: {failure}");
+                tracing::error!(%failure, "a shard failed: the gateway ends");
                 Outcome::Failed
             }
         },
         Err(error) => {
-            eprintln!("okgate: cannot start: {error}");
+            tracing::error!("cannot start: {error}");
             Outcome::CouldNotStart
         }
     }
 }
 
-fn start(settings: &Settings) -> Result<runtime::Executors, StartError> {
+/// Why the gateway could not start.
+#[derive(Debug, thiserror::Error)]
+enum StartFailure {
+    #[error(transparent)]
+    Runtime(#[from] runtime::StartError),
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
+    #[error("the system refuses what a shard needs: {0}")]
+    System(#[from] io::Error),
+    #[error("the system gives no randomness: {0}")]
+    Random(getrandom::Error),
+}
+
+/// What runs, and what watches over it as long as it does.
+struct Running {
+    executors: Executors,
+    _watchdog: Watchdog,
+    _signals: SignalSource,
+}
+
+fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFailure> {
     let descriptors = runtime::prepare()?;
     let cores = runtime::cores(settings.gateway.cores.unwrap_or(0))?;
     let clock = Clock::start();
-    let mut random = Random::from_seed(seed());
-    let (handles, mut ports) = ports(cores.len()).map_err(StartError::Limits)?;
-    for address in &settings.clients.listen {
-        let backlog = u32::from(settings.clients.backlog);
-        let listening = runtime::listen(*address, cores.len(), backlog, "clients.listen")?;
-        for (port, socket) in ports.iter_mut().zip(listening.sockets) {
-            port.listeners.push(socket);
-        }
-    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(StartFailure::Random)?;
+    let mut random = Random::from_seed(seed);
+
+    let mut sockets = Sockets::bind(settings, cores.len())?;
+    let (handles, ports) = sockets.ports(cores.len())?;
     let (hub_mailbox, hub_inbox) = runtime::mailbox(MAILBOX_CAPACITY, handles[0].waker());
-    let hub = Hub::new(
-        hub_config(settings, cores.len()),
-        random.split(),
-        clock.now(),
-    );
+    let config = hub_config(settings, cores.len(), sockets.web.first().map(|it| it.0))?;
+    let hub = Hub::new(config, random.split(), clock.now());
+
+    let metrics = Metrics::new(cores.len(), log, clock.now().wall.unix_seconds());
+    let metrics = Arc::new(metrics);
+    let readiness = Arc::new(Readiness::default());
     let shard_config = Arc::new(settings.shard_config());
     let ring = RingSettings::default().with_descriptors(descriptors);
-    let mut hub = Some((hub, hub_inbox));
+    let (source, signals) = runtime::signals(handles[0].waker())?;
+    let mut first = Some(First {
+        hub,
+        inbox: hub_inbox,
+        mailbox: hub_mailbox.clone(),
+        shards: Arc::clone(&handles),
+        services: services(settings, &mut sockets, &metrics, &readiness),
+        signals: SignalHandler {
+            signals,
+            spread: settings.gateway.drain,
+            hub: hub_mailbox.clone(),
+            shards: Arc::clone(&handles),
+            readiness: Arc::clone(&readiness),
+        },
+    });
     let mut mains: Vec<ShardMain> = Vec::with_capacity(cores.len());
-    for port in ports {
+    for (index, port) in ports.into_iter().enumerate() {
         let seed = ShardSeed {
             config: Arc::clone(&shard_config),
             random: random.split(),
+            metrics: metrics.shard(index),
             ring,
             port,
         };
-        mains.push(match hub.take() {
-            Some((hub, inbox)) => first_shard(seed, hub, inbox, Arc::clone(&handles)),
+        mains.push(match first.take() {
+            Some(first) => first.main(seed),
             None => other_shard(seed, hub_mailbox.clone()),
         });
     }
-    runtime::start(ExecutorSettings::new(clock), &cores, mains)
+    let executors = runtime::start(ExecutorSettings::new(clock), &cores, mains)?;
+    let watchdog = Watchdog::start(handles.to_vec(), PATIENCE)?;
+    readiness.started();
+    sockets.announce();
+    Ok(Running {
+        executors,
+        _watchdog: watchdog,
+        _signals: source,
+    })
+}
+
+/// SIGTERM and SIGINT drain; the second of them ends at once.
+struct SignalHandler {
+    signals: TaskInbox<Signal>,
+    spread: Duration,
+    hub: Mailbox<HubMessage>,
+    shards: Arc<[ShardHandle<ToShard>]>,
+    readiness: Arc<Readiness>,
+}
+
+impl SignalHandler {
+    async fn handle(self) {
+        let mut is_draining = false;
+        while let Some(signal) = self.signals.receive().await {
+            match signal {
+                Signal::Terminate | Signal::Interrupt if is_draining => self.stop(),
+                Signal::Terminate | Signal::Interrupt => {
+                    is_draining = true;
+                    self.readiness.draining();
+                    let spread_ms = self.spread.as_millis();
+                    tracing::info!(spread_ms, "told to end: closing all links");
+                    if self.hub.send(HubMessage::Drain(self.spread)).is_err() {
+                        self.stop();
+                    }
+                }
+                Signal::Reload => tracing::warn!(
+                    "this version reads its settings at the start only: restart it to change them"
+                ),
+            }
+        }
+    }
+
+    fn stop(&self) {
+        for shard in self.shards.iter() {
+            shard.stop();
+        }
+    }
+}
+
+/// Every address that is listened on, bound before any shard starts.
+struct Sockets {
+    clients: Vec<runtime::Listening>,
+    web: Vec<(SocketAddr, std::net::TcpListener)>,
+    admin: Option<(SocketAddr, std::net::TcpListener)>,
+    /// Where tabs connect, for the operator page.
+    client_port: u16,
+}
+
+/// The two ends of every shard.
+type Ends = (Arc<[ShardHandle<ToShard>]>, Vec<ShardPort<ToShard>>);
+
+impl Sockets {
+    fn bind(settings: &Settings, shards: usize) -> Result<Self, runtime::StartError> {
+        let backlog = u32::from(settings.clients.backlog);
+        let mut clients = Vec::new();
+        for address in &settings.clients.listen {
+            clients.push(runtime::listen(
+                *address,
+                shards,
+                backlog,
+                "clients.listen",
+            )?);
+        }
+        let one = |address: SocketAddr, setting: &str| {
+            let listening = runtime::listen(address, 1, HTTP_BACKLOG, setting)?;
+            let socket = listening.sockets.into_iter().next();
+            Ok::<_, runtime::StartError>(socket.map(|socket| (listening.address, socket)))
+        };
+        let mut web = Vec::new();
+        for address in &settings.web.listen {
+            web.extend(one(*address, "web.listen")?);
+        }
+        Ok(Self {
+            client_port: clients.first().map_or(0, |first| first.address.port()),
+            clients,
+            web,
+            admin: one(settings.admin.listen, "admin.listen")?,
+        })
+    }
+
+    /// Makes both ends of every shard and gives each its sockets.
+    fn ports(&mut self, shards: usize) -> io::Result<Ends> {
+        let (mut handles, mut ports) = (Vec::new(), Vec::new());
+        for _ in 0..shards {
+            let (handle, port) = runtime::shard_port(MAILBOX_CAPACITY)?;
+            handles.push(handle);
+            ports.push(port);
+        }
+        for listening in &mut self.clients {
+            for (port, socket) in ports.iter_mut().zip(listening.sockets.drain(..)) {
+                port.listeners.push(socket);
+            }
+        }
+        Ok((handles.into(), ports))
+    }
+
+    fn announce(&self) {
+        for listening in &self.clients {
+            tracing::info!(address = %listening.address, "tabs are served");
+        }
+    }
+}
+
+fn services(
+    settings: &Settings,
+    sockets: &mut Sockets,
+    metrics: &Arc<Metrics>,
+    readiness: &Arc<Readiness>,
+) -> Option<Services> {
+    let (admin_address, admin_socket) = sockets.admin.take()?;
+    tracing::info!(address = %admin_address, "the admin interface is served");
+    let (ask, questions) = async_channel::bounded(QUESTIONS_MAX);
+    let token = settings.admin.token.clone();
+    let gate = AdminGate::new(ask, token, Arc::clone(metrics), Arc::clone(readiness));
+    let web = std::mem::take(&mut sockets.web).into_iter();
+    Some(Services {
+        admin_socket,
+        admin: Arc::new(gate),
+        questions,
+        web_sockets: web
+            .map(|(address, socket)| {
+                tracing::info!(%address, "the operator page is served");
+                socket
+            })
+            .collect(),
+        site: Arc::new(Site::new(sockets.client_port, None)),
+    })
 }
 
 /// What a shard is made of on its own thread.
 struct ShardSeed {
     config: Arc<shard::Config>,
     random: Random,
+    metrics: Option<Arc<ShardMetrics>>,
     ring: RingSettings,
     port: ShardPort<ToShard>,
 }
 
 impl ShardSeed {
-    fn grow(self, seat: &Seat) -> io::Result<(Shard, TabRing<ToShard>)> {
-        let id = ShardId(seat.index());
-        let shard = Shard::new(id, self.config, self.random, seat.clock().instant());
+    fn grow(self, seat: &Seat) -> io::Result<(Metered, TabRing<ToShard>)> {
+        let (id, clock) = (ShardId(seat.index()), seat.clock());
+        let shard = Shard::new(id, self.config, self.random, clock.instant());
+        let shard = Metered::new(shard, self.metrics, clock);
         Ok((shard, TabRing::new(seat, self.ring, self.port)?))
     }
 }
 
-/// The shard beside which the hub lives.
-fn first_shard(
-    seed: ShardSeed,
+/// What lives beside the first shard.
+struct First {
     hub: Hub,
     inbox: Inbox<HubMessage>,
+    mailbox: Mailbox<HubMessage>,
     shards: Arc<[ShardHandle<ToShard>]>,
-) -> ShardMain {
-    Box::new(move |seat| {
-        Box::pin(async move {
-            let (shard, ring) = seed.grow(&seat)?;
-            let seat = HubSeat {
-                hub,
-                clock: seat.clock(),
-                inbox,
-                local: ring.local_mailbox(),
-                backlogs: shards.iter().map(|_| VecDeque::new()).collect(),
-                shards,
-            };
-            ring.run(shard, seat).await.map(drop)
+    services: Option<Services>,
+    signals: SignalHandler,
+}
+
+impl First {
+    fn main(self, seed: ShardSeed) -> ShardMain {
+        Box::new(move |seat| {
+            Box::pin(async move {
+                let (shard, ring) = seed.grow(&seat)?;
+                if let Some(services) = self.services {
+                    services.start(self.mailbox);
+                }
+                runtime::spawn(self.signals.handle()).detach();
+                let local = ring.local_mailbox();
+                let clock = seat.clock();
+                let hub = HubSeat::new(self.hub, clock, self.inbox, local, self.shards);
+                ring.run(shard, hub).await.map(drop)
+            })
         })
-    })
+    }
 }
 
 fn other_shard(seed: ShardSeed, hub: Mailbox<HubMessage>) -> ShardMain {
     Box::new(move |seat| {
         Box::pin(async move {
             let (shard, ring) = seed.grow(&seat)?;
-            let forward = Forward {
-                hub,
-                backlog: VecDeque::new(),
-                clock: seat.clock(),
-            };
+            let forward = Forward::new(hub, seat.clock());
             ring.run(shard, forward).await.map(drop)
         })
     })
 }
 
-/// The two ends of every shard.
-type Ends = (Arc<[ShardHandle<ToShard>]>, Vec<ShardPort<ToShard>>);
-
-fn ports(count: usize) -> io::Result<Ends> {
-    let mut handles = Vec::with_capacity(count);
-    let mut ports = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (handle, port) = runtime::shard_port(MAILBOX_CAPACITY)?;
-        handles.push(handle);
-        ports.push(port);
-    }
-    Ok((handles.into(), ports))
-}
-
-fn hub_config(settings: &Settings, shards: usize) -> hub::Config {
-    let PbxSettings::Sim(sim) = &settings.pbx;
-    let phones = settings.directory.users.iter();
-    let phones = phones.flat_map(|user| user.numbers.iter().map(|(_, number)| Arc::clone(number)));
-    let shared = |numbers: &[String]| numbers.iter().map(|it| Arc::from(it.as_str())).collect();
-    hub::Config {
-        shards: u16::try_from(shards).unwrap_or(u16::MAX),
-        directory: settings.directory.clone(),
-        switchboard: hub::SwitchboardLimits::default(),
-        sessions: settings.clients.session_limits(),
-        token: None,
-        version: VersionInfo {
-            dated: 160_101,
-            build: "2.13.0.160101".into(),
-            web_server_port: settings.web.listen.first().map_or(0, SocketAddr::port),
-            procedures: Vec::new(),
-        },
-        caller_name: None,
-        pbx: SimConfig {
-            phones: phones.collect(),
-            answer_after: sim.answer_after,
-            ring_timeout: sim.ring_timeout,
-            busy_numbers: shared(&sim.busy_numbers),
-            no_answer_numbers: shared(&sim.no_answer_numbers),
-            seed: sim.seed,
-            reject_share: sim.reject_share,
-            delay: sim.delay,
-            ..SimConfig::default()
-        },
-    }
-}
-
-fn seed() -> [u8; 32] {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).expect("the system has randomness");
-    seed
-}
-
 /// Messages that may wait for a shard or the hub; more wait with the sender.
 const MAILBOX_CAPACITY: usize = 64 << 10;
+
+/// Questions of the admin address that may wait for the hub.
+const QUESTIONS_MAX: usize = 256;
+
+const HTTP_BACKLOG: u32 = 128;
+
+/// A shard that has work and does not get on with it for this long is stuck.
+const PATIENCE: Duration = Duration::from_secs(1);

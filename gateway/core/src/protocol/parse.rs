@@ -176,7 +176,11 @@ pub fn parse_login(body: &Body<'_>) -> Result<LoginRequest, Fault> {
 pub fn parse_subscription(body: &Body<'_>) -> Result<EventSet, Fault> {
     let mut names = body.texts("eventmethod")?;
     names.extend(body.texts("event")?);
-    if names.is_empty() {
+    // A list of nulls subscribes to nothing, and is no fault (protocol 6.1).
+    let is_named = body
+        .keys()
+        .any(|key| matches!(key, "eventmethod" | "event"));
+    if names.is_empty() && !is_named {
         return Err(Fault::parameter("eventmethod", "a list of event names"));
     }
     let sets = names.iter().map(|name| EventSet::named(name));
@@ -431,6 +435,7 @@ mod tests {
             (r#"{"eventmethod":"phoneevent_ringstarted"}"#, ring),
             (r#"{"event":"phoneevent"}"#, EventSet::named("phoneevent")),
             (r#"{"eventmethod":["unheard_of"]}"#, EventSet::EMPTY),
+            (r#"{"eventmethod":[null]}"#, EventSet::EMPTY),
         ] {
             assert_eq!(with(fields, parse_subscription), Ok(events), "{fields}");
         }

@@ -6,7 +6,7 @@ use super::link::Stage;
 use super::{Ending, Refused, Shard};
 use crate::base::LinkId;
 use crate::hub::Upward;
-use crate::protocol::EventKind;
+use crate::protocol::{EventKind, PACKET_CHARS, split};
 use crate::wire::frame::{CloseCode, append_close, append_text};
 
 impl Shard {
@@ -27,8 +27,20 @@ impl Shard {
             return;
         }
         let answer = std::mem::take(&mut self.answer);
-        self.write(id, |out| append_message(out, &answer));
+        if answer.len() > self.config.limits.multipart_over_bytes {
+            self.send_in_pieces(id, &answer);
+        } else {
+            self.write(id, |out| append_message(out, &answer));
+        }
         self.answer = answer;
+    }
+
+    /// protocol 3.3: a long answer goes as a run of packets with nothing between.
+    fn send_in_pieces(&mut self, id: LinkId, answer: &[u8]) {
+        let packets = split(answer, self.random.guid(), PACKET_CHARS);
+        self.write(id, |out| {
+            packets.for_each(|packet| append_message(out, &packet))
+        });
     }
 
     /// Sends what is in the answer buffer as it is.

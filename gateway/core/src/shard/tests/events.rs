@@ -4,9 +4,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::world::{World, anna};
-use crate::base::{ChainId, Guid, LinkId, NumberId, RequestId};
+use crate::base::{ChainId, Guid, LinkId, NumberId, RequestId, UserId};
 use crate::hub::{Downward, FromShard, Upward};
-use crate::protocol::{Answer, Event, LineInfo, LineState, NumberChange, Occurrence, StateId};
+use crate::protocol::{
+    Answer, Assembler, BodyReader, Event, LineInfo, LineState, MultipartLimits, NumberChange,
+    Occurrence, StateId, UserEntry,
+};
 use crate::shard::Config;
 
 fn world() -> World {
@@ -169,6 +172,36 @@ fn numbers_that_changed_since_they_were_read_are_told_on_subscription() {
         told[0].1["numbers"],
         json!([{"num": "101", "numstateid": 5}])
     );
+}
+
+#[test]
+fn a_long_answer_is_sent_in_packets_that_make_it_whole_again() {
+    let mut world = world();
+    let id = world.tab();
+    world.send(id, r#"["getallusernumbers",{"qid":"1"}]"#);
+    let request = last_request(&mut world);
+    let user = |index: u128| UserEntry {
+        id: UserId(Guid::from_bits(index)),
+        name: "Анна".into(),
+        main: "101".into(),
+        numbers: Vec::new(),
+        subordinate: false,
+    };
+    let users = (0..1000).map(user).collect();
+    world.answer(id, request, Ok(Answer::AllUserNumbers(users)));
+    let mut assembler = Assembler::new(MultipartLimits::default());
+    let mut whole = None;
+    for (name, fields) in world.messages(id) {
+        assert_eq!((name.as_str(), whole.is_none()), ("multipart", true));
+        let mut text = fields.to_string().into_bytes();
+        let taken = BodyReader::new().read(&mut text, |body| assembler.accept(&body, world.now));
+        whole = taken.expect("JSON").expect("a packet of the run");
+    }
+    let whole = whole.expect("the run is complete");
+    let (name, fields): (String, serde_json::Value) =
+        serde_json::from_slice(&whole).expect("the answer is JSON");
+    assert_eq!(name, "getallusernumbersresult");
+    assert_eq!(fields["users"][999]["name"], "Анна");
 }
 
 #[test]

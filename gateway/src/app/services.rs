@@ -1,0 +1,52 @@
+//! The web and admin addresses, beside the hub on shard 0.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use async_channel::Receiver;
+
+use super::hub_seat::HubMessage;
+use crate::admin::{self, AdminGate, HubQuestion};
+use crate::runtime::{HttpLimits, Mailbox, MailboxError, serve_http, spawn};
+use crate::web::{self, Site};
+
+/// What the HTTP addresses are served from.
+pub(super) struct Services {
+    pub(super) admin_socket: TcpListener,
+    pub(super) admin: Arc<AdminGate>,
+    /// What the admin address asks the hub.
+    pub(super) questions: Receiver<HubQuestion>,
+    pub(super) web_sockets: Vec<TcpListener>,
+    pub(super) site: Arc<Site>,
+}
+
+impl Services {
+    /// Serves all addresses from the calling shard until it ends.
+    pub(super) fn start(self, hub: Mailbox<HubMessage>) {
+        spawn(forward(self.questions, hub)).detach();
+        let gate = self.admin;
+        let answer = move |request, _peer| {
+            let gate = Arc::clone(&gate);
+            async move { admin::handle(request, &gate).await }
+        };
+        spawn(serve_http(self.admin_socket, HttpLimits::default(), answer)).detach();
+        for socket in self.web_sockets {
+            let site = Arc::clone(&self.site);
+            let answer = move |request: hyper::Request<_>, _peer| {
+                let found = web::handle(&request, &site);
+                async move { found }
+            };
+            spawn(serve_http(socket, HttpLimits::default(), answer)).detach();
+        }
+    }
+}
+
+/// Hands the admin address's questions to the hub. A question that finds no
+/// room is dropped, which its asker is told.
+async fn forward(questions: Receiver<HubQuestion>, hub: Mailbox<HubMessage>) {
+    while let Ok(question) = questions.recv().await {
+        if let Err(MailboxError::Closed(_)) = hub.send(HubMessage::Admin(question)) {
+            return;
+        }
+    }
+}

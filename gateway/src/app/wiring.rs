@@ -1,0 +1,59 @@
+//! From the settings to what the core's parts take.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use okgate_core::hub::{self, TokenKeyError};
+use okgate_core::pbx::sim::SimConfig;
+use okgate_core::protocol::VersionInfo;
+
+use crate::config::{PbxSettings, Settings, SimSettings, TokenSettings};
+
+/// What the hub is told; `web_port` is the HTTP interface's port.
+pub(super) fn hub_config(
+    settings: &Settings,
+    shards: usize,
+    web: Option<SocketAddr>,
+) -> Result<hub::Config, TokenKeyError> {
+    let PbxSettings::Sim(sim) = &settings.pbx;
+    let token = settings.clients.token.as_ref();
+    Ok(hub::Config {
+        shards: u16::try_from(shards).unwrap_or(u16::MAX),
+        directory: settings.directory.clone(),
+        switchboard: hub::SwitchboardLimits::default(),
+        sessions: settings.clients.session_limits(),
+        token: token.map(TokenSettings::verifier).transpose()?,
+        version: VersionInfo {
+            dated: DATED,
+            build: BUILD.into(),
+            web_server_port: web.map_or(0, |address| address.port()),
+            procedures: Vec::new(),
+        },
+        caller_name: settings.crm.caller_name.clone(),
+        pbx: sim_config(settings, sim),
+    })
+}
+
+/// Users' phones are registered while they stand in the settings.
+fn sim_config(settings: &Settings, sim: &SimSettings) -> SimConfig {
+    let users = settings.directory.users.iter();
+    let numbers = users.flat_map(|user| user.numbers.iter());
+    let shared = |numbers: &[String]| numbers.iter().map(|it| Arc::from(it.as_str())).collect();
+    SimConfig {
+        phones: numbers.map(|(_, number)| Arc::clone(number)).collect(),
+        answer_after: sim.answer_after,
+        ring_timeout: sim.ring_timeout,
+        busy_numbers: shared(&sim.busy_numbers),
+        no_answer_numbers: shared(&sim.no_answer_numbers),
+        seed: sim.seed,
+        reject_share: sim.reject_share,
+        delay: sim.delay,
+        ..SimConfig::default()
+    }
+}
+
+/// protocol 6.2: libraries switch features on it.
+const DATED: i64 = 160_101;
+
+/// protocol 6.2.
+const BUILD: &str = "2.13.0.160101";
