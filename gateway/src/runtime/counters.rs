@@ -47,6 +47,9 @@ pub struct RingCounters {
     pub repeated_sends: Counter,
     /// Receives that ended because no buffer was free.
     pub buffers_exhausted: Counter,
+    /// Receives started anew because the socket had something that the kernel
+    /// did not tell; most of them are ends of connections.
+    pub receives_renewed: Counter,
     /// Times that the kernel had more completions than the queue holds.
     pub overflows: Counter,
     /// Waits in the tab ring.

@@ -88,7 +88,7 @@ impl<Message> TabRing<Message> {
         }
         let mut ends = std::mem::take(&mut self.batch.ends);
         for end in ends.drain(..) {
-            self.end_link(&end);
+            self.end_link(&end)?;
         }
         self.batch.ends = ends;
         self.batch.number = self.batch.number.wrapping_add(1).max(1);
@@ -147,9 +147,11 @@ impl<Message> TabRing<Message> {
             taken @ 0.. => taken.unsigned_abs() as usize,
             error if matches!(-error, libc::EAGAIN | libc::EINTR) => 0,
             _ => {
-                // The connection is gone; its receive ends and says so.
+                // The connection is gone. Its receive mostly says so by itself;
+                // started anew, it does for certain.
                 self.counters.send_errors.add(1);
-                return Ok(());
+                let receive = self.links.token(Kind::Receive, send.index);
+                return receive.map_or(Ok(()), |receive| self.queue.cancel(receive));
             }
         };
         let Some(token) = self.links.token(Kind::Writable, send.index) else {

@@ -31,6 +31,7 @@ impl<Message> TabRing<Message> {
         } else {
             self.accept_all(now)?;
         }
+        self.sweep(now)?;
         self.deliver(engine, outside, now);
         self.perform(engine, outside, now);
         if self.port.stopping() {
@@ -112,6 +113,7 @@ impl<Message> TabRing<Message> {
         let index = completion.token.index;
         let link = self.links.of(completion.token).and_then(|connection| {
             connection.receiving &= completion.more();
+            self.sweep.hear(connection, index);
             (!connection.closing).then_some(connection.link)
         });
         let buffer = completion.buffer();
@@ -127,11 +129,12 @@ impl<Message> TabRing<Message> {
         }
         if link.is_none() {
             self.links.release(index);
-        } else if completion.result == -libc::ENOBUFS {
-            self.counters.buffers_exhausted.add(1);
+        } else if matches!(-completion.result, libc::ENOBUFS | libc::ECANCELED) {
+            let exhausted = completion.result == -libc::ENOBUFS;
+            self.counters.buffers_exhausted.add(u64::from(exhausted));
             self.starved.push(index);
         } else if completion.result <= 0 {
-            self.ended(engine, index, now);
+            self.ended(engine, index, now)?;
         } else if !completion.more() {
             self.start_receiving(index)?;
         }
@@ -139,12 +142,13 @@ impl<Message> TabRing<Message> {
     }
 
     /// The peer closed, or the socket failed.
-    fn ended<E: Engine>(&mut self, engine: &mut E, index: u32, now: Instant) {
+    fn ended<E: Engine>(&mut self, engine: &mut E, index: u32, now: Instant) -> io::Result<()> {
         let Some(link) = self.links.at(index).map(|connection| connection.link) else {
-            return;
+            return Ok(());
         };
-        self.close(index);
+        self.close(index)?;
         engine.closed(link, now);
+        Ok(())
     }
 
     fn writable<E: Engine>(&mut self, engine: &mut E, token: Token, now: Instant) {
@@ -239,6 +243,7 @@ impl<Message> TabRing<Message> {
             engine.next_timeout(),
             outside.next_timeout(),
             self.accept_resumes(),
+            self.sweep.next_timeout(),
         ];
         timeouts.into_iter().flatten().min()
     }
@@ -249,32 +254,43 @@ impl<Message> TabRing<Message> {
     }
 
     /// Ends a link as its engine wants.
-    pub(super) fn end_link(&mut self, end: &End) {
+    pub(super) fn end_link(&mut self, end: &End) -> io::Result<()> {
         let Some(index) = self.links.index_of(end.link) else {
-            return;
+            return Ok(());
         };
         if !end.half {
-            self.close(index);
+            self.close(index)?;
         } else if let Some(connection) = self.links.at(index)
             && !connection.full
         {
             // It fails only when the peer has gone, which the receive tells.
             let _ = SockRef::from(&connection.socket).shutdown(std::net::Shutdown::Write);
         }
+        Ok(())
     }
 
     /// Closes a connection as soon as the kernel lets go of it.
-    fn close(&mut self, index: u32) {
+    fn close(&mut self, index: u32) -> io::Result<()> {
         self.counters.closes.add(1);
         self.links.detach(index);
         if self.links.release(index) {
-            return;
+            return Ok(());
         }
-        if let Some(connection) = self.links.at(index) {
-            // The shutdown ends the receive and the wait for room; the socket
-            // is closed with the last of them.
-            let _ = SockRef::from(&connection.socket).shutdown(std::net::Shutdown::Both);
+        let Some(connection) = self.links.at(index) else {
+            return Ok(());
+        };
+        // The peer sees the end at once; the socket is closed with the last of
+        // its operations, each of which is cancelled.
+        let _ = SockRef::from(&connection.socket).shutdown(std::net::Shutdown::Both);
+        let generation = connection.generation;
+        let kinds = [
+            (connection.receiving, Kind::Receive),
+            (connection.full, Kind::Writable),
+        ];
+        for (_, kind) in kinds.into_iter().filter(|(held, _)| *held) {
+            self.queue.cancel(Token::new(kind, generation, index))?;
         }
+        Ok(())
     }
 }
 

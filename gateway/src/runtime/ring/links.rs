@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     /// The number of the last batch with a send on it.
     pub(super) batch: u32,
+    /// The last period in which something was received.
+    pub(super) heard: u32,
     /// A multishot receive is in the kernel.
     pub(super) receiving: bool,
     /// A wait for room in the socket is in the kernel; the engine queues meanwhile.
@@ -50,6 +52,7 @@ impl Links {
             link,
             generation: self.generation,
             batch: 0,
+            heard: 0,
             receiving: false,
             full: false,
             closing: false,

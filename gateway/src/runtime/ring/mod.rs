@@ -20,6 +20,7 @@ mod links;
 mod park;
 mod port;
 mod queue;
+mod sweep;
 mod token;
 
 use std::io;
@@ -34,6 +35,7 @@ use self::batch::Batch;
 use self::links::Links;
 use self::park::Park;
 use self::queue::{Completion, Queue, QueueSizes};
+use self::sweep::Sweep;
 use super::clock::Clock;
 use super::counters::RingCounters;
 use super::executor::Seat;
@@ -128,6 +130,7 @@ pub struct TabRing<Message> {
     completions: Vec<Completion>,
     /// Connections whose receive ended for want of a buffer.
     starved: Vec<u32>,
+    sweep: Sweep,
     park: Park,
     waker: RingWaker,
     inbox: Inbox<Message>,
@@ -169,6 +172,7 @@ impl<Message> TabRing<Message> {
             batch: Batch::default(),
             completions: Vec::new(),
             starved: Vec::new(),
+            sweep: Sweep::new(clock.instant()),
             park,
             local: LocalMailbox::new(&port.waker),
             waker: port.waker,

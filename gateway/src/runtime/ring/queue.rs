@@ -133,9 +133,11 @@ impl Queue {
         )
     }
 
-    /// Ends the operations with this token; each completes as cancelled.
+    /// Ends the operation with this token, which completes as cancelled.
     pub(super) fn cancel(&mut self, token: Token) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(token.pack()).build();
+        let entry = opcode::AsyncCancel::new(token.pack())
+            .build()
+            .flags(squeue::Flags::SKIP_SUCCESS);
         self.push(entry, Token::new(Kind::Cancel, 0, 0))
     }
 
