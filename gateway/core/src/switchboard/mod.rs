@@ -343,6 +343,16 @@ impl Switchboard {
         call.is_some_and(|call| call.live_legs().next().is_some())
     }
 
+    /// Whether a user's own leg in a call exists.
+    fn is_on_leg(&self, user: UserId, chain: ChainId) -> bool {
+        let index = self.users.index(user).expect("a known user");
+        let call = self.calls.get(chain);
+        call.is_some_and(|call| {
+            let role = call.role_of_user(index);
+            role.is_some_and(|role| call.side(role).live_leg().is_some())
+        })
+    }
+
     fn assert_nothing_left(&self) {
         self.calls.assert_empty();
         for user in self.users.iter() {

@@ -50,21 +50,20 @@ impl Checker {
     /// After every step: what clients believe is what they would be told.
     pub(super) fn step_is_over(&mut self, switchboard: &mut Switchboard, now: Instant) {
         let (_, entries) = switchboard.number_entries();
-        for entry in entries.iter() {
-            let told = self.numbers.get(&entry.number).copied();
-            assert_eq!(
-                told.unwrap_or_default(),
-                entry.state,
-                "number {}",
-                entry.number
-            );
-        }
-        for user in switchboard.user_ids() {
+        // Everybody here has one number, so that both lists are in one order.
+        for (user, entry) in switchboard.user_ids().into_iter().zip(entries.iter()) {
             let line = switchboard.line_info(user, now).expect("a known user");
             let state = switchboard.user_state(user).expect("a known user");
             let client = self.clients.entry(user).or_default();
             assert_eq!(client.state.unwrap_or_default(), state.id, "{line:?}");
+            if let Some(left) = client.last_chain.filter(|it| Some(*it) != line.chain) {
+                let is_on_leg = switchboard.is_on_leg(user, left);
+                assert!(!is_on_leg, "a call is shown to its leg's end");
+            }
             client.compare(&line, state.id);
+            let told = self.numbers.get(&entry.number).copied();
+            assert_eq!(told.unwrap_or_default(), state.id, "{}", entry.number);
+            assert_eq!(entry.state, state.id, "{}", entry.number);
             let has_legs = line.chain.is_none_or(|chain| switchboard.has_legs(chain));
             assert!(has_legs, "a call without a leg is shown: {line:?}");
         }

@@ -169,7 +169,28 @@ fn a_hold_that_fails_leaves_the_talk_as_it_is() {
     world.handle(PbxEvent::Failed(id, CommandFailure::Rejected));
     assert_eq!(world.phase("anna"), Phase::Commutated);
     world.ask("anna", HOLD);
-    assert_eq!(world.last_command().1, Command::Hold { held: OUTSIDE });
+    let (next, command) = world.last_command();
+    assert_eq!(command, Command::Hold { held: OUTSIDE });
+    assert_ne!(next, id, "she may ask again");
+}
+
+#[test]
+fn a_hold_that_is_accepted_but_never_happens_may_be_asked_for_again() {
+    let mut world = World::by_hand();
+    anna_talks(&mut world);
+    world.ask("anna", HOLD);
+    let (id, _) = world.last_command();
+    world.handle(PbxEvent::Accepted(id));
+    world.pass(Duration::from_secs(9));
+    world.ask("anna", HOLD);
+    assert_eq!(
+        world.last_command().0,
+        id,
+        "the first hold is still under way"
+    );
+    world.pass(Duration::from_secs(1));
+    world.ask("anna", HOLD);
+    assert_ne!(world.last_command().0, id);
 }
 
 #[test]
@@ -339,6 +360,24 @@ fn a_talk_whose_join_was_lost_is_joined_anew_without_an_event() {
     world.handle(PbxEvent::Joined(OUTSIDE, leg));
     assert_eq!(&world.story()[told..], "");
     assert_eq!(world.switchboard.counters().calls_connected, 1);
+}
+
+#[test]
+fn a_leg_that_the_snapshot_does_not_list_has_ended() {
+    let mut world = World::by_hand();
+    let leg = anna_talks(&mut world);
+    world.handle(PbxEvent::Disconnected);
+    world.handle(snapshot(&[(OUTSIDE, true, None)]));
+    let hang_up = Command::HangUp {
+        leg: OUTSIDE,
+        cause: EndCause::Failed,
+    };
+    assert_eq!(world.last_command().1, hang_up);
+    assert_eq!(world.phase("anna"), Phase::Idle);
+    assert_eq!(world.state("anna"), StateId::Ready);
+    let ignored = world.switchboard.counters().reports_ignored;
+    world.handle(PbxEvent::Ended(leg, EndCause::Normal));
+    assert_eq!(world.switchboard.counters().reports_ignored, ignored + 1);
 }
 
 #[test]
