@@ -128,7 +128,8 @@ fn two_thousand_abrupt_closes_leak_no_descriptor() {
         }
     }
     eventually("all links are closed", || closed() == 0);
-    eventually("all descriptors are closed", || descriptors() == before);
+    // Fewer are fine: threads of earlier tests may have ended meanwhile.
+    eventually("all descriptors are closed", || descriptors() <= before);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,16 @@ pub(super) enum Command {
         /// Print the reference page instead.
         #[arg(long)]
         markdown: bool,
+    },
+    /// Sends every WebSocket message back: for conformance suites.
+    #[command(hide = true)]
+    Echo {
+        /// The address to listen on.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// How many cores to use; 0 for all.
+        #[arg(long, default_value_t = 1)]
+        cores: usize,
     },
     /// Asks for a password and prints the user's entry for the settings file.
     /// When the input is no terminal, its first line is the password.

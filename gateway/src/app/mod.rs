@@ -6,6 +6,7 @@
 
 mod check;
 mod command;
+mod echo;
 mod hub_seat;
 mod metered;
 mod passwd;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config, &mut std::io::stdout().lock()),
+        Command::Echo { listen, cores } => echo::echo(listen, cores),
         Command::Passwd { login } => passwd::passwd(&login),
         Command::Settings { markdown } => check::settings(markdown, &mut std::io::stdout().lock()),
     };

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use okgate_core::base::{Random, ShardId};
 use okgate_core::hub::{Hub, ToShard, TokenKeyError};
@@ -21,7 +22,7 @@ use crate::log::{self, LogCounters};
 use crate::metrics::{Metrics, ShardMetrics};
 use crate::runtime::{
     self, Clock, ExecutorSettings, Executors, Inbox, Mailbox, RingSettings, Seat, ShardHandle,
-    ShardMain, ShardPort, Signal, TabRing,
+    ShardMain, ShardPort, Signal, SignalSource, TabRing, TaskInbox, Watchdog,
 };
 use crate::web::Site;
 
@@ -43,7 +44,7 @@ pub(super) fn run(path: &Path) -> Outcome {
         }
     };
     match start(&settings, log.counters()) {
-        Ok(executors) => match executors.join() {
+        Ok(running) => match running.executors.join() {
             Ok(()) => {
                 tracing::info!("ended");
                 Outcome::Fine
@@ -73,7 +74,14 @@ enum StartFailure {
     Random(getrandom::Error),
 }
 
-fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Executors, StartFailure> {
+/// What runs, and what watches over it as long as it does.
+struct Running {
+    executors: Executors,
+    _watchdog: Watchdog,
+    _signals: SignalSource,
+}
+
+fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFailure> {
     let descriptors = runtime::prepare()?;
     let cores = runtime::cores(settings.gateway.cores.unwrap_or(0))?;
     let clock = Clock::start();
@@ -92,12 +100,20 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Executors, StartF
     let readiness = Arc::new(Readiness::default());
     let shard_config = Arc::new(settings.shard_config());
     let ring = RingSettings::default().with_descriptors(descriptors);
+    let (source, signals) = runtime::signals(handles[0].waker())?;
     let mut first = Some(First {
         hub,
         inbox: hub_inbox,
         mailbox: hub_mailbox.clone(),
         shards: Arc::clone(&handles),
         services: services(settings, &mut sockets, &metrics, &readiness),
+        signals: SignalHandler {
+            signals,
+            spread: settings.gateway.drain,
+            hub: hub_mailbox.clone(),
+            shards: Arc::clone(&handles),
+            readiness: Arc::clone(&readiness),
+        },
     });
     let mut mains: Vec<ShardMain> = Vec::with_capacity(cores.len());
     for (index, port) in ports.into_iter().enumerate() {
@@ -114,38 +130,52 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Executors, StartF
         });
     }
     let executors = runtime::start(ExecutorSettings::new(clock), &cores, mains)?;
-    watch_signals(settings, hub_mailbox, handles, Arc::clone(&readiness))?;
+    let watchdog = Watchdog::start(handles.to_vec(), PATIENCE)?;
     readiness.started();
     sockets.announce();
-    Ok(executors)
+    Ok(Running {
+        executors,
+        _watchdog: watchdog,
+        _signals: source,
+    })
 }
 
 /// SIGTERM and SIGINT drain; the second of them ends at once.
-fn watch_signals(
-    settings: &Settings,
+struct SignalHandler {
+    signals: TaskInbox<Signal>,
+    spread: Duration,
     hub: Mailbox<HubMessage>,
     shards: Arc<[ShardHandle<ToShard>]>,
     readiness: Arc<Readiness>,
-) -> io::Result<()> {
-    let spread = settings.gateway.drain;
-    let mut is_draining = false;
-    runtime::watch_signals(move |signal| match signal {
-        Signal::End if is_draining => shards.iter().for_each(ShardHandle::stop),
-        Signal::End => {
-            is_draining = true;
-            readiness.draining();
-            tracing::info!(
-                spread_ms = spread.as_millis(),
-                "told to end: closing all links"
-            );
-            if hub.send(HubMessage::Drain(spread)).is_err() {
-                shards.iter().for_each(ShardHandle::stop);
+}
+
+impl SignalHandler {
+    async fn handle(self) {
+        let mut is_draining = false;
+        while let Some(signal) = self.signals.receive().await {
+            match signal {
+                Signal::Terminate | Signal::Interrupt if is_draining => self.stop(),
+                Signal::Terminate | Signal::Interrupt => {
+                    is_draining = true;
+                    self.readiness.draining();
+                    let spread_ms = self.spread.as_millis();
+                    tracing::info!(spread_ms, "told to end: closing all links");
+                    if self.hub.send(HubMessage::Drain(self.spread)).is_err() {
+                        self.stop();
+                    }
+                }
+                Signal::Reload => tracing::warn!(
+                    "this version reads its settings at the start only: restart it to change them"
+                ),
             }
         }
-        Signal::Reload => {
-            tracing::warn!("this version reads its settings at the start only: restart it");
+    }
+
+    fn stop(&self) {
+        for shard in self.shards.iter() {
+            shard.stop();
         }
-    })
+    }
 }
 
 /// Every address that is listened on, bound before any shard starts.
@@ -263,6 +293,7 @@ struct First {
     mailbox: Mailbox<HubMessage>,
     shards: Arc<[ShardHandle<ToShard>]>,
     services: Option<Services>,
+    signals: SignalHandler,
 }
 
 impl First {
@@ -273,6 +304,7 @@ impl First {
                 if let Some(services) = self.services {
                     services.start(self.mailbox);
                 }
+                runtime::spawn(self.signals.handle()).detach();
                 let local = ring.local_mailbox();
                 let clock = seat.clock();
                 let hub = HubSeat::new(self.hub, clock, self.inbox, local, self.shards);
@@ -299,3 +331,6 @@ const MAILBOX_CAPACITY: usize = 64 << 10;
 const QUESTIONS_MAX: usize = 256;
 
 const HTTP_BACKLOG: u32 = 128;
+
+/// A shard that has work and does not get on with it for this long is stuck.
+const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,7 +1,6 @@
 //! The web and admin addresses, beside the hub on shard 0.
 
 use std::net::TcpListener;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use async_channel::Receiver;
@@ -24,20 +23,20 @@ pub(super) struct Services {
 impl Services {
     /// Serves all addresses from the calling shard until it ends.
     pub(super) fn start(self, hub: Mailbox<HubMessage>) {
-        spawn(forward(self.questions, hub));
+        spawn(forward(self.questions, hub)).detach();
         let gate = self.admin;
-        let answer = Rc::new(move |request| {
+        let answer = move |request, _peer| {
             let gate = Arc::clone(&gate);
             async move { admin::handle(request, &gate).await }
-        });
-        spawn(serve_http(self.admin_socket, HttpLimits::default(), answer));
+        };
+        spawn(serve_http(self.admin_socket, HttpLimits::default(), answer)).detach();
         for socket in self.web_sockets {
             let site = Arc::clone(&self.site);
-            let answer = Rc::new(move |request: hyper::Request<_>| {
+            let answer = move |request: hyper::Request<_>, _peer| {
                 let found = web::handle(&request, &site);
                 async move { found }
-            });
-            spawn(serve_http(socket, HttpLimits::default(), answer));
+            };
+            spawn(serve_http(socket, HttpLimits::default(), answer)).detach();
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,22 +22,17 @@ pub type ShardMain = Box<dyn FnOnce(Seat) -> ShardFuture + Send>;
 /// The work of a shard until its end.
 pub type ShardFuture = Pin<Box<dyn Future<Output = io::Result<()>>>>;
 
-/// How executors are made.
+/// What executors share.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecutorSettings {
-    /// The time after which a shard lets its other tasks run.
-    pub preempt: Duration,
-    /// The clock that all shards share.
+    /// The clock that all shards read.
     pub clock: Clock,
 }
 
 impl ExecutorSettings {
-    /// The measured best: half a millisecond.
+    /// Executors on this clock.
     pub fn new(clock: Clock) -> Self {
-        Self {
-            preempt: Duration::from_micros(500),
-            clock,
-        }
+        Self { clock }
     }
 }
 
@@ -43,8 +41,9 @@ impl ExecutorSettings {
 pub struct Seat {
     index: u16,
     core: usize,
-    preempt: Duration,
     clock: Clock,
+    /// The executor's own rings: polled to see that it has events.
+    rings: Rc<[OwnedFd]>,
 }
 
 impl Seat {
@@ -63,8 +62,8 @@ impl Seat {
         self.clock
     }
 
-    pub(super) fn preempt(&self) -> Duration {
-        self.preempt
+    pub(super) fn rings(&self) -> &[OwnedFd] {
+        &self.rings
     }
 }
 
@@ -108,19 +107,20 @@ pub fn start(
     let (ended, ends) = mpsc::channel();
     let mut threads = Vec::with_capacity(mains.len());
     let mut gates = Vec::with_capacity(mains.len());
-    for ((index, core), main) in (0_u16..).zip(cores).zip(mains) {
-        let seat = Seat {
-            index,
-            core: *core,
-            preempt: settings.preempt,
-            clock: settings.clock,
-        };
+    for ((index, &core), main) in (0_u16..).zip(cores).zip(mains) {
         let (ready, made) = mpsc::channel();
-        let (gate, open) = mpsc::channel::<()>();
-        let ended = ended.clone();
+        let (gate, open) = mpsc::channel();
+        let shard = Shard {
+            index,
+            core,
+            clock: settings.clock,
+            ready,
+            open,
+            ended: ended.clone(),
+        };
         let thread = thread::Builder::new()
             .name(format!("shard-{index}"))
-            .spawn(move || run(seat, main, &ready, &open, &ended))
+            .spawn(move || shard.run(main))
             .map_err(|error| executor_fault(index, &error.to_string()))?;
         threads.push(thread);
         gates.push(gate);
@@ -157,45 +157,73 @@ impl Executors {
     }
 }
 
-fn run(
-    seat: Seat,
-    main: ShardMain,
-    ready: &mpsc::Sender<Result<(), String>>,
-    open: &mpsc::Receiver<()>,
-    ended: &mpsc::Sender<(u16, Result<(), String>)>,
-) {
-    let index = seat.index;
-    let executor = match make(&seat) {
-        Ok(executor) => executor,
-        Err(reason) => {
-            let _ = ready.send(Err(reason));
-            return;
-        }
-    };
-    let _ = ready.send(Ok(()));
-    if open.recv().is_err() {
-        return;
-    }
-    let work = std::panic::AssertUnwindSafe(|| executor.run(async move { main(seat).await }));
-    let result = match std::panic::catch_unwind(work) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(panic) => Err(panic_text(panic.as_ref())),
-    };
-    let _ = ended.send((index, result));
+/// What a shard's thread starts with.
+struct Shard {
+    index: u16,
+    core: usize,
+    clock: Clock,
+    /// Tells that the executor was made, or why not.
+    ready: mpsc::Sender<Result<(), String>>,
+    /// Opens when all executors were made; closed when one was not.
+    open: mpsc::Receiver<()>,
+    ended: mpsc::Sender<(u16, Result<(), String>)>,
 }
 
-fn make(seat: &Seat) -> Result<LocalExecutor, String> {
-    LocalExecutorBuilder::new(Placement::Fixed(seat.core))
-        .name(&format!("shard-{}", seat.index))
-        // Sockets never use the registered memory, and its default is more
-        // than some machines allow to be locked.
-        .io_memory(64 << 10)
-        .ring_depth(1024)
-        // Not the ring's period: see `task::run_others` for what happens when
-        // it fires at a bad moment, which needs a pause of this length there.
-        .preempt_timer(EXECUTOR_PREEMPT)
-        .make()
-        .map_err(|error| error.to_string())
+impl Shard {
+    fn run(self, main: ShardMain) {
+        let (executor, rings) = match self.make() {
+            Ok(made) => made,
+            Err(reason) => {
+                let _ = self.ready.send(Err(reason));
+                return;
+            }
+        };
+        let _ = self.ready.send(Ok(()));
+        if self.open.recv().is_err() {
+            return;
+        }
+        let seat = Seat {
+            index: self.index,
+            core: self.core,
+            clock: self.clock,
+            rings,
+        };
+        let work = AssertUnwindSafe(|| executor.run(async move { main(seat).await }));
+        let result = match std::panic::catch_unwind(work) {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(panic) => Err(panic_text(panic.as_ref())),
+        };
+        let _ = self.ended.send((self.index, result));
+    }
+
+    /// The executor and its rings, which are those that appear while it is made.
+    fn make(&self) -> Result<(LocalExecutor, Rc<[OwnedFd]>), String> {
+        let _alone = system::making_rings();
+        let before = system::ring_descriptors().map_err(|error| error.to_string())?;
+        let executor = LocalExecutorBuilder::new(Placement::Fixed(self.core))
+            .name(&format!("shard-{}", self.index))
+            // Sockets never use the registered memory, and its default is more
+            // than some machines allow to be locked.
+            .io_memory(64 << 10)
+            .ring_depth(1024)
+            // See `task::run_others` for what happens when it fires at a bad
+            // moment, which needs a pause of this length there.
+            .preempt_timer(EXECUTOR_PREEMPT)
+            .make()
+            .map_err(|error| error.to_string())?;
+        let mut rings = system::ring_descriptors().map_err(|error| error.to_string())?;
+        rings.retain(|ring| !before.contains(ring));
+        rings.sort_unstable();
+        if rings.len() == 3 {
+            // Made in this order: the main ring, one for polled disks, and the
+            // one for sockets. Nothing here uses the second. A wrong guess only
+            // makes other tasks wait for their regular turn.
+            rings.remove(1);
+        }
+        let rings: io::Result<Vec<OwnedFd>> = rings.into_iter().map(system::duplicate).collect();
+        let rings = rings.map_err(|error| error.to_string())?;
+        Ok((executor, rings.into()))
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

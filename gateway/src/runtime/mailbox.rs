@@ -14,9 +14,9 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use async_channel::{Receiver, Sender, TryRecvError, TrySendError};
+use async_channel::{Receiver, Sender, TrySendError};
 
 use super::system;
 
@@ -28,7 +28,7 @@ pub struct RingWaker {
 
 #[derive(Debug)]
 struct WakeState {
-    /// One of `AWAKE`, `WAITING`, `PARKED`.
+    /// One of `AWAKE`, `WAITING`, `PARKED`, `NOTIFIED`.
     rest: AtomicU8,
     tasks: AtomicBool,
     /// Ends a wait in the ring, which polls it.
@@ -63,15 +63,12 @@ impl RingWaker {
         })
     }
 
-    /// Wakes the shard if it sleeps.
+    /// Wakes the shard if it sleeps, and keeps it from falling asleep before it
+    /// has looked through its mailboxes.
     pub fn wake(&self) {
-        // Pairs with the fence in `fall_asleep`: either the sleeper sees the
-        // message that was queued before, or this sees that it sleeps.
-        fence(Ordering::SeqCst);
-        if self.state.rest.load(Ordering::Relaxed) == AWAKE {
-            return;
-        }
-        let mut event = match self.state.rest.swap(AWAKE, Ordering::Relaxed) {
+        // The exchange publishes what was queued before it: the shard either
+        // reads it in `awake`, or its `fall_asleep` fails.
+        let mut event = match self.state.rest.swap(NOTIFIED, Ordering::AcqRel) {
             WAITING => &self.state.ring,
             PARKED => &self.state.park,
             _ => return,
@@ -96,16 +93,26 @@ impl RingWaker {
         self.state.tasks.load(Ordering::Relaxed)
     }
 
-    /// Announces that the shard is about to rest. The caller looks through its
-    /// mailboxes once more afterwards.
-    pub(super) fn fall_asleep(&self, rest: Rest) {
-        self.state.rest.store(rest as u8, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+    /// The shard is about to look through its mailboxes.
+    pub(super) fn awake(&self) {
+        self.state.rest.swap(AWAKE, Ordering::AcqRel);
     }
 
-    /// The shard runs again: no wake-up is needed.
-    pub(super) fn awake(&self) {
-        self.state.rest.store(AWAKE, Ordering::Relaxed);
+    /// Announces that the shard is about to rest; `false` if something was
+    /// queued since [`RingWaker::awake`].
+    pub(super) fn fall_asleep(&self, rest: Rest) -> bool {
+        self.pass(AWAKE, rest as u8)
+    }
+
+    /// The shard rests no longer; what was queued meanwhile is not forgotten.
+    pub(super) fn get_up(&self, rest: Rest) {
+        self.pass(rest as u8, AWAKE);
+    }
+
+    fn pass(&self, from: u8, to: u8) -> bool {
+        let rest = &self.state.rest;
+        rest.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// The event descriptor that the ring polls.
@@ -122,6 +129,8 @@ impl RingWaker {
 const AWAKE: u8 = 0;
 const WAITING: u8 = 1;
 const PARKED: u8 = 2;
+/// Awake, or about to be, with something new in a mailbox.
+const NOTIFIED: u8 = 3;
 
 /// Why a message was not taken; it is handed back.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,10 +196,7 @@ pub struct Inbox<T> {
 impl<T> Inbox<T> {
     /// The next message, if there is one.
     pub fn take(&self) -> Option<T> {
-        match self.receiver.try_recv() {
-            Ok(message) => Some(message),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
-        }
+        self.receiver.try_recv().ok()
     }
 
     /// Whether no message waits.
@@ -341,13 +347,28 @@ mod tests {
     fn many_messages_to_a_sleeper_cost_one_wake_up() {
         let waker = RingWaker::new().expect("an event descriptor");
         let (mailbox, inbox) = mailbox(8, &waker);
-        waker.fall_asleep(Rest::Waiting);
+        assert!(waker.fall_asleep(Rest::Waiting));
         for number in 0..5 {
             mailbox.send(number).expect("room");
         }
         assert_eq!(wakeups(&waker), 1);
         let received: Vec<i32> = std::iter::from_fn(|| inbox.take()).collect();
         assert_eq!(received, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_shard_that_was_told_something_does_not_fall_asleep_before_it_has_looked() {
+        let waker = RingWaker::new().expect("an event descriptor");
+        let (mailbox, _inbox) = mailbox(8, &waker);
+        waker.awake();
+        mailbox.send(1).expect("room");
+        assert!(!waker.fall_asleep(Rest::Waiting));
+        assert!(!waker.fall_asleep(Rest::Parked));
+        waker.awake();
+        assert!(waker.fall_asleep(Rest::Parked));
+        mailbox.send(2).expect("room");
+        waker.get_up(Rest::Parked);
+        assert!(!waker.fall_asleep(Rest::Waiting));
     }
 
     #[test]

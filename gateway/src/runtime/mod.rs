@@ -2,7 +2,7 @@
 //!
 //! Moves bytes and messages between the kernel and the engines that give them
 //! a meaning. It is the only module that names the executor library or
-//! io_uring, and the only one with `unsafe` code; it knows nothing of the
+//! `io_uring`, and the only one with `unsafe` code; it knows nothing of the
 //! protocol.
 //!
 //! A composition calls [`prepare`], [`listen`] for every address, makes a
@@ -21,6 +21,7 @@ mod start;
 mod stream;
 mod system;
 mod task;
+mod watchdog;
 
 pub use clock::Clock;
 pub use counters::{Counter, RingCounters};
@@ -34,8 +35,9 @@ pub use mailbox::{
     task_mailbox,
 };
 pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
-pub use signals::{Signal, watch_signals};
+pub use signals::{Signal, SignalSource, signals};
 pub use start::StartError;
-pub use stream::{Listener, Stream};
+pub use stream::{ReadHalf, Stream, WriteHalf, resolve};
 pub use system::{KERNEL_MIN, MEMLOCK_BYTES_MIN, available_cores, prepare};
-pub use task::{sleep, spawn, timeout};
+pub use task::{Task, sleep, spawn, timeout};
+pub use watchdog::Watchdog;

@@ -1,32 +1,56 @@
-//! The system's signals, handed to a closure on a thread of their own.
+//! The signals that a service is steered with, as messages to a shard.
 
 use std::io;
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
-/// What the system asks of the gateway.
+use super::mailbox::{RingWaker, TaskInbox, task_mailbox};
+
+/// What somebody wants of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM or SIGINT: end.
-    End,
-    /// SIGHUP: read the settings anew.
+    /// SIGTERM: drain and end.
+    Terminate,
+    /// SIGINT: the same, from a terminal.
+    Interrupt,
+    /// SIGHUP: read the settings again.
     Reload,
 }
 
-/// Calls `handle` for every signal from now on, in their order.
-pub fn watch_signals(mut handle: impl FnMut(Signal) + Send + 'static) -> io::Result<()> {
+/// The process's signals; they are delivered as long as this lives.
+#[derive(Debug)]
+pub struct SignalSource {
+    handle: Handle,
+}
+
+/// Delivers SIGTERM, SIGINT and SIGHUP to a task on the shard that this waker wakes.
+pub fn signals(waker: &RingWaker) -> io::Result<(SignalSource, TaskInbox<Signal>)> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let handle = signals.handle();
+    let (mailbox, inbox) = task_mailbox(PENDING_MAX, waker);
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            for signal in signals.forever() {
-                handle(match signal {
+            for number in signals.forever() {
+                let signal = match number {
+                    SIGTERM => Signal::Terminate,
                     SIGHUP => Signal::Reload,
-                    _ => Signal::End,
-                });
+                    _ => Signal::Interrupt,
+                };
+                // When so many wait already, one more says nothing new.
+                let _ = mailbox.send(signal);
             }
         })?;
-    Ok(())
+    Ok((SignalSource { handle }, inbox))
 }
+
+impl Drop for SignalSource {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+/// Signals that may wait to be handled.
+const PENDING_MAX: usize = 16;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 /// A start-up failure; the process ends with exit code 3.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The kernel or the container forbids io_uring.
+    /// The kernel or the container forbids `io_uring`.
     #[error(
         "io_uring is refused here ({0}): allow the io_uring system calls in the container's \
          seccomp profile, or set kernel.io_uring_disabled to 0"

@@ -1,113 +1,187 @@
-//! Connections beside the tab ring: the CRM's outgoing link, and those of the
-//! web and admin addresses. They ride on the executor's own sockets.
+//! Plain TCP streams on the executor, for the CRM's link and the HTTP servers.
+//!
+//! They are not for tabs: those are on the ring. A stream owns its socket,
+//! buffers nothing, and closes when it is dropped.
+#![allow(unsafe_code)]
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
-use futures_lite::io::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::GlommioError;
-use glommio::net::{TcpListener, TcpStream};
+use glommio::net;
+use hyper::rt;
 
-use super::task::timeout;
-
-/// A connected stream of bytes, read and written through futures-io.
+/// A connection.
 #[derive(Debug)]
-pub struct Stream(TcpStream);
-
-/// A listening socket of this shard.
-#[derive(Debug)]
-pub struct Listener(TcpListener);
-
-impl Listener {
-    /// Takes over a listening socket.
-    pub fn new(socket: std::net::TcpListener) -> Self {
-        #[allow(unsafe_code)]
-        // SAFETY: the descriptor is a listening socket that nobody else owns
-        // from here on.
-        Self(unsafe { TcpListener::from_raw_fd(socket.into_raw_fd()) })
-    }
-
-    /// Waits for the next connection.
-    pub async fn accept(&self) -> io::Result<Stream> {
-        let stream = self.0.accept().await.map_err(fault)?;
-        stream.set_nodelay(true).map_err(fault)?;
-        Ok(Stream(stream))
-    }
+pub struct Stream {
+    socket: net::TcpStream,
+    peer: SocketAddr,
 }
 
 impl Stream {
-    /// Connects to `host` (a name or an address) within `limit`, its resolution
-    /// included, which runs on a thread of its own.
-    pub async fn connect(host: &str, port: u16, limit: Duration) -> io::Result<Self> {
-        let connected = timeout(limit, async {
-            let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            for address in resolve(host.to_owned(), port).await? {
-                match TcpStream::connect(address).await.map_err(fault) {
-                    Ok(stream) => {
-                        stream.set_nodelay(true).map_err(fault)?;
-                        return Ok(Self(stream));
-                    }
-                    Err(error) => last = error,
-                }
-            }
-            Err(last)
-        });
-        let too_slow = || io::Error::new(io::ErrorKind::TimedOut, "the connection took too long");
-        connected.await.unwrap_or_else(|| Err(too_slow()))
+    /// Connects, within this time.
+    pub async fn connect(address: SocketAddr, within: Duration) -> io::Result<Self> {
+        let within = within.max(Duration::from_millis(1));
+        let socket = net::TcpStream::connect_timeout(address, within)
+            .await
+            .map_err(plain_error)?;
+        socket.set_nodelay(true).map_err(plain_error)?;
+        Ok(Self {
+            socket,
+            peer: address,
+        })
     }
 
-    /// Ends both directions; pending reads and writes end.
-    pub async fn shutdown(&self) -> io::Result<()> {
-        self.0.shutdown(Shutdown::Both).await.map_err(fault)
+    /// The other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Reads what there is, at least one byte; zero bytes are the end of the stream.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| Pin::new(&mut self.socket).poll_read(context, buffer)).await
+    }
+
+    /// Writes all of it.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all(bytes, |context, rest| {
+            Pin::new(&mut self.socket).poll_write(context, rest)
+        })
+        .await
+    }
+
+    /// Two halves that two tasks of the same shard can use; the connection
+    /// closes when both are dropped.
+    pub fn split(self) -> (ReadHalf, WriteHalf) {
+        let socket = Rc::new(RefCell::new(self.socket));
+        (ReadHalf(Rc::clone(&socket)), WriteHalf(socket))
     }
 }
 
-impl AsyncRead for Stream {
+/// The reading half of a [`Stream`].
+#[derive(Debug)]
+pub struct ReadHalf(Rc<RefCell<net::TcpStream>>);
+
+impl ReadHalf {
+    /// Reads what there is, at least one byte; zero bytes are the end of the stream.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)).await
+    }
+}
+
+/// The writing half of a [`Stream`].
+#[derive(Debug)]
+pub struct WriteHalf(Rc<RefCell<net::TcpStream>>);
+
+impl WriteHalf {
+    /// Writes all of it.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write_all(bytes, |context, rest| {
+            Pin::new(&mut *self.0.borrow_mut()).poll_write(context, rest)
+        })
+        .await
+    }
+
+    /// Half-closes: the other end reads the end of the stream.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|context| Pin::new(&mut *self.0.borrow_mut()).poll_close(context)).await
+    }
+}
+
+/// The addresses of `host:port`, asked for on a thread of its own, since the
+/// system's resolver blocks.
+pub async fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let (sender, receiver) = async_channel::bounded(1);
+    let name = name.to_owned();
+    thread::Builder::new()
+        .name("resolve".to_owned())
+        .spawn(move || {
+            let addresses = name.to_socket_addrs().map(Iterator::collect);
+            // Nobody waits any more if this fails.
+            let _ = sender.try_send(addresses);
+        })?;
+    receiver.recv().await.map_err(io::Error::other)?
+}
+
+/// A listening socket on the executor.
+pub(super) struct Listener(net::TcpListener);
+
+impl Listener {
+    pub(super) fn new(listener: TcpListener) -> Self {
+        // SAFETY: the descriptor of a listening socket, given up by its owner here.
+        Self(unsafe { net::TcpListener::from_raw_fd(listener.into_raw_fd()) })
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        let socket = self.0.accept().await.map_err(plain_error)?;
+        let peer = socket.peer_addr().map_err(plain_error)?;
+        Ok(Stream { socket, peer })
+    }
+}
+
+impl rt::Read for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        mut cursor: rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Read through a small buffer: the cursor's memory may be uninitialised.
+        let mut buffer = [0; READ_BYTES];
+        let room = cursor.remaining().min(READ_BYTES);
+        let read = Pin::new(&mut self.socket).poll_read(context, &mut buffer[..room]);
+        read.map_ok(|count| cursor.put_slice(&buffer[..count]))
     }
 }
 
-impl AsyncWrite for Stream {
+impl rt::Write for Stream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.socket).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.socket).poll_flush(context)
     }
 
-    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(context)
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_close(context)
     }
 }
 
-/// The addresses of a host. The system's resolver blocks, so a thread asks it.
-async fn resolve(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let (answer, answered) = async_channel::bounded(1);
-    std::thread::Builder::new()
-        .name("resolver".to_owned())
-        .spawn(move || {
-            let found = (host.as_str(), port).to_socket_addrs();
-            // Nobody waits any more if the time was over.
-            let _late = answer.try_send(found.map(Vec::from_iter));
-        })?;
-    let gone = |_| io::Error::other("the resolver's thread ended");
-    answered.recv().await.map_err(gone)?
+async fn write_all(
+    mut bytes: &[u8],
+    mut poll_write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = poll_fn(|context| poll_write(context, bytes)).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
-fn fault<T>(error: GlommioError<T>) -> io::Error {
-    error.into()
+fn plain_error(error: GlommioError<()>) -> io::Error {
+    match error {
+        GlommioError::IoError(error) => error,
+        GlommioError::EnhancedIoError { source, .. } => source,
+        GlommioError::TimedOut(_) => io::ErrorKind::TimedOut.into(),
+        other => io::Error::other(other.to_string()),
+    }
 }
+
+/// What one read for HTTP takes at most.
+const READ_BYTES: usize = 8 << 10;

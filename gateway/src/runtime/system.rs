@@ -1,4 +1,4 @@
-//! What the machine allows: kernel version, io_uring, limits, cores.
+//! What the machine allows: kernel version, `io_uring`, limits, cores.
 //!
 //! Asked once at start-up, so that what is missing is said in one clear
 //! sentence before anything listens. Changes nothing but this process's own
@@ -8,7 +8,8 @@
 use std::fs;
 use std::io;
 use std::mem;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ring;
 use super::start::StartError;
@@ -58,6 +59,34 @@ pub(super) fn event_descriptor(flags: libc::c_int) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel just made this descriptor for us, and nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Held while rings are made, so that an executor's own can be told apart.
+pub(super) fn making_rings() -> MutexGuard<'static, ()> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    MAKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The descriptors of all `io_uring` instances of this process.
+pub(super) fn ring_descriptors() -> io::Result<Vec<RawFd>> {
+    let mut rings = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        // A descriptor that was closed meanwhile is none of ours.
+        let target = fs::read_link(entry.path()).unwrap_or_default();
+        if target.as_os_str() == "anon_inode:[io_uring]" {
+            let name = entry.file_name();
+            rings.extend(name.to_str().and_then(|name| name.parse::<RawFd>().ok()));
+        }
+    }
+    Ok(rings)
+}
+
+/// A duplicate of a descriptor that somebody else owns.
+pub(super) fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the borrow ends with this function; a descriptor that is not open
+    // makes the duplication fail.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
 }
 
 fn check_kernel(release: &str) -> Result<(), StartError> {

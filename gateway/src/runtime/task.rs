@@ -6,12 +6,24 @@ use std::time::Duration;
 
 use glommio::timer::Timer;
 
-/// Runs a future on this shard, beside the ring, until it is done.
-pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    glommio::spawn_local(future).detach();
+/// A future that runs on this shard, beside the ring. Dropping this ends it.
+#[must_use = "dropping a task ends it: detach it to let it run"]
+#[derive(Debug)]
+pub struct Task(glommio::Task<()>);
+
+impl Task {
+    /// Lets it run until it is done.
+    pub fn detach(self) {
+        self.0.detach();
+    }
 }
 
-/// Waits this long.
+/// Runs a future on this shard, beside the ring.
+pub fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
+    Task(glommio::spawn_local(future))
+}
+
+/// Waits this long. It may take some milliseconds more while the shard is busy.
 pub async fn sleep(duration: Duration) {
     Timer::new(duration).await;
 }

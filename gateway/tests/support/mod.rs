@@ -226,13 +226,13 @@ pub(crate) fn shards(count: usize, settings: RingSettings) -> Shards {
     let (post, posts) = std::sync::mpsc::channel();
     let (mut handles, mut mains) = (Vec::new(), Vec::<ShardMain>::new());
     for socket in listening.sockets {
-        let (handle, mut port) = shard_port::<Told>(4096).expect("an event descriptor");
-        port.listeners.push(socket);
+        let (handle, mut shard) = shard_port::<Told>(4096).expect("an event descriptor");
+        shard.listeners.push(socket);
         handles.push(handle);
         let post = post.clone();
         mains.push(Box::new(move |seat: Seat| {
             Box::pin(async move {
-                let ring = TabRing::new(&seat, settings, port)?;
+                let ring = TabRing::new(&seat, settings, shard)?;
                 let outside = move |count, _now| post.send(count).expect("the test waits");
                 ring.run(Echo::default(), outside).await.map(drop)
             })

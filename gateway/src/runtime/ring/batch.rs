@@ -143,8 +143,8 @@ impl<Message> TabRing<Message> {
         let Some(send) = self.batch.sends.get(completion.token.index as usize) else {
             return Ok(());
         };
-        let sent = match completion.result {
-            count @ 0.. => count.unsigned_abs() as usize,
+        let count = match completion.result {
+            sent @ 0.. => sent.unsigned_abs() as usize,
             error if matches!(-error, libc::EAGAIN | libc::EINTR) => 0,
             _ => {
                 // The connection is gone; its receive ends and says so.
@@ -160,7 +160,7 @@ impl<Message> TabRing<Message> {
             self.queue.wait_writable(connection.socket.as_fd(), token)?;
         }
         self.counters.unsent.add(1);
-        engine.unsent(send.link, &send.payload, sent);
+        engine.unsent(send.link, &send.payload, count);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ impl<Message> TabRing<Message> {
         X: Outside<E::Outbox>,
     {
         self.counters.progress.add(1);
+        self.waker.awake();
         let now = self.clock.instant();
         self.dispatch(engine, now)?;
         if self.port.draining() {
@@ -37,13 +38,21 @@ impl<Message> TabRing<Message> {
             self.flush(engine, None)?;
             return Ok(false);
         }
-        self.waker.fall_asleep(Rest::Waiting);
-        let wait = self.wait(engine, outside, now);
+        if std::mem::take(&mut self.traffic) {
+            self.last_traffic = now;
+        }
+        self.watch_executor(now)?;
+        let asleep = self.waker.fall_asleep(Rest::Waiting);
+        let wait = if asleep {
+            self.wait(engine, outside, now)
+        } else {
+            Duration::ZERO
+        };
         self.counters.waits.add(1);
         self.counters.waiting.store(true, Ordering::Relaxed);
         self.flush(engine, Some(wait))?;
         self.counters.waiting.store(false, Ordering::Relaxed);
-        self.waker.awake();
+        self.waker.get_up(Rest::Waiting);
         self.queue.take_completions(&mut self.completions);
         self.counters.overflows.add(self.queue.take_overflows());
         Ok(true)
@@ -53,13 +62,17 @@ impl<Message> TabRing<Message> {
     fn dispatch<E: Engine>(&mut self, engine: &mut E, now: Instant) -> io::Result<()> {
         let mut completions = std::mem::take(&mut self.completions);
         for completion in completions.drain(..) {
-            self.traffic |= completion.token.kind != Kind::Wake;
+            self.traffic |= matches!(
+                completion.token.kind,
+                Kind::Receive | Kind::Accept | Kind::Writable
+            );
             match completion.token.kind {
                 Kind::Receive => self.received(engine, &completion, now)?,
                 Kind::Accept => self.accepted(engine, completion, now)?,
                 Kind::Writable => self.writable(engine, completion.token, now),
                 Kind::Wake => self.watching &= completion.more(),
-                Kind::Send | Kind::Executor | Kind::Cancel => {}
+                Kind::Executor => self.executor_event(&completion),
+                Kind::Send | Kind::Cancel => {}
             }
         }
         self.completions = completions;
@@ -209,12 +222,13 @@ impl<Message> TabRing<Message> {
         E: Engine<Inbox = Message>,
         X: Outside<E::Outbox>,
     {
-        if self.has_messages() || self.waker.tasks_pending() {
+        if self.has_messages() || self.waker.tasks_pending() || self.executor_due {
             return Duration::ZERO;
         }
-        let turn = self.last_turn + self.seat.preempt();
+        let turn = self.last_turn + self.settings.turn_every;
+        let rest = turn.min(self.last_traffic + self.settings.quiet);
         self.next_timeout(engine, outside)
-            .map_or(turn, |timeout| timeout.min(turn))
+            .map_or(rest, |timeout| timeout.min(rest))
             .since(now)
     }
 

@@ -1,4 +1,4 @@
-//! The tab ring: a private io_uring per shard that carries the clients' connections.
+//! The tab ring: a private `io_uring` per shard that carries the clients' connections.
 //!
 //! Owns the listening sockets, the connections, the receive buffers and the
 //! shard's mailboxes. In come the kernel's completions and messages of other
@@ -8,8 +8,9 @@
 //! One wake-up is: completions to the engine, then messages and timers, then
 //! the engine's actions until there are none, then all sends in one system
 //! call that also waits for the next completion. While there is traffic the
-//! ring waits in its own queue and gives the executor's other tasks a turn
-//! every pre-emption period; without traffic it sleeps in the executor.
+//! ring waits in its own queue, with polls on the executor's rings, and gives
+//! the executor's other tasks a turn when those have events, and every few
+//! milliseconds for their timers; without traffic it sleeps in the executor.
 
 mod accept;
 mod batch;
@@ -23,6 +24,8 @@ mod token;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use okgate_core::base::{Engine, Instant};
 
@@ -52,6 +55,11 @@ pub struct RingSettings {
     pub buffer_bytes: u32,
     /// Messages taken from the mailbox in one wake-up; the rest waits for the next.
     pub messages_per_wakeup_max: usize,
+    /// How long the ring waits without traffic before it sleeps in the executor.
+    pub quiet: Duration,
+    /// How often the executor's other tasks have a turn while there is traffic,
+    /// apart from the turns for their own events: how late their timers may be.
+    pub turn_every: Duration,
     /// Connections whose descriptor is this or higher are refused; see
     /// [`RingSettings::with_descriptors`].
     pub descriptors_max: u64,
@@ -65,6 +73,8 @@ impl Default for RingSettings {
             buffers: 512,
             buffer_bytes: 4096,
             messages_per_wakeup_max: 1024,
+            quiet: Duration::from_micros(500),
+            turn_every: Duration::from_millis(5),
             descriptors_max: u64::MAX,
         }
     }
@@ -129,8 +139,13 @@ pub struct TabRing<Message> {
     accept_log: RareLog,
     /// The multishot poll of the shard's event descriptor is in the kernel.
     watching: bool,
-    /// Something happened since the executor's other tasks had their last turn.
+    /// Bit by bit: the polls of the executor's rings that are in the kernel.
+    executor_polls: u8,
+    /// The executor has events.
+    executor_due: bool,
+    /// Something happened in this wake-up.
     traffic: bool,
+    last_traffic: Instant,
     last_turn: Instant,
 }
 
@@ -164,7 +179,10 @@ impl<Message> TabRing<Message> {
             seat: seat.clone(),
             accept_log: RareLog::default(),
             watching: false,
+            executor_polls: 0,
+            executor_due: false,
             traffic: true,
+            last_traffic: clock.instant(),
             last_turn: clock.instant(),
         })
     }
@@ -186,6 +204,7 @@ impl<Message> TabRing<Message> {
         }
         self.stop_accepting()?;
         self.queue.submit(None)?;
+        self.counters.waiting.store(true, Ordering::Relaxed);
         Ok(engine)
     }
 }

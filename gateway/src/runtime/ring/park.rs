@@ -8,15 +8,17 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use glommio::io::BufferedFile;
-use okgate_core::base::Engine;
+use okgate_core::base::{Engine, Instant};
 
+use super::queue::Completion;
+use super::token::{Kind, Token};
 use super::{Outside, TabRing};
 use crate::runtime::mailbox::Rest;
 use crate::runtime::task;
@@ -65,37 +67,83 @@ impl Park {
 }
 
 impl<Message> TabRing<Message> {
-    /// Lets the executor's other tasks run when their time has come, and
-    /// sleeps if a whole period brought no traffic.
+    /// Lets the executor's other tasks run when they have something to do, and
+    /// sleeps when there is no traffic.
     pub(super) async fn rest<E, X>(&mut self, engine: &E, outside: &X) -> io::Result<()>
     where
         E: Engine<Inbox = Message>,
         X: Outside<E::Outbox>,
     {
         let now = self.clock.instant();
-        let woken = self.waker.take_tasks();
-        if !woken && now.since(self.last_turn) < self.seat.preempt() {
-            return Ok(());
-        }
-        if woken || self.traffic || !self.completions.is_empty() {
-            self.traffic = false;
-            self.counters.turns.add(1);
-            task::run_others().await;
-        } else {
+        let due = std::mem::take(&mut self.executor_due) | self.waker.take_tasks();
+        let quiet =
+            self.completions.is_empty() && now.since(self.last_traffic) >= self.settings.quiet;
+        if quiet && !due {
             let longest = self
                 .next_timeout(engine, outside)
                 .map_or(PARK_MAX, |timeout| timeout.since(now).min(PARK_MAX));
             self.park(longest).await?;
+        } else if due || now.since(self.last_turn) >= self.settings.turn_every {
+            self.counters.turns.add(1);
+            task::run_others().await;
+        } else {
+            return Ok(());
         }
         self.last_turn = self.clock.instant();
         Ok(())
     }
 
-    async fn park(&mut self, longest: Duration) -> io::Result<()> {
+    /// Has events of the executor's own rings end the ring's wait.
+    pub(super) fn watch_executor(&mut self, now: Instant) -> io::Result<()> {
+        let parking = now.since(self.last_traffic) >= self.settings.quiet;
+        if self.executor_due || parking {
+            return Ok(());
+        }
+        for (number, ring) in (0_u32..8).zip(self.seat.rings()) {
+            if self.executor_polls & (1 << number) == 0 {
+                self.executor_polls |= 1 << number;
+                let token = Token::new(Kind::Executor, 0, number);
+                self.queue.watch_ring(ring.as_fd(), token)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A poll of an executor's ring has ended.
+    pub(super) fn executor_event(&mut self, completion: &Completion) {
+        self.executor_polls &= !(1 << (completion.token.index & 7));
+        self.executor_due |= completion.result >= 0;
+    }
+
+    /// Ends the polls: asleep, the executor's own doings would wake the ring.
+    fn forget_executor(&mut self) -> io::Result<()> {
+        for number in (0..8).filter(|number| self.executor_polls & (1 << number) != 0) {
+            self.queue.cancel(Token::new(Kind::Executor, 0, number))?;
+        }
+        // The first submission cancels, the next ones collect the ends.
         self.queue.submit(None)?;
+        while self.executor_polls != 0 && self.queue.pending() {
+            self.queue.submit(None)?;
+            self.queue.take_completions(&mut self.completions);
+            let mut completions = std::mem::take(&mut self.completions);
+            completions.retain(|completion| match completion.token.kind {
+                Kind::Executor => {
+                    self.executor_event(completion);
+                    false
+                }
+                kind => kind != Kind::Cancel,
+            });
+            self.completions = completions;
+        }
+        Ok(())
+    }
+
+    async fn park(&mut self, longest: Duration) -> io::Result<()> {
+        self.forget_executor()?;
         self.queue.notify();
-        self.waker.fall_asleep(Rest::Parked);
-        if !self.queue.pending() && !self.has_messages() && !self.waker.tasks_pending() {
+        let asleep = self.waker.fall_asleep(Rest::Parked);
+        let idle = self.completions.is_empty() && !self.executor_due && !self.queue.pending();
+        if asleep && idle && !self.has_messages() && !self.waker.tasks_pending() {
             self.counters.parks.add(1);
             self.counters.waiting.store(true, Ordering::Relaxed);
             let announced = self.park.sleep(longest).await;
@@ -104,7 +152,7 @@ impl<Message> TabRing<Message> {
                 self.counters.lost_wakeups.add(1);
             }
         }
-        self.waker.awake();
+        self.waker.get_up(Rest::Parked);
         self.queue.silence();
         self.queue.submit(None)?;
         self.queue.take_completions(&mut self.completions);

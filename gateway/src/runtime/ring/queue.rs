@@ -1,4 +1,4 @@
-//! The private io_uring: entries go in, completions come out.
+//! The private `io_uring`: entries go in, completions come out.
 //!
 //! Owns the ring and the buffer pool, in the order in which they must be torn
 //! down. Knows nothing of engines or connections.
@@ -14,6 +14,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use super::buffers::{self, BufferPool};
 use super::token::{Kind, Token};
+use crate::runtime::system;
 
 /// What the kernel says about an operation.
 #[derive(Debug)]
@@ -75,7 +76,9 @@ impl Queue {
     /// A ring that only the calling thread may use. It writes to `event` when
     /// it has completions, while [`Queue::notify`] is in force.
     pub(super) fn new(sizes: QueueSizes, event: BorrowedFd<'_>) -> io::Result<Self> {
+        let making = system::making_rings();
         let ring = build(sizes.submissions, sizes.completions)?;
+        drop(making);
         ring.submitter().register_eventfd(event.as_raw_fd())?;
         let buffers = BufferPool::new(&ring.submitter(), sizes.buffers, sizes.buffer_bytes)?;
         let mut queue = Self {
@@ -119,6 +122,15 @@ impl Queue {
             .multi(true)
             .build();
         self.push(entry, token)
+    }
+
+    /// Completes once when the other ring has events.
+    pub(super) fn watch_ring(&mut self, ring: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        let events = u32::from(libc::POLLIN.unsigned_abs());
+        self.push(
+            opcode::PollAdd::new(Fd(ring.as_raw_fd()), events).build(),
+            token,
+        )
     }
 
     /// Ends the operations with this token; each completes as cancelled.
@@ -236,18 +248,20 @@ impl Queue {
                 result: entry.result(),
                 flags: entry.flags(),
             }));
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) => match error.raw_os_error() {
-                // The time was over, a signal came, or completions had to be
-                // collected first; what was not submitted is tried again.
-                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
-                _ => {
-                    self.broken = true;
-                    Err(error)
-                }
-            },
+        let Err(error) = result else {
+            return Ok(());
+        };
+        let passing = matches!(
+            error.raw_os_error(),
+            // The time was over, a signal came, or completions had to be
+            // collected first; what was not submitted is tried again.
+            Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
+        );
+        if passing {
+            return Ok(());
         }
+        self.broken = true;
+        Err(error)
     }
 }
 
@@ -269,6 +283,7 @@ impl Drop for Queue {
 
 /// Makes a small ring of the kind that shards use, to see whether it is allowed.
 pub(in crate::runtime) fn probe() -> io::Result<()> {
+    let _making = system::making_rings();
     build(8, 16).map(drop)
 }
 

@@ -42,7 +42,8 @@ impl Token {
     }
 
     pub(super) fn unpack(bits: u64) -> Self {
-        let [high, index] = [(bits >> 32) as u32, (bits & u64::from(u32::MAX)) as u32];
+        let high = u32::try_from(bits >> 32).expect("32 bits");
+        let index = u32::try_from(bits & u64::from(u32::MAX)).expect("32 bits");
         let kind = match high >> GENERATION_BITS {
             0 => Kind::Accept,
             1 => Kind::Receive,
