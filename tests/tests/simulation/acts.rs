@@ -1,0 +1,282 @@
+//! What people and networks do on a simulated day, and how the day ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use okgate_core::base::ChainId;
+use okgate_core::hub::{AdminReply, AdminRequest, SimCall, SimCallRequest};
+use okgate_core::protocol::{LineState, Phase};
+use okgate_harness::password::PasswordHashes;
+use serde_json::{Value, json};
+
+use crate::Totals;
+use crate::office::{Office, PEOPLE, number_of};
+use crate::tab::Stage;
+
+/// Acts of one day.
+const ACTS: usize = 160;
+
+/// One day from the first tab to the last link's end.
+pub(crate) fn day(seed: u64) -> Totals {
+    let mut office = Office::new(seed);
+    for _ in 0..ACTS {
+        office.act_somehow();
+    }
+    office.calm_down();
+    office.check_everything();
+    let totals = office.totals();
+    office.go_home();
+    totals
+}
+
+impl Office {
+    fn act_somehow(&mut self) {
+        let person = self.pick(PEOPLE.len());
+        match self.pick(100) {
+            0..14 => self.connect(person),
+            14..34 => self.use_the_phone(person),
+            34..44 => self.call_from_outside(person),
+            44..56 => self.somebody_at_the_switch_acts(),
+            56..60 => self.choose_a_state(person),
+            60..65 => self.say_something_odd(person),
+            65..72 => self.a_tab_leaves(),
+            72..78 => self.a_socket_is_slow(),
+            _ => {
+                let spans = [0, 1, 40, 300, 2_000, 12_000];
+                let span = spans[self.pick(spans.len())];
+                self.pass(Duration::from_millis(span));
+            }
+        }
+    }
+
+    /// A new tab logs in: mostly well, by password or by a session that it heard of.
+    pub(crate) fn log_in(&mut self, index: usize) {
+        let person = self.tabs[index].person;
+        let login = PEOPLE[person];
+        let typed = if self.chance(50) {
+            login.to_uppercase()
+        } else {
+            login.to_owned()
+        };
+        let known = self
+            .tabs
+            .iter()
+            .rev()
+            .find(|tab| tab.person == person && tab.session.is_some());
+        let known = known.and_then(|tab| tab.session.clone());
+        let fields = match known {
+            Some(session) if self.chance(30) => json!({"userlogin": typed, "sessionid": session}),
+            _ => {
+                let password = if self.chance(10) { "wrong" } else { "password" };
+                json!({"userlogin": typed, "password": PasswordHashes::of(password).lower_case})
+            }
+        };
+        let text = self.tabs[index].request("login", fields);
+        self.send(index, &text);
+        if self.chance(20) {
+            // Comes before the login is decided, and waits for it.
+            self.ask_for(index, "getuserstate", json!({}));
+        }
+    }
+
+    fn ask_for(&mut self, index: usize, name: &str, fields: Value) {
+        let text = self.tabs[index].request(name, fields);
+        self.send(index, &text);
+    }
+
+    fn any_tab(&mut self, person: Option<usize>) -> Option<usize> {
+        let tabs = self.tabs.iter().enumerate();
+        let fit = tabs.filter(|(_, tab)| {
+            tab.stage == Stage::LoggedIn && person.is_none_or(|person| tab.person == person)
+        });
+        let fit: Vec<usize> = fit.map(|(index, _)| index).collect();
+        (!fit.is_empty()).then(|| fit[self.pick(fit.len())])
+    }
+
+    fn use_the_phone(&mut self, person: usize) {
+        let Some(index) = self.any_tab(Some(person)) else {
+            return self.connect(person);
+        };
+        let (name, fields) = match self.pick(12) {
+            0..4 => {
+                let number = self.any_number();
+                let sequence = if self.chance(50) { "user" } else { "abonent" };
+                let intercom = self.chance(10);
+                (
+                    "pbxautocallstart",
+                    json!({"number": number, "sequence": sequence, "intercom": intercom}),
+                )
+            }
+            4..7 => ("pbxanswercall", json!({})),
+            7 => ("pbxabortcall", json!({})),
+            8 => ("pbxdeclinecall", json!({})),
+            9 => ("pbxautocallabort", json!({})),
+            10 => ("pbxmakeflash", json!({"mode": "switch"})),
+            _ => (
+                "pbxmakeflash",
+                json!({"mode": if self.chance(30) { "abort" } else { "next" }}),
+            ),
+        };
+        self.ask_for(index, name, fields);
+    }
+
+    fn any_number(&mut self) -> String {
+        match self.pick(10) {
+            0 => "555".to_owned(),
+            1 => "777".to_owned(),
+            2 | 3 => "89031112233".to_owned(),
+            _ => number_of(self.pick(PEOPLE.len())),
+        }
+    }
+
+    fn call_from_outside(&mut self, person: usize) {
+        let answer_after = self.chance(50).then(|| Duration::from_millis(700));
+        let call = SimCallRequest {
+            from: "89274513158".into(),
+            to: number_of(person).into(),
+            name: self.chance(50).then(|| Arc::from("Ivan")),
+            answer_after,
+            talk: self.chance(50).then(|| Duration::from_secs(4)),
+        };
+        self.ask(AdminRequest::SimCall(call));
+    }
+
+    fn sim_calls(&mut self) -> Vec<SimCall> {
+        let ticket = self.ask(AdminRequest::SimCalls);
+        match self.reply_to(ticket) {
+            Some(Ok(AdminReply::SimCalls(calls))) => calls,
+            other => panic!("calls were asked for: {other:?}"),
+        }
+    }
+
+    fn somebody_at_the_switch_acts(&mut self) {
+        let calls = self.sim_calls();
+        if calls.is_empty() {
+            return;
+        }
+        let chain = calls[self.pick(calls.len())].chainid.parse().map(ChainId);
+        let chain = chain.expect("chains are GUIDs");
+        let request = if self.chance(60) {
+            AdminRequest::SimAnswer(chain)
+        } else {
+            AdminRequest::SimHangUp(chain)
+        };
+        self.ask(request);
+    }
+
+    fn choose_a_state(&mut self, person: usize) {
+        if let Some(index) = self.any_tab(Some(person)) {
+            let state = [1, 2, 3, 5][self.pick(4)];
+            self.ask_for(
+                index,
+                "setuserstate",
+                json!({"userstateid": state, "lunchreasonid": 1}),
+            );
+        }
+    }
+
+    fn say_something_odd(&mut self, person: usize) {
+        let Some(index) = self.any_tab(None) else {
+            return;
+        };
+        match self.pick(7) {
+            0 => self.send(index, "no message"),
+            1 => self.send(index, "[]"),
+            2 => self.ask_for(index, "getuserstate", json!({"userlogin": PEOPLE[person]})),
+            3 => self.ask_for(index, "nosuchmethod", json!({})),
+            4 => self.send(index, r#"["pong",{"qid":"1"}]"#),
+            5 => self.ask_for(index, "getcurrentqueue", json!({})),
+            _ => self.ask_for(index, "ping", json!({"a": [1, {"qid": "inner"}]})),
+        }
+    }
+
+    fn a_tab_leaves(&mut self) {
+        let present = self.tabs.iter().enumerate();
+        let present = present.filter(|(_, tab)| tab.is_open() || tab.stage == Stage::Handshake);
+        let present: Vec<usize> = present.map(|(index, _)| index).collect();
+        if present.is_empty() {
+            return;
+        }
+        let index = present[self.pick(present.len())];
+        match self.pick(4) {
+            0 | 1 => self.cut(index),
+            2 if self.tabs[index].is_open() => self.close(index),
+            _ if self.tabs[index].is_open() => self.ask_for(index, "logout", json!({})),
+            _ => {}
+        }
+    }
+
+    fn a_socket_is_slow(&mut self) {
+        if let Some(index) = self.any_tab(None) {
+            let room = [0, 1, 700, usize::MAX][self.pick(4)];
+            self.set_room(index, room);
+        }
+    }
+
+    /// Everybody hangs up and reads what came.
+    fn calm_down(&mut self) {
+        for index in 0..self.tabs.len() {
+            self.set_room(index, usize::MAX);
+        }
+        for _ in 0..60 {
+            self.pass(Duration::from_secs(10));
+            let calls = self.sim_calls();
+            for call in &calls {
+                let chain = call.chainid.parse().expect("chains are GUIDs");
+                self.ask(AdminRequest::SimHangUp(ChainId(chain)));
+            }
+            if calls.is_empty() {
+                break;
+            }
+        }
+        let left = self.sim_calls();
+        assert!(left.is_empty(), "every call ends: {left:?}");
+        self.pass(Duration::from_secs(10));
+    }
+
+    fn check_everything(&mut self) {
+        for person in 0..PEOPLE.len() {
+            let line = self.line(person);
+            let idle = if person + 1 < PEOPLE.len() {
+                LineState::HookDown
+            } else {
+                LineState::Disconnected
+            };
+            assert_eq!(
+                (line.state, line.abonent.phase, line.chain),
+                (idle, Phase::Idle, None)
+            );
+        }
+        let numbers = self.numbers();
+        for tab in self.tabs.iter().filter(|tab| tab.is_open()) {
+            tab.assert_settled(&numbers);
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for tab in &self.tabs {
+            totals.answers += tab.counts.answers;
+            totals.refusals += tab.counts.refusals;
+            totals.events += tab.counts.events;
+            totals.lines += tab.counts.lines;
+            totals.dropped += usize::from(tab.close_code == Some(1013));
+        }
+        totals
+    }
+
+    /// protocol 9-l: the gateway goes down, and every link ends with 1001.
+    fn go_home(&mut self) {
+        let open: Vec<usize> = (0..self.tabs.len())
+            .filter(|index| self.tabs[*index].stage == Stage::LoggedIn)
+            .collect();
+        self.drain();
+        self.pass(Duration::from_secs(20));
+        for index in open {
+            assert_eq!(self.tabs[index].close_code, Some(1001));
+            assert_eq!(self.tabs[index].stage, Stage::Gone);
+        }
+        assert!(self.is_drained, "the hub hears of the last link's end");
+        self.assert_empty();
+    }
+}

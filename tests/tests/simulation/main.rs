@@ -1,0 +1,97 @@
+//! The whole core in memory: the very same hub and shards as in the gateway, with seeded delays between them, and random
+//! people with random tabs, calls and networks.
+//!
+//! A day that fails prints its seed; `OKGATE_SEED=<seed>` lives it again alone, `OKGATE_SIMULATION_DAYS` asks for more
+//! of them.
+#![forbid(unsafe_code)]
+
+mod acts;
+mod ledger;
+mod office;
+mod tab;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Days of a usual run.
+const DAYS: u64 = 200;
+/// Threads that live them.
+const THREADS: usize = 2;
+
+/// What happened on some days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    answers: usize,
+    refusals: usize,
+    events: usize,
+    lines: usize,
+    dropped: usize,
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.answers += other.answers;
+        self.refusals += other.refusals;
+        self.events += other.events;
+        self.lines += other.lines;
+        self.dropped += other.dropped;
+    }
+}
+
+// protocol 3.1-c, 6-b, 6.6-b, 6.6-c, 6.6-d, 6.6-e, 7-c, 7-v and 9-l
+#[test]
+fn whatever_happens_each_request_is_answered_once_and_all_tabs_see_one_truth() {
+    if let Some(seed) = number_of_environment("OKGATE_SEED") {
+        println!("seed {seed}: {:?}", acts::day(seed));
+        return;
+    }
+    let days = number_of_environment("OKGATE_SIMULATION_DAYS").unwrap_or(DAYS);
+    let next = AtomicU64::new(0);
+    let live = || {
+        let mut totals = Totals::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= days {
+                return totals;
+            }
+            let Ok(day) = std::panic::catch_unwind(|| acts::day(seed)) else {
+                panic!("the day of seed {seed} failed: OKGATE_SEED={seed} lives it alone");
+            };
+            totals += day;
+        }
+    };
+    let totals = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(live)).collect();
+        let mut totals = Totals::default();
+        for thread in threads {
+            match thread.join() {
+                Ok(part) => totals += part,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        totals
+    });
+    println!("{days} days: {totals:?}");
+    // The days are eventful enough to mean something.
+    let days = usize::try_from(days).expect("few days");
+    assert!(
+        totals.events > 100 * days && totals.lines > 50 * days,
+        "{totals:?}"
+    );
+    assert!(
+        totals.refusals > 5 * days && totals.dropped > days / 20,
+        "{totals:?}"
+    );
+}
+
+#[test]
+fn a_day_can_be_lived_again_by_its_seed() {
+    assert_eq!(acts::day(7), acts::day(7));
+}
+
+fn number_of_environment(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {text}")),
+    )
+}
