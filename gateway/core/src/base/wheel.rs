@@ -7,7 +7,7 @@
 
 use super::Instant;
 
-/// A hashed timing wheel of [`SLOTS`] slots.
+/// A hashed timing wheel of 4,096 slots.
 #[derive(Debug)]
 pub struct Wheel<K> {
     slots: Vec<Vec<(u64, K)>>,

@@ -1,29 +1,10 @@
-//! The CRM's side of the hub.
+//! The CRM's side of the hub: the seam for its link. Until the link is there,
+//! dynamic methods fail as they do while a CRM is away.
 
-use std::sync::Arc;
-
-use super::Hub;
-use crate::base::NumberId;
-use crate::protocol::{Event, NumberChange};
-
-impl Hub {
-    pub(super) fn pump_crm(&mut self) -> bool {
-        false
-    }
-
-    pub(super) fn tell_crm(&mut self, _event: &Arc<Event>) {}
-
-    pub(super) fn tell_crm_numbers(&mut self, _changes: &[(NumberId, NumberChange)]) {}
-}
-
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("x")]
+/// Why a dynamic method gave nothing (protocol 8).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MethodFailure {
+    /// There is no link to the CRM.
+    #[error("the CRM is not linked: try again when it is")]
     Unavailable,
-    Timeout,
-    UnknownMethod,
-    WrongParameters(String),
-    Cancelled,
-    TooMany,
-    Failed(String),
 }

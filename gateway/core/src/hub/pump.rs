@@ -17,7 +17,7 @@ impl Hub {
             } else if let Some(event) = self.pbx.poll_event() {
                 self.switchboard.handle_pbx(event, self.now.instant);
                 self.answer_sim_calls();
-            } else if !self.pump_crm() {
+            } else {
                 return;
             }
         }
@@ -47,13 +47,11 @@ impl Hub {
                 what: Downward::Event(Arc::clone(&event)),
             }));
         }
-        self.tell_crm(&event);
     }
 
     fn tell_numbers(&mut self, changes: Vec<(NumberId, NumberChange)>) {
         self.events += 1;
         let (version, _) = self.switchboard.number_entries();
-        self.tell_crm_numbers(&changes);
         self.tell_all_shards(&Downward::Numbers {
             version,
             changes: changes.into(),

@@ -16,8 +16,8 @@ impl Hub {
         let reply = match request {
             AdminRequest::Status => Ok(AdminReply::Status(Box::new(self.status()))),
             AdminRequest::Methods | AdminRequest::Forms => Ok(AdminReply::Catalogue("[]".into())),
-            AdminRequest::RunMethod(run) => return self.run_method(RunOwner::Admin(ticket), run),
-            AdminRequest::CancelRun(execution) => self.cancel_run(execution),
+            AdminRequest::RunMethod(run) => return self.run_method(RunOwner::Admin(ticket), &run),
+            AdminRequest::CancelRun(execution) => Err(no_run(execution)),
             AdminRequest::SimCall(call) => return self.sim_call(ticket, call),
             AdminRequest::SimCalls => Ok(AdminReply::SimCalls(self.sim_calls())),
             AdminRequest::SimAnswer(chain) => self.sim_answer(chain),
@@ -40,13 +40,12 @@ impl Hub {
             timeout: question.wait,
             wait_for_link: false,
         };
-        self.run_method(RunOwner::CallerName(chain), run);
+        self.run_method(RunOwner::CallerName(chain), &run);
     }
 
-    fn run_method(&mut self, owner: RunOwner, run: MethodRun) {
+    fn run_method(&mut self, owner: RunOwner, _run: &MethodRun) {
         let execution = ExecutionId(self.random.guid());
         self.runs.insert(execution, owner);
-        let _ = run;
         self.end_run(execution, Err(MethodFailure::Unavailable));
     }
 
@@ -71,11 +70,6 @@ impl Hub {
             }
             None => {}
         }
-    }
-
-    fn cancel_run(&mut self, execution: ExecutionId) -> Result<AdminReply, AdminFault> {
-        let _ = execution;
-        Ok(AdminReply::Done)
     }
 
     fn status(&self) -> Status {
@@ -156,6 +150,14 @@ impl Hub {
     }
 }
 
+fn no_run(execution: ExecutionId) -> AdminFault {
+    AdminFault {
+        status: 404,
+        code: "not_found",
+        message: format!("no method runs with the executionid {execution}"),
+    }
+}
+
 fn no_call(chain: ChainId, why: &str) -> AdminFault {
     AdminFault {
         status: 404,
@@ -172,18 +174,9 @@ fn name_in(output: &str, field: &str) -> Option<Arc<str>> {
 }
 
 fn method_fault(failure: &MethodFailure) -> AdminFault {
-    let (status, code) = match failure {
-        MethodFailure::Unavailable => (503, "unavailable"),
-        MethodFailure::Timeout => (504, "timeout"),
-        MethodFailure::UnknownMethod => (404, "not_found"),
-        MethodFailure::WrongParameters(_) => (422, "wrong_parameters"),
-        MethodFailure::Cancelled => (409, "cancelled"),
-        MethodFailure::TooMany => (429, "too_many"),
-        MethodFailure::Failed(_) => (502, "failed"),
-    };
     AdminFault {
-        status,
-        code,
+        status: 503,
+        code: "unavailable",
         message: failure.to_string(),
     }
 }
