@@ -78,13 +78,13 @@ impl Declared {
     fn read(entry: &Body<'_>) -> Self {
         let flag = |field| entry.boolean(field).ok().flatten().unwrap_or(false);
         let kind = entry.text("connectiontype").ok().flatten();
-        let inputs = match entry.keys().any(|key| key == "inputparams") {
-            true => entry.objects("inputparams").ok(),
-            false => None,
-        };
+        let says_inputs = entry.keys().any(|key| key == "inputparams");
+        let inputs = says_inputs.then(|| entry.objects("inputparams").ok());
         let key_of = |input: &Body<'_>| input.text("key").ok().flatten().map(Box::from);
         Self {
-            inputs: inputs.map(|inputs| inputs.iter().filter_map(key_of).collect()),
+            inputs: inputs
+                .flatten()
+                .map(|inputs| inputs.iter().filter_map(key_of).collect()),
             allow_cancel: flag("allowcancel"),
             define_user: flag("defineuser"),
             by_http: kind.is_some_and(|kind| kind.eq_ignore_ascii_case("http")),

@@ -94,7 +94,10 @@ impl CrmLink {
     pub(super) fn reply(&mut self, outline: &Outline, reply: &Reply) {
         let mut message = Vec::new();
         write_reply_with(&mut message, &outline.name, outline.echo(), reply);
-        self.send(&message);
+        // A request without a `qid` that was served is not answered.
+        if !message.is_empty() {
+            self.send(&message);
+        }
     }
 }
 

@@ -255,6 +255,8 @@ impl CrmLink {
             let text = "the result is no longer waited for, or was never asked for";
             Err(Fault::new(ErrorNumber::NotFound, text))
         };
+        // Without a `qid` there is no answer, and an `error` for one could be answered
+        // with an error.
         if outline.qid.is_some() {
             self.reply(outline, &reply);
         }
