@@ -8,7 +8,7 @@
 //! and [`CrmEvent`]s for the hub. It opens no socket, holds no clock and knows no
 //! user of the exchange.
 //!
-//! Spoken is mode `ws-out` with JSON. Another mode takes the place of [`socket`]
+//! Spoken is mode `ws-out` with JSON. Another mode takes the place of the module `socket`
 //! under the same introduction, catalogues and runs; XML is turned into JSON, and
 //! back, where [`CrmLink`] takes and gives the text of a message; requests in a
 //! user's name go up as [`CrmRequest`] does.
