@@ -1,6 +1,6 @@
 //! The fields of a message, parsed when a method needs them (protocol 3.1).
 //!
-//! In comes the text of the object that [`super::peek`] found; out go typed
+//! In comes the text of the object that [`super::peek()`] found; out go typed
 //! values, or the fault that names the field and what was expected. Peers write
 //! numbers as texts and booleans as numbers, and are understood. Fields that
 //! nobody asks for are ignored. It keeps nothing of a message but the memory.
