@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod base;
+pub mod crm;
 pub mod fanout;
 pub mod hub;
 pub mod pbx;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{ChainId, ExecutionId};
+pub use crate::crm::MethodRun;
 
 /// A request of the admin interface (`/api/v1/…`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,21 +30,6 @@ pub enum AdminRequest {
     /// `POST /api/v1/sim/calls/{chainid}/hangup`: the outside caller hangs up, or,
     /// in a call without one, the phone that called.
     SimHangUp(ChainId),
-}
-
-/// A dynamic method that a scenario wants run (protocol 8).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MethodRun {
-    /// The method's key.
-    pub key: Arc<str>,
-    /// `inputparameters`, as the text of a JSON object.
-    pub input: Arc<str>,
-    /// In whose name, if the method needs a user.
-    pub user_login: Option<Arc<str>>,
-    /// How long the scenario waits.
-    pub timeout: Duration,
-    /// Wait for the CRM's link rather than fail at once without it.
-    pub wait_for_link: bool,
 }
 
 /// An outside caller to be simulated.

@@ -16,6 +16,7 @@ mod multipart;
 mod parse;
 mod password;
 mod peek;
+mod reply;
 mod request;
 mod state;
 mod write;
@@ -36,6 +37,7 @@ pub use peek::{
     NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
     json_field, json_text, peek,
 };
+pub use reply::{Echo, write_error, write_reply, write_reply_with};
 pub use request::{
     CallRequest, FlashMode, LoginRequest, Secret, Sequence, SetUserState, UserRequest,
 };

@@ -6,7 +6,6 @@
 //! nothing that needs the users' shared state.
 
 mod held;
-mod reply;
 
 use std::borrow::Cow;
 
@@ -14,10 +13,9 @@ use crate::base::{Instant, RateLimit, RateUse};
 use crate::protocol::{
     Answer, BodyReader, ErrorNumber, EventSet, Fault, Format, LoginRequest, Method, Peek, UserRef,
     UserRequest, is_answer_name, json_text, parse_login, parse_subscription, parse_user_request,
-    peek, unknown_method,
+    peek, unknown_method, write_error, write_reply,
 };
 use held::Held;
-pub use reply::{write_error, write_reply};
 
 /// What a session allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

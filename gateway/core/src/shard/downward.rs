@@ -10,8 +10,9 @@ use crate::base::{LinkId, RequestId};
 use crate::hub::Downward;
 use crate::protocol::{
     Answer, Event, EventKind, FieldWriter, Fields, Method, Occurrence, Reply, write_message,
+    write_reply,
 };
-use crate::session::{Session, write_reply};
+use crate::session::Session;
 use crate::wire::frame::{CloseCode, append_text};
 
 impl Shard {

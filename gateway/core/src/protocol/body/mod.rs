@@ -1,6 +1,6 @@
 //! The fields of a message, parsed when a method needs them (protocol 3.1).
 //!
-//! In comes the text of the object that [`super::peek`] found; out go typed
+//! In comes the text of the object that [`super::peek()`] found; out go typed
 //! values, or the fault that names the field and what was expected. Peers write
 //! numbers as texts and booleans as numbers, and are understood. Fields that
 //! nobody asks for are ignored. It keeps nothing of a message but the memory.
@@ -147,14 +147,23 @@ impl<'a> Body<'a> {
 
     /// The names of all fields that are not null.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> {
-        let fields = self.object.as_object();
-        let fields = fields.into_iter().flat_map(|fields| fields.into_iter());
-        fields.filter(|(_, value)| !value.is_null()).map(|it| it.0)
+        let is_there = |(_, value): &(&str, Value<'_, '_>)| !value.is_null();
+        self.fields().filter(is_there).map(|(key, _)| key)
+    }
+
+    /// The names of all fields, also of those that are null.
+    pub fn all_keys(&self) -> impl Iterator<Item = &'a str> {
+        self.fields().map(|(key, _)| key)
     }
 
     /// The whole object as JSON text, written anew.
     pub fn to_json(&self) -> String {
         self.object.encode()
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a, 'a>)> {
+        let fields = self.object.as_object();
+        fields.into_iter().flat_map(|fields| fields.into_iter())
     }
 
     fn value(&self, field: &str) -> Option<Value<'a, 'a>> {

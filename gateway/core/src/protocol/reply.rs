@@ -1,14 +1,38 @@
 //! The texts that end a request: answers, and `error` where none can be given
 //! (protocol 3.1, 3.4).
 
-use crate::protocol::{Fault, FieldWriter, Fields, JsonWriter, Reply, write_message};
+use super::answer::Reply;
+use super::fault::Fault;
+use super::json::{JsonWriter, write_message};
+use super::write::{FieldWriter, Fields};
+
+/// What of a request stands in its answer again, as JSON text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Echo<'a> {
+    /// `qid`.
+    pub qid: Option<&'a [u8]>,
+    /// `userlogin`; on the server link only (protocol 5).
+    pub user_login: Option<&'a [u8]>,
+    /// `userid`; on the server link only (protocol 5).
+    pub user_id: Option<&'a [u8]>,
+}
 
 /// Appends the answer to a request: `<method>result` with the request's `qid`.
 ///
 /// A request without a `qid` gets no answer; that it failed is said in an
 /// `error` message.
 pub fn write_reply(out: &mut Vec<u8>, method: &str, qid: Option<&[u8]>, reply: &Reply) {
-    let Some(qid) = qid else {
+    let echo = Echo {
+        qid,
+        ..Echo::default()
+    };
+    write_reply_with(out, method, echo, reply);
+}
+
+/// Appends the answer to a request as [`write_reply`] does, with the request's
+/// user in it.
+pub fn write_reply_with(out: &mut Vec<u8>, method: &str, echo: Echo<'_>, reply: &Reply) {
+    let Some(qid) = echo.qid else {
         if let Err(fault) = reply {
             write_error(out, fault, Some(method), None);
         }
@@ -18,6 +42,11 @@ pub fn write_reply(out: &mut Vec<u8>, method: &str, qid: Option<&[u8]>, reply: &
     let name = result_name(&mut name, method);
     write_message(out, name, |writer| {
         writer.raw("qid", qid);
+        for (key, value) in [("userlogin", echo.user_login), ("userid", echo.user_id)] {
+            if let Some(value) = value {
+                writer.raw(key, value);
+            }
+        }
         match reply {
             Ok(answer) => {
                 writer.number("result", 1);
@@ -56,4 +85,4 @@ fn result_name<'a>(buffer: &'a mut [u8; NAME_BYTES], method: &str) -> &'a str {
 }
 
 /// Room for the longest name that a message can have, and `result` behind it.
-const NAME_BYTES: usize = crate::protocol::NAME_BYTES_MAX + 6;
+const NAME_BYTES: usize = super::peek::NAME_BYTES_MAX + 6;

@@ -1,0 +1,98 @@
+//! What the settings and the protocol say about the CRM's link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{MultipartLimits, PACKET_CHARS};
+use crate::wire::head;
+use crate::wire::upgrade::Version;
+
+/// Where the CRM is asked for, and who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrmConfig {
+    /// The `Host` header: name or address, and the port if it is not 80.
+    pub host: String,
+    /// The path of the WebSocket request.
+    pub path: String,
+    /// The WebSocket version to ask for.
+    pub version: Version,
+    /// `version` of the introduction: the compatible protocol date (protocol 6.2).
+    pub dated: i64,
+    /// `build` of the introduction.
+    pub build: Arc<str>,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// The bounds and times of the link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a message from the CRM; more closes the link with 1009.
+    pub message_bytes_max: u32,
+    /// Bytes that may wait to be sent; more closes the link with 1013, and it is
+    /// made again.
+    pub queue_bytes_max: usize,
+    /// Bytes of an answer or a request that still goes out in one message; longer
+    /// ones go out in packets (protocol 3.3).
+    pub plain_bytes_max: usize,
+    /// Characters of base64 in a packet.
+    pub packet_chars: usize,
+    /// What the CRM may leave unfinished in packets.
+    pub multipart: MultipartLimits,
+    /// Bounds of the head that answers the handshake.
+    pub head: head::Limits,
+    /// Dynamic methods that may run or wait for the link at a time.
+    pub method_runs_max: usize,
+    /// Methods, and forms, that the CRM may declare; more are ignored.
+    pub declared_max: usize,
+    /// Users that may be active in the CRM; more are ignored.
+    pub users_max: usize,
+    /// Requests of the CRM that may wait for the hub; more are refused.
+    pub requests_max: usize,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long the handshake may take (protocol 9).
+    pub handshake_timeout: Duration,
+    /// How long the CRM's introduction is waited for (protocol 4).
+    pub introduction_wait: Duration,
+    /// After so much silence the CRM is pinged (protocol 3.5).
+    pub ping_after: Duration,
+    /// After so much silence the link is closed (protocol 3.5).
+    pub silence_max: Duration,
+    /// The bound of the first pause before another try; it doubles with each
+    /// failure (protocol 2).
+    pub pause_min: Duration,
+    /// The greatest bound of a pause.
+    pub pause_max: Duration,
+    /// A link that was healthy for so long starts with the shortest pause again.
+    pub health: Duration,
+    /// `waitresponsems`: how long a result is still accepted after its time-out
+    /// (protocol 8).
+    pub late_result: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 16 << 20,
+            queue_bytes_max: 16 << 20,
+            plain_bytes_max: 2048,
+            packet_chars: PACKET_CHARS,
+            multipart: MultipartLimits::default(),
+            head: head::Limits::default(),
+            method_runs_max: 10_000,
+            declared_max: 10_000,
+            users_max: 100_000,
+            requests_max: 1000,
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            introduction_wait: Duration::from_secs(5),
+            ping_after: Duration::from_secs(20),
+            silence_max: Duration::from_secs(60),
+            pause_min: Duration::from_millis(500),
+            pause_max: Duration::from_secs(30),
+            health: Duration::from_secs(60),
+            late_result: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the CRM asks for (protocol 5 and 6).
+
+use super::messages::Outline;
+use super::{ActiveUser, CrmEvent, CrmLink, CrmRequest, CrmToken};
+use crate::base::Instant;
+use crate::protocol::{
+    Answer, ErrorNumber, Fault, Reply, UserRequest, json_text, unknown_method, write_message,
+    write_reply_with,
+};
+
+/// A request that waits for the hub.
+#[derive(Debug)]
+pub(super) struct Asked(Outline);
+
+impl CrmLink {
+    /// The hub's answer to a [`CrmRequest`]. A request whose link is gone needs
+    /// none, and is ignored.
+    pub fn answer(&mut self, token: CrmToken, reply: &Reply, now: Instant) {
+        if let Some(Asked(outline)) = self.asked.remove(&token) {
+            self.reply(&outline, reply);
+            self.settle(now);
+        }
+    }
+
+    /// Serves a request, or says why not: each that has a `qid` gets one answer.
+    pub(super) fn take_request(&mut self, outline: Outline, fields: &[u8]) {
+        let reply = match outline.name.as_str() {
+            "ping" => return self.send_fields("pong", fields),
+            "whoareyou" => {
+                self.take_identity(fields);
+                return self.answer_whoareyou(outline.qid.as_deref());
+            }
+            "login" => self.log_in(&outline),
+            "logout" => self.log_out(&outline),
+            "getpbxnumbers" => match self.ask_hub(outline, UserRequest::PbxNumbers) {
+                None => return,
+                Some((refused, fault)) => return self.reply(&refused, &Err(fault)),
+            },
+            name => Err(unknown_method(name)),
+        };
+        self.reply(&outline, &reply);
+    }
+
+    fn answer_whoareyou(&mut self, qid: Option<&[u8]>) {
+        let mut message = Vec::new();
+        write_message(&mut message, "iam", |writer| {
+            if let Some(qid) = qid {
+                writer.raw("qid", qid);
+            }
+            self.write_identity(writer);
+        });
+        self.send(&message);
+    }
+
+    /// protocol 5: the user appeared in the CRM; trusted, no password.
+    fn log_in(&mut self, outline: &Outline) -> Reply {
+        let login = named_user(outline)?;
+        let user = ActiveUser::new(&login, outline.user_id.as_deref(), None);
+        if !self.users.add(user.clone(), self.config.limits.users_max) {
+            self.counters.users_ignored += 1;
+            return Err(Fault::new(
+                ErrorNumber::TooMany,
+                "too many users are active, or the login is too long",
+            ));
+        }
+        self.events.push_back(CrmEvent::UserAppeared(user));
+        Ok(Answer::Done)
+    }
+
+    /// A user who was not active is logged out all the same.
+    fn log_out(&mut self, outline: &Outline) -> Reply {
+        let login = named_user(outline)?;
+        if let Some(user) = self.users.remove(&login) {
+            self.events.push_back(CrmEvent::UserLeft(user));
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Hands a request up; gives it back if too many wait.
+    fn ask_hub(&mut self, outline: Outline, what: UserRequest) -> Option<(Outline, Fault)> {
+        if self.asked.len() >= self.config.limits.requests_max {
+            self.counters.too_many += 1;
+            let text = "too many requests wait for their answers";
+            return Some((outline, Fault::new(ErrorNumber::TooMany, text)));
+        }
+        let token = CrmToken(self.next_token);
+        self.next_token += 1;
+        self.asked.insert(token, Asked(outline));
+        self.events
+            .push_back(CrmEvent::Request(CrmRequest { token, what }));
+        None
+    }
+
+    pub(super) fn reply(&mut self, outline: &Outline, reply: &Reply) {
+        let mut message = Vec::new();
+        write_reply_with(&mut message, &outline.name, outline.echo(), reply);
+        // A request without a `qid` that was served is not answered.
+        if !message.is_empty() {
+            self.send(&message);
+        }
+    }
+}
+
+fn named_user(outline: &Outline) -> Result<String, Fault> {
+    let login = outline.user_login.as_deref().and_then(json_text);
+    let login = login.filter(|login| !login.is_empty());
+    login
+        .map(std::borrow::Cow::into_owned)
+        .ok_or_else(|| Fault::parameter("userlogin", "the user's login"))
+}
