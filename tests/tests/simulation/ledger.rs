@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use okgate_core::base::{Guid, UserId};
+use okgate_core::protocol::write_reply;
 use okgate_core::protocol::{Answer, Event, LineInfo, Occurrence, Phase};
-use okgate_core::session::write_reply;
 use serde_json::Value;
 
 /// What was said about all users.

@@ -95,18 +95,17 @@ impl Hub {
             call.talk,
             self.now.instant,
         );
-        match leg {
+        if let Some(leg) = leg {
             // Answered when the switch has told the switchboard of the call.
-            Some(leg) => self.sim_calls_wanted.push((leg, ticket)),
-            None => {
-                let fault = AdminFault {
-                    status: 429,
-                    code: "too_many",
-                    message: "the simulated switch takes no more calls".to_owned(),
-                };
-                self.outputs.push_back(Output::Admin(ticket, Err(fault)));
-            }
+            self.sim_calls_wanted.push((leg, ticket));
+            return;
         }
+        let fault = AdminFault {
+            status: 429,
+            code: "too_many",
+            message: "the simulated switch takes no more calls".to_owned(),
+        };
+        self.outputs.push_back(Output::Admin(ticket, Err(fault)));
     }
 
     /// Answers the requests for simulated calls that have a chain by now.

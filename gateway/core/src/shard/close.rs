@@ -39,7 +39,9 @@ impl Shard {
     fn send_in_pieces(&mut self, id: LinkId, answer: &[u8]) {
         let packets = split(answer, self.random.guid(), PACKET_CHARS);
         self.write(id, |out| {
-            packets.for_each(|packet| append_message(out, &packet))
+            for packet in packets {
+                append_message(out, &packet);
+            }
         });
     }
 

@@ -29,7 +29,7 @@ fn the_lower_case_hash_alone_is_enough_and_a_wrong_one_is_not() {
     let mut world = World::new();
     let lower = "secret of anna";
     let hash = password_hashes(lower).expect("plain").as_typed;
-    let hex: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
+    let hex = hex(hash).to_uppercase();
     let mut login = LoginRequest {
         login: Some("anna".into()),
         password_lower: Some(Secret::new(hex.clone())),

@@ -46,6 +46,11 @@ fn user(index: u128, login: &str, number: &str) -> User {
     }
 }
 
+fn hex(hash: [u8; 16]) -> String {
+    let bits = u128::from_be_bytes(hash);
+    format!("{bits:032x}")
+}
+
 fn link(slot: u32) -> LinkRef {
     let link = LinkId {
         slot,
@@ -59,11 +64,7 @@ fn link(slot: u32) -> LinkRef {
 
 fn password(login: &str) -> LoginRequest {
     let hashes = password_hashes(&format!("Secret of {login}")).expect("a plain password");
-    let hex: String = hashes
-        .as_typed
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex = hex(hashes.as_typed);
     LoginRequest {
         login: Some(login.into()),
         password: Some(Secret::new(hex)),
