@@ -34,7 +34,7 @@ class Gateway:
 
     def calls(self):
         """The calls that are going on, by their chain: `{"chainid", "from", "to", "state": "ringing" | …}` each."""
-        return {call["chainid"]: call for call in self.request("GET", "/sim/calls")["calls"]}
+        return {call["chainid"]: call for call in self.request("GET", "/sim/calls")}
 
     def ring(self, caller, number):
         """Lets an outside caller ring a number, and returns the chain."""
