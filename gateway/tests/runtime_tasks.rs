@@ -90,7 +90,7 @@ fn http_requests_are_answered_on_one_connection() {
     let text = beside_a_ring(move |_| async move {
         let server = spawn(serve_http(listener, HttpLimits::default(), greet));
         while !client.is_finished() {
-            sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
         }
         drop(server);
         client.join().expect("the client")
@@ -118,7 +118,7 @@ fn an_http_client_that_does_not_finish_its_request_is_let_go() {
     let rest = beside_a_ring(move |_| async move {
         let server = spawn(serve_http(listener, limits, greet));
         while !client.is_finished() {
-            sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
         }
         drop(server);
         client.join().expect("the client")
@@ -143,12 +143,12 @@ fn a_long_http_answer_is_not_cut_by_the_time_out_for_heads() {
     });
     let text = beside_a_ring(move |_| async move {
         let slow = |_request, _peer| async {
-            sleep(Duration::from_millis(300)).await;
+            sleep(Duration::from_millis(300)).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
             Response::new(Full::new(Bytes::from_static(b"late")))
         };
         let server = spawn(serve_http(listener, limits, slow));
         while !client.is_finished() {
-            sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
         }
         drop(server);
         client.join().expect("the client")
@@ -205,7 +205,7 @@ fn names_are_resolved_beside_the_shard() {
 #[test]
 fn a_time_out_ends_what_takes_too_long() {
     let results = beside_a_ring(|_| async {
-        let slow = timeout(Duration::from_millis(10), sleep(Duration::from_secs(60))).await;
+        let slow = timeout(Duration::from_millis(10), sleep(Duration::from_secs(60))).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
         let quick = timeout(Duration::from_secs(60), async { 7 }).await;
         (slow, quick)
     });
@@ -224,7 +224,7 @@ fn a_task_gets_messages_of_other_threads_soon() {
         });
         let mut slowest = Duration::ZERO;
         for pause in (0..40).map(|number| Duration::from_micros(number % 4 * 400)) {
-            sleep(pause).await;
+            sleep(pause).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
             go.send(()).expect("the thread waits");
             let sent = inbox.receive().await.expect("a message");
             slowest = slowest.max(sent.elapsed());
@@ -251,7 +251,7 @@ fn the_watchdog_notices_a_shard_that_is_stuck() {
         let watchdog = Watchdog::start(vec![shard.clone()], patience).expect("a thread");
         let progress = shard.counters().progress.value();
         while shard.counters().progress.value() < progress + 3 {
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await; // check-text: allow sleep: gives a task of the runtime its time, which is under test
         }
         let calm = shard.counters().stalls();
         // Blocks the shard's thread, as a task must not.
