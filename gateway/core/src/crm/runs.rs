@@ -34,7 +34,7 @@ pub struct MethodRun {
 pub enum MethodFailure {
     /// There is no link to the CRM, or it was lost, or the CRM has not yet said
     /// what it can do.
-    #[error("the CRM is not linked")]
+    #[error("the CRM is not linked: try again when it is")]
     Unavailable,
     /// The CRM gave no result in time.
     #[error("the CRM gave no result in time")]

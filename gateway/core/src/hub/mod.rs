@@ -9,7 +9,6 @@
 
 mod accounts;
 mod admin;
-mod crm;
 mod messages;
 mod pump;
 mod requests;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::crm::MethodFailure;
 use super::{
     AdminFault, AdminReply, AdminRequest, CrmStatus, Hub, MethodRun, Output, RunOwner, SimCall,
     SimCallRequest, Status,
 };
 use crate::base::{AdminTicket, ChainId, ExecutionId};
+use crate::crm::MethodFailure;
 use crate::protocol::{json_field, json_text};
 use crate::switchboard::Arrival;
 
@@ -173,9 +173,18 @@ fn name_in(output: &str, field: &str) -> Option<Arc<str>> {
 }
 
 fn method_fault(failure: &MethodFailure) -> AdminFault {
+    let (status, code) = match failure {
+        MethodFailure::Unavailable => (503, "unavailable"),
+        MethodFailure::Timeout => (504, "timeout"),
+        MethodFailure::UnknownMethod => (404, "not_found"),
+        MethodFailure::WrongParameters(_) => (422, "wrong_parameters"),
+        MethodFailure::Cancelled => (409, "cancelled"),
+        MethodFailure::TooMany => (429, "too_many"),
+        MethodFailure::Failed(_) => (502, "failed"),
+    };
     AdminFault {
-        status: 503,
-        code: "unavailable",
+        status,
+        code,
         message: failure.to_string(),
     }
 }

@@ -25,13 +25,7 @@ pub fn write_header(
     payload_bytes: usize,
     mask: Option<[u8; 4]>,
 ) {
-    let header = FrameHeader {
-        is_final: true,
-        opcode,
-        mask,
-        ..FrameHeader::default()
-    };
-    header
+    final_header(opcode, mask)
         .format(payload_bytes as u64, output)
         .expect("a Vec takes every byte");
 }
@@ -145,19 +139,23 @@ fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
+/// The header of a frame that is a whole message, without its length.
+fn final_header(opcode: OpCode, mask: Option<[u8; 4]>) -> FrameHeader {
+    FrameHeader {
+        is_final: true,
+        opcode,
+        mask,
+        ..FrameHeader::default()
+    }
+}
+
 fn format_header(
     mut place: &mut [u8],
     opcode: OpCode,
     payload_bytes: usize,
     mask: Option<[u8; 4]>,
 ) {
-    let header = FrameHeader {
-        is_final: true,
-        opcode,
-        mask,
-        ..FrameHeader::default()
-    };
-    header
+    final_header(opcode, mask)
         .format(payload_bytes as u64, &mut place)
         .expect("the place is as long as the header");
 }
