@@ -1,6 +1,7 @@
 //! What the CRM asks for (protocol 5 and 6).
 
 use super::messages::Outline;
+use super::users::TEXT_BYTES_MAX;
 use super::{ActiveUser, CrmEvent, CrmLink, CrmRequest, CrmToken};
 use crate::base::Instant;
 use crate::protocol::{
@@ -76,8 +77,13 @@ impl CrmLink {
         Ok(Answer::Done)
     }
 
-    /// Hands a request up; gives it back if too many wait.
+    /// Hands a request up; gives it back if too many wait, or if what it would
+    /// keep meanwhile is too long.
     fn ask_hub(&mut self, outline: Outline, what: UserRequest) -> Option<(Outline, Fault)> {
+        if let Some(field) = long_user_field(&outline) {
+            let expected = format!("at most {TEXT_BYTES_MAX} bytes");
+            return Some((outline, Fault::parameter(field, &expected)));
+        }
         if self.asked.len() >= self.config.limits.requests_max {
             self.counters.too_many += 1;
             let text = "too many requests wait for their answers";
@@ -107,4 +113,17 @@ fn named_user(outline: &Outline) -> Result<String, Fault> {
     login
         .map(std::borrow::Cow::into_owned)
         .ok_or_else(|| Fault::parameter("userlogin", "the user's login"))
+}
+
+/// The field that names the request's user in more bytes than are kept.
+fn long_user_field(outline: &Outline) -> Option<&'static str> {
+    let user = [
+        ("userlogin", &outline.user_login),
+        ("userid", &outline.user_id),
+    ];
+    let is_long = |text: &Vec<u8>| text.len() > TEXT_BYTES_MAX;
+    let mut long = user
+        .into_iter()
+        .filter(|(_, text)| text.as_ref().is_some_and(is_long));
+    long.next().map(|(field, _)| field)
 }

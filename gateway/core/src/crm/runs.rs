@@ -239,13 +239,14 @@ impl CrmLink {
 
     /// `methodresult`: the end of a run, or a late one, which alone is answered.
     pub(super) fn take_method_result(&mut self, outline: &Outline, fields: &[u8], now: Instant) {
+        // A result behind the deadline is late, whichever of the two is handled first.
+        self.expire_runs(now);
         let named = guid_in(json_field(fields, "executionid"));
         let ids = [named, guid_in(outline.qid.as_deref())];
         let mut ids = ids.into_iter().flatten().map(ExecutionId);
         if let Some(execution) = ids.clone().find(|id| self.runs.is_sent(*id)) {
             return self.end(execution, result_of(fields));
         }
-        self.runs.late.expire(now);
         let late = &mut self.runs.late;
         let reply = if ids.any(|id| late.accept(id, now)) {
             self.counters.late_accepted += 1;

@@ -38,7 +38,7 @@ pub(super) struct ActiveUsers {
 }
 
 /// Bytes of a login and of an id.
-const TEXT_BYTES_MAX: usize = 256;
+pub(super) const TEXT_BYTES_MAX: usize = 256;
 
 impl ActiveUsers {
     pub(super) fn len(&self) -> usize {

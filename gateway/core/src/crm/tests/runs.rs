@@ -230,6 +230,20 @@ fn a_result_that_does_not_come_in_time_is_a_timeout_and_the_crm_is_told() {
 }
 
 #[test]
+fn a_result_behind_the_deadline_is_late_even_if_no_timer_has_fired() {
+    let mut world = World::able();
+    world.run(run("loose", "{}"));
+    world.now = world.now + Duration::from_secs(11);
+    world.say(
+        "methodresult",
+        &json!({"qid": "1", "executionid": EXECUTION.to_string(), "outputparameters": {}}),
+    );
+    assert_eq!(world.end(), Err(MethodFailure::Timeout));
+    assert_eq!(world.counters().late_accepted, 1);
+    assert_eq!(world.heard("methodresultresult")["result"], 1);
+}
+
+#[test]
 fn a_late_result_is_accepted_for_a_while_and_then_refused() {
     let late = json!({"qid": "q", "executionid": EXECUTION.to_string(), "outputparameters": {}});
     for (seconds, result, accepted, refused) in [(29, 1, 1, 0), (30, 0, 0, 1)] {

@@ -358,6 +358,23 @@ fn an_answer_for_a_link_that_is_gone_is_dropped() {
 }
 
 #[test]
+fn a_request_that_would_wait_with_a_very_long_user_is_refused() {
+    let mut world = World::ready();
+    for field in ["userlogin", "userid"] {
+        world.say(
+            "getpbxnumbers",
+            &json!({"qid": "1", field: "x".repeat(1000)}),
+        );
+        let answer = world.heard("getpbxnumbersresult");
+        assert_eq!(
+            (&answer["result"], &answer["error"]),
+            (&json!(0), &json!(422))
+        );
+    }
+    assert_eq!(world.take_events(), []);
+}
+
+#[test]
 fn requests_that_wait_for_the_hub_are_bounded() {
     let limits = Limits {
         requests_max: 1,
