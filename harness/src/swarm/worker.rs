@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, interval, sleep_until};
@@ -52,11 +53,15 @@ async fn work() -> Result<()> {
     spawn_local(open_tabs(Rc::clone(&shared)));
     let mut ticks = interval(PROGRESS_INTERVAL);
     let mut byte = [0];
+    let listen = |kind| signal(kind).map_err(|error| Error::io("listening for signals", error));
+    let mut interrupts = listen(SignalKind::interrupt())?;
+    let mut terminations = listen(SignalKind::terminate())?;
     loop {
-        // A key pressed at the terminal ends the supervisor, which then ends this process in order.
+        // Signals often go to the whole process group: they end the supervisor, which then ends this process in order.
         tokio::select! {
             _ = input.read(&mut byte) => break,
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupts.recv() => {}
+            _ = terminations.recv() => {}
             _ = ticks.tick() => shared.print(false)?,
         }
     }
