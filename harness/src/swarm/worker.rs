@@ -17,6 +17,7 @@ use super::counts::Counts;
 use super::held_tab::HeldTab;
 use super::{Job, PROGRESS_INTERVAL};
 use crate::error::{Error, Result};
+use crate::raw_link::INPUT_BYTES;
 use crate::report;
 
 /// What the tabs of a worker share.
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) counts: RefCell<Counts>,
     pub(super) round_trips: RefCell<Histogram<u64>>,
+    /// The buffer that all links read into.
+    pub(super) input: RefCell<Vec<u8>>,
 }
 
 /// Does the job that stands on the first line of the standard input, until that input ends.
@@ -48,6 +51,7 @@ async fn work() -> Result<()> {
         job,
         counts: RefCell::default(),
         round_trips: RefCell::new(report::histogram()),
+        input: RefCell::new(vec![0; INPUT_BYTES]),
     });
     shared.counts.borrow_mut().rss_bytes_before = own_rss();
     spawn_local(open_tabs(Rc::clone(&shared)));
