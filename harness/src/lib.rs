@@ -15,6 +15,7 @@ pub mod message;
 pub mod multipart;
 pub mod password;
 mod raw;
+mod raw_link;
 pub mod reference_echo;
 pub mod report;
 pub mod swarm;

@@ -4,8 +4,10 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
 /// A command that serves until it is dropped.
@@ -262,4 +264,38 @@ async fn the_opening_sequence_gets_every_answer_in_order() {
         ["ping", "login", "getcurrentqueue", "subscribeevent"]
     );
     assert!(opening.answer("getpbxnumbers").unwrap().succeeded());
+}
+
+#[test]
+fn a_signal_to_the_whole_process_group_still_leads_to_a_report() {
+    let (_server, address) = reference_echo();
+    let arguments = [
+        "tabs",
+        "--echo",
+        "--address",
+        &address,
+        "--users",
+        "4",
+        "--ping-s",
+        "0.1",
+        "--report",
+        "json",
+    ];
+    let mut child = harness(&arguments)
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let progress = BufReader::new(child.stderr.take().unwrap()).lines();
+    let are_held = progress
+        .map_while(Result::ok)
+        .any(|line| line.contains("4/4 held"));
+    assert!(are_held);
+    let group = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process_group(group, Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["lost_workers"], 0);
+    assert!(report["ping"]["count"].as_u64() > Some(0), "{report}");
 }

@@ -120,17 +120,19 @@ impl Gateway {
         self.terminate().await
     }
 
-    /// Stops it as [`Gateway::stop`] does and starts it again with the same settings, ports and data.
+    /// Stops it as [`Gateway::stop`] does and starts it again with the same settings, ports and data. After an orderly
+    /// end its ports must be free at once.
     pub async fn restart(mut self) -> Result<Self> {
         self.terminate().await?;
-        self.spawn_again().await
+        self.spawn_again(1).await
     }
 
     /// Kills it without warning and starts it again with the same settings, ports and data.
     pub async fn kill_and_restart(mut self) -> Result<Self> {
         let killed = self.child.kill().await;
         killed.map_err(|error| Error::io("killing the gateway", error))?;
-        self.spawn_again().await
+        // The kernel takes a killed program's ring apart a moment after its end, and the listening sockets with it.
+        self.spawn_again(AFTER_KILL_ATTEMPTS_MAX).await
     }
 
     /// An error with this problem and the end of the log.
@@ -144,11 +146,19 @@ impl Gateway {
         }
     }
 
-    async fn spawn_again(mut self) -> Result<Self> {
-        self.child = spawn(&self.program, &self.directory, &self.settings)?;
-        match self.wait_until_ready().await {
-            Ok(()) => Ok(self),
-            Err(died) => Err(self.failure(died.problem())),
+    async fn spawn_again(mut self, attempts_max: usize) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            self.child = spawn(&self.program, &self.directory, &self.settings)?;
+            match self.wait_until_ready().await {
+                Ok(()) => return Ok(self),
+                Err(Died::Exited(status))
+                    if status.code() == Some(EXIT_NOT_STARTED) && attempt < attempts_max =>
+                {
+                    attempt += 1;
+                }
+                Err(died) => return Err(self.failure(died.problem())),
+            }
         }
     }
 
@@ -296,6 +306,8 @@ const LOG_LINES_SHOWN: usize = 40;
 const EXIT_NOT_STARTED: i32 = 3;
 /// How often other ports are tried.
 const PORT_ATTEMPTS_MAX: usize = 5;
+/// How often a killed gateway is started again while its ports are not free yet.
+const AFTER_KILL_ATTEMPTS_MAX: usize = 50;
 /// How many ports are looked at to find free ones.
 const PORT_TRIES_MAX: usize = 200;
 /// Where ports are looked for.

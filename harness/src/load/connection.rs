@@ -3,7 +3,6 @@
 //! The bytes of every request are made once, one per open request; a batch of answers is followed by one write.
 
 use std::cell::RefCell;
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,13 +10,12 @@ use std::sync::atomic::Ordering;
 
 use memchr::memmem::Finder;
 use serde_json::json;
-use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout};
 
 use super::{LoadOptions, Phases, Tally};
 use crate::error::{Error, Result};
 use crate::message::{Message, answer_name, peek_qid, shortened};
-use crate::raw::{self, CLOSE, PING, PONG, TEXT};
+use crate::raw_link::{INPUT_BYTES, LinkState, RawLink, append_text};
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::login_fields;
 
@@ -76,11 +74,7 @@ impl Expected {
 
 /// One connection, ready to be driven.
 pub(super) struct Connection {
-    stream: TcpStream,
-    /// The beginning of a frame whose rest has not come.
-    unfinished: Vec<u8>,
-    /// What the server has not taken yet.
-    unsent: Vec<u8>,
+    link: RawLink,
     slots: Vec<Slot>,
 }
 
@@ -115,9 +109,7 @@ impl Connection {
             })
             .collect();
         let mut connection = Self {
-            stream: connected.stream,
-            unfinished: connected.already_read,
-            unsent: Vec::new(),
+            link: RawLink::new(connected),
             slots,
         };
         if let Some((name, login)) = &user {
@@ -138,18 +130,13 @@ impl Connection {
         message.fields.insert("qid".into(), "login".into());
         let mut frame = Vec::new();
         append_text(&mut frame, message.to_text().as_bytes());
-        self.unsent = frame;
-        let mut buffer = vec![0; 4096];
+        self.link.queue(&frame);
+        let mut input = vec![0; LOGIN_BYTES_MAX];
         loop {
-            self.flush().await?;
-            self.stream.readable().await.map_err(io_error)?;
-            let Some(read) = read_some(&self.stream, &mut buffer)? else {
-                continue;
-            };
-            self.unfinished.extend_from_slice(&buffer[..read]);
+            self.link.flush().await?;
+            self.link.readable().await?;
             let mut answer = None;
-            let mut batch = std::mem::take(&mut self.unfinished);
-            self.each_text(&mut batch, |text| {
+            let state = self.link.read(&mut input, |text| {
                 if peek_qid(text) == Some(b"login") {
                     answer = Some(String::from_utf8_lossy(text).into_owned());
                 }
@@ -157,6 +144,7 @@ impl Connection {
             if let Some(answer) = answer {
                 return Message::parse(&answer)?.into_success("login").map(drop);
             }
+            check_open(&state)?;
         }
     }
 
@@ -172,43 +160,34 @@ impl Connection {
         for slot in &mut self.slots {
             slot.sent_at = now;
             slot.is_open = true;
-            self.unsent.extend_from_slice(&slot.request);
+            self.link.queue(&slot.request);
         }
         while !shared.phases.is_over.load(Ordering::Relaxed) {
-            self.flush().await?;
-            // The wait is bounded so that a silent server does not hide the end of the load.
-            let readable = timeout(SILENCE_MAX, self.stream.readable()).await;
-            let Ok(readable) = readable else {
-                continue;
+            let link = &mut self.link;
+            let ready = async {
+                link.flush().await?;
+                link.readable().await
             };
-            readable.map_err(io_error)?;
-            self.turn(shared)?;
+            // The wait is bounded so that a silent server does not hide the end of the load.
+            if let Ok(ready) = timeout(SILENCE_MAX, ready).await {
+                ready?;
+                self.turn(shared)?;
+            }
         }
         Ok(())
     }
 
-    /// Takes what has come and puts the next requests into `unsent`, writing at once what the socket takes.
+    /// Takes what has come and answers it with the next requests, in one write.
     fn turn(&mut self, shared: &SharedState) -> Result<()> {
         let mut buffers = shared.buffers.borrow_mut();
         let Buffers { input, output } = &mut *buffers;
-        let kept = self.unfinished.len();
-        if kept >= input.len() {
-            return Err(Error::Malformed(
-                "a frame longer than the driver's buffer".into(),
-            ));
-        }
-        let Some(read) = read_some(&self.stream, &mut input[kept..])? else {
-            return Ok(());
-        };
-        input[..kept].copy_from_slice(&self.unfinished);
-        self.unfinished.clear();
         output.clear();
-        let now = Instant::now();
         let is_measuring = shared.phases.is_measuring.load(Ordering::Relaxed);
         let mut tally = shared.tally.borrow_mut();
-        let mut slots = std::mem::take(&mut self.slots);
-        let outcome = self.each_text(&mut input[..kept + read], |text| {
-            let Some(slot) = slot_of(text, &mut slots) else {
+        let slots = &mut self.slots;
+        let now = Instant::now();
+        let state = self.link.read(input, |text| {
+            let Some(slot) = slot_of(text, slots) else {
                 tally.other_messages += 1;
                 return;
             };
@@ -219,69 +198,20 @@ impl Connection {
             }
             slot.sent_at = now;
             output.extend_from_slice(&slot.request);
-        });
-        self.slots = slots;
-        outcome?;
-        if self.unsent.is_empty() {
-            let written = match self.stream.try_write(output) {
-                Ok(written) => written,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-                Err(error) => return Err(io_error(error)),
-            };
-            output.drain(..written);
-        }
-        self.unsent.extend_from_slice(output);
-        Ok(())
+        })?;
+        check_open(&state)?;
+        self.link.write_or_queue(output)
     }
+}
 
-    /// Calls `take` with every whole text of the batch, answers pings, keeps the unfinished rest.
-    fn each_text(&mut self, batch: &mut [u8], mut take: impl FnMut(&[u8])) -> Result<()> {
-        let mut rest = &batch[..];
-        while let Some(head) = raw::parse_head(rest) {
-            let Some(frame_bytes) = head.head_bytes.checked_add(head.payload_bytes) else {
-                return Err(Error::Malformed("a frame of impossible length".into()));
-            };
-            if rest.len() < frame_bytes {
-                break;
-            }
-            let payload = &rest[head.head_bytes..frame_bytes];
-            match head.opcode {
-                TEXT if head.is_final && head.mask.is_none() => take(payload),
-                PING => raw::append_frame(&mut self.unsent, 0x80 | PONG, Some(MASK), payload),
-                PONG => {}
-                CLOSE => {
-                    let code = payload
-                        .first_chunk()
-                        .map_or(1005, |code| u16::from_be_bytes(*code));
-                    return Err(Error::Closed {
-                        awaited: "answers".into(),
-                        close: format!("close {code}"),
-                        instead: "see the server's log".into(),
-                    });
-                }
-                opcode => {
-                    return Err(Error::Malformed(format!(
-                        "a frame that the driver does not take: opcode {opcode}"
-                    )));
-                }
-            }
-            rest = &rest[frame_bytes..];
-        }
-        self.unfinished.extend_from_slice(rest);
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        while !self.unsent.is_empty() {
-            match self.stream.try_write(&self.unsent) {
-                Ok(written) => drop(self.unsent.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.stream.writable().await.map_err(io_error)?;
-                }
-                Err(error) => return Err(io_error(error)),
-            }
-        }
-        Ok(())
+fn check_open(state: &LinkState) -> Result<()> {
+    match state {
+        LinkState::Open => Ok(()),
+        LinkState::Ended(code) => Err(Error::Closed {
+            awaited: "answers".into(),
+            close: format!("code {code:?}"),
+            instead: "see the server's log".into(),
+        }),
     }
 }
 
@@ -301,10 +231,6 @@ fn request(method: &str, connection: usize, slot: usize, more: &serde_json::Valu
     frame
 }
 
-fn append_text(output: &mut Vec<u8>, text: &[u8]) {
-    raw::append_frame(output, 0x80 | TEXT, Some(MASK), text);
-}
-
 /// The open slot that this text answers.
 fn slot_of<'a>(text: &[u8], slots: &'a mut [Slot]) -> Option<&'a mut Slot> {
     let qid = peek_qid(text)?;
@@ -312,16 +238,6 @@ fn slot_of<'a>(text: &[u8], slots: &'a mut [Slot]) -> Option<&'a mut Slot> {
     slots
         .get_mut(digits.parse::<usize>().ok()?)
         .filter(|slot| slot.is_open)
-}
-
-/// Reads what is there; `None` if there is nothing.
-fn read_some(stream: &TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
-    match stream.try_read(buffer) {
-        Ok(0) => Err(io_error(ErrorKind::UnexpectedEof.into())),
-        Ok(read) => Ok(Some(read)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-        Err(error) => Err(io_error(error)),
-    }
 }
 
 /// Where the connection of this index comes from: another loopback address for every so many connections, since one
@@ -338,14 +254,8 @@ pub(crate) fn source_address(index: usize, target: SocketAddr) -> Option<SocketA
     Some(SocketAddr::from((source, 0)))
 }
 
-fn io_error(error: std::io::Error) -> Error {
-    Error::io("driving a connection", error)
-}
-
-/// A client must mask; what with is its own choice, and this one costs the server what any other does.
-const MASK: [u8; 4] = [0x5A, 0xC3, 0x96, 0x3C];
-/// The size of a thread's read buffer.
-const INPUT_BYTES: usize = 1 << 20;
+/// How long the answer to a login may be.
+const LOGIN_BYTES_MAX: usize = 64 << 10;
 /// How long a login may take.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
 /// How long a connection waits for the next answers before it looks whether the load is over.

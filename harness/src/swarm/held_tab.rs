@@ -1,30 +1,26 @@
 //! Owns one held tab: its opening, then its pings, its questions for the queue, and counting what it gets.
 //!
-//! It is made small, as there are thousands: one read buffer of a KiB, one timer, no record of messages.
+//! It is made small, as there are thousands: no buffer of its own, one timer, no record of messages.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message as Frame};
 
 use super::worker::Shared;
 use crate::error::{Error, Result};
 use crate::load::source_address;
 use crate::message::{Message, peek_name, peek_qid};
 use crate::multipart::Assembler;
+use crate::raw_link::{LinkState, RawLink, append_text};
 use crate::report;
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::{login_fields, opening};
 
 /// A tab that came through its opening.
 pub(super) struct HeldTab {
-    socket: WebSocketStream<TcpStream>,
+    link: RawLink,
     /// Of the next request.
     next_qid: u32,
 }
@@ -52,7 +48,7 @@ impl HeldTab {
         };
         shared.counts.borrow_mut().connected += 1;
         let mut tab = Self {
-            socket: connected.into_web_socket(READ_BUFFER_BYTES).await,
+            link: RawLink::new(connected),
             next_qid: 0,
         };
         let login = format!(
@@ -95,7 +91,6 @@ impl HeldTab {
         counts.held -= 1;
         match ended {
             Ok(code) => counts.closed(code),
-            Err(Error::WebSocket { source, .. }) if is_lost(&source) => counts.closed(None),
             Err(error) => counts.fail("protocol", error),
         }
     }
@@ -114,15 +109,21 @@ impl HeldTab {
         loop {
             let next = times.next_ping.min(times.next_queue);
             tokio::select! {
-                frame = self.socket.next() => match frame {
-                    Some(Ok(Frame::Text(text))) => take(&text, &mut times, shared),
-                    Some(Ok(Frame::Close(frame))) => return Ok(frame.map(|frame| frame.code.into())),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(Error::web_socket("reading", error)),
-                    None => return Ok(None),
-                },
+                readable = self.link.readable() => {
+                    readable?;
+                    let state = {
+                        let mut input = shared.input.borrow_mut();
+                        self.link.read(&mut input, |text| take(text, &mut times, shared))?
+                    };
+                    if let LinkState::Ended(code) = state {
+                        return Ok(code);
+                    }
+                    // The answers to pings.
+                    self.link.flush().await?;
+                }
                 () = sleep_until(next) => self.ask(&mut times, shared).await?,
             }
+            self.link.shrink();
         }
     }
 
@@ -150,33 +151,38 @@ impl HeldTab {
     async fn request(&mut self, method: &str, fields: Value, shared: &Shared) -> Result<()> {
         let qid = self.send(method, fields).await?.to_string();
         let mut assembler = Assembler::default();
-        let mut close = None;
-        while let Some(frame) = self.socket.next().await {
-            let text = match frame.map_err(|error| Error::web_socket("reading", error))? {
-                Frame::Text(text) => text,
-                Frame::Close(frame) => {
-                    close = frame;
-                    continue;
+        loop {
+            self.link.readable().await?;
+            let mut texts = Vec::new();
+            let state = {
+                let mut input = shared.input.borrow_mut();
+                self.link.read(&mut input, |text| {
+                    count(text, shared);
+                    if peek_qid(text) == Some(qid.as_bytes()) || is_named(text, "multipart") {
+                        texts.push(String::from_utf8_lossy(text).into_owned());
+                    }
+                })?
+            };
+            for text in texts {
+                let message = Message::parse(&text)?;
+                let whole = if message.name == "multipart" {
+                    assembler.accept(&message)?
+                } else {
+                    Some(message)
+                };
+                if let Some(answer) = whole.filter(|whole| whole.qid() == Some(&qid)) {
+                    return answer.into_success(method).map(drop);
                 }
-                _ => continue,
-            };
-            count(&text, shared);
-            let answer = if peek_name(&text) == Some("multipart") {
-                assembler.accept(&Message::parse(&text)?)?
-            } else if peek_qid(text.as_bytes()) == Some(qid.as_bytes()) {
-                Some(Message::parse(&text)?)
-            } else {
-                None
-            };
-            if let Some(answer) = answer.filter(|answer| answer.qid() == Some(&qid)) {
-                return answer.into_success(method).map(drop);
             }
+            if let LinkState::Ended(code) = state {
+                return Err(Error::Closed {
+                    awaited: format!("the answer to {method}"),
+                    close: format!("code {code:?}"),
+                    instead: "no such answer".into(),
+                });
+            }
+            self.link.flush().await?;
         }
-        Err(Error::Closed {
-            awaited: format!("the answer to {method}"),
-            close: close.map_or("no close frame".into(), |frame| frame.to_string()),
-            instead: "no such answer".into(),
-        })
     }
 
     async fn send(&mut self, method: &str, fields: Value) -> Result<u32> {
@@ -184,10 +190,10 @@ impl HeldTab {
         self.next_qid = self.next_qid.wrapping_add(1);
         let mut message = Message::new(method, fields);
         message.fields.insert("qid".into(), qid.to_string().into());
-        self.socket
-            .send(Frame::text(message.to_text()))
-            .await
-            .map_err(|error| Error::web_socket("sending", error))?;
+        let mut frame = Vec::new();
+        append_text(&mut frame, message.to_text().as_bytes());
+        self.link.write_or_queue(&frame)?;
+        self.link.flush().await?;
         Ok(qid)
     }
 }
@@ -209,12 +215,13 @@ fn sequence(login: &str, shared: &Shared) -> Vec<(&'static str, Value)> {
 }
 
 /// Takes a message of a held tab: the pong of its ping is timed, everything is counted.
-fn take(text: &str, times: &mut Times, shared: &Shared) {
+fn take(text: &[u8], times: &mut Times, shared: &Shared) {
     count(text, shared);
-    if !matches!(peek_name(text), Some("pong" | "ping")) {
+    // A server that echoes sends pings back.
+    if !is_named(text, "pong") && !is_named(text, "ping") {
         return;
     }
-    let qid = peek_qid(text.as_bytes())
+    let qid = peek_qid(text)
         .and_then(|qid| std::str::from_utf8(qid).ok())
         .and_then(|qid| qid.parse::<u32>().ok());
     if let Some((awaited, sent_at)) = times.ping
@@ -225,9 +232,17 @@ fn take(text: &str, times: &mut Times, shared: &Shared) {
     }
 }
 
-fn count(text: &str, shared: &Shared) {
+fn is_named(text: &[u8], name: &str) -> bool {
+    std::str::from_utf8(text).ok().and_then(peek_name) == Some(name)
+}
+
+fn count(text: &[u8], shared: &Shared) {
     let mut counts = shared.counts.borrow_mut();
     counts.messages += 1;
+    let Ok(text) = std::str::from_utf8(text) else {
+        counts.fail("protocol", "a text that is not UTF-8");
+        return;
+    };
     match peek_name(text) {
         // A server that echoes sends pings back.
         Some("pong" | "ping" | "multipart") => {}
@@ -245,17 +260,6 @@ fn first_time(interval: Duration) -> Instant {
     Instant::now() + interval.mul_f64(rand::random())
 }
 
-/// Whether the connection ended without a close frame, rather than by a breach of the protocol.
-fn is_lost(error: &SocketError) -> bool {
-    matches!(
-        error,
-        SocketError::Io(_)
-            | SocketError::ConnectionClosed
-            | SocketError::AlreadyClosed
-            | SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
-    )
-}
-
 /// The events that a held tab subscribes beside the phone's.
 const EVENTS: [&str; 6] = [
     "userstatechanged",
@@ -265,8 +269,6 @@ const EVENTS: [&str; 6] = [
     "customevent",
     "shownotifymessage",
 ];
-/// The read buffer that a held tab keeps all the time.
-const READ_BUFFER_BYTES: usize = 1024;
 /// How long each answer of an opening may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Later than any run.

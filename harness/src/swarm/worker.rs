@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, interval, sleep_until};
@@ -16,6 +17,7 @@ use super::counts::Counts;
 use super::held_tab::HeldTab;
 use super::{Job, PROGRESS_INTERVAL};
 use crate::error::{Error, Result};
+use crate::raw_link::INPUT_BYTES;
 use crate::report;
 
 /// What the tabs of a worker share.
@@ -23,6 +25,8 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) counts: RefCell<Counts>,
     pub(super) round_trips: RefCell<Histogram<u64>>,
+    /// The buffer that all links read into.
+    pub(super) input: RefCell<Vec<u8>>,
 }
 
 /// Does the job that stands on the first line of the standard input, until that input ends.
@@ -47,16 +51,21 @@ async fn work() -> Result<()> {
         job,
         counts: RefCell::default(),
         round_trips: RefCell::new(report::histogram()),
+        input: RefCell::new(vec![0; INPUT_BYTES]),
     });
     shared.counts.borrow_mut().rss_bytes_before = own_rss();
     spawn_local(open_tabs(Rc::clone(&shared)));
     let mut ticks = interval(PROGRESS_INTERVAL);
     let mut byte = [0];
+    let listen = |kind| signal(kind).map_err(|error| Error::io("listening for signals", error));
+    let mut interrupts = listen(SignalKind::interrupt())?;
+    let mut terminations = listen(SignalKind::terminate())?;
     loop {
-        // A key pressed at the terminal ends the supervisor, which then ends this process in order.
+        // Signals often go to the whole process group: they end the supervisor, which then ends this process in order.
         tokio::select! {
             _ = input.read(&mut byte) => break,
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupts.recv() => {}
+            _ = terminations.recv() => {}
             _ = ticks.tick() => shared.print(false)?,
         }
     }
