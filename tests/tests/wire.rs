@@ -30,7 +30,7 @@ async fn versions_13_8_and_7_are_upgraded_and_speak() -> TestResult {
             "version {version}"
         );
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 2.2-c
@@ -44,7 +44,7 @@ async fn other_versions_are_told_which_ones_are_spoken() -> TestResult {
         assert_eq!(answer.header("sec-websocket-version"), Some("13, 8, 7"));
         link.ended().await?;
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn requests_that_are_no_handshake_get_an_answer_that_says_so() -> TestResu
         assert!(!answer.body.is_empty(), "{request}");
         link.ended().await.context(request)?;
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 9-a
@@ -101,7 +101,7 @@ async fn a_head_over_8_kib_is_refused_with_431() -> TestResult {
         ))
         .await?;
     assert_eq!(answer.status, 431);
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_head_in_single_bytes_is_understood() -> TestResult {
         link.send(&[byte]).await?;
     }
     assert_eq!(link.next_message().await?.name, "pong");
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // RFC 6455, 1.3: the accept key of the RFC's own example.
@@ -143,14 +143,15 @@ async fn the_upgrade_and_the_first_messages_may_come_in_one_piece() -> TestResul
     for qid in ["0", "1", "2"] {
         assert_eq!(link.next_message().await?.qid(), Some(qid));
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 9-g and 2.2-a
 #[tokio::test]
 async fn only_pages_of_the_allowed_origins_may_connect() -> TestResult {
     let origins = vec!["https://crm.example".to_owned()];
-    let gateway = Gateway::start(Settings::new().users(1).set("clients.origins", origins)).await?;
+    let settings = Settings::new().users(1).set("clients.origins", origins);
+    let gateway = Gateway::start(settings).await?;
     let cases = [
         ("13", "Origin: https://crm.example\r\n", 101),
         ("13", "Origin: https://CRM.example\r\n", 101),
@@ -167,7 +168,8 @@ async fn only_pages_of_the_allowed_origins_may_connect() -> TestResult {
             .await?;
         assert_eq!(answer.status, status, "version {version}, {origin:?}");
     }
-    Ok(gateway.stop().await?)
+    assert!(gateway.admin().is_alive().await?);
+    Ok(())
 }
 
 // protocol 2.2-d, 2.2-e and 2.2-f
@@ -185,7 +187,7 @@ async fn the_subprotocol_is_chosen_by_the_word_in_it_and_echoed_as_offered() -> 
         let tab = Tab::connect(gateway.clients(), Some(offered)).await?;
         assert_eq!(tab.subprotocol(), echoed, "{offered}");
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 2.2-g, 2.2-h and 3.4-a
@@ -203,7 +205,7 @@ async fn a_link_without_a_format_is_refused_every_message_and_closed_after_ten()
         }
         assert_eq!(link.closed().await?.0, 1008);
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 9-h
@@ -214,7 +216,7 @@ async fn a_binary_frame_closes_with_1003() -> TestResult {
         code_after(&gateway, &frame_bytes(FINAL | BINARY, Some([1; 4]), b"x")).await?,
         1003
     );
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 9-i
@@ -230,7 +232,7 @@ async fn text_that_is_not_utf_8_closes_with_1007() -> TestResult {
         let frame = frame_bytes(FINAL | TEXT, Some([1, 2, 3, 4]), payload);
         assert_eq!(code_after(&gateway, &frame).await?, 1007, "{payload:?}");
     }
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 9-j
@@ -274,7 +276,7 @@ async fn frames_against_the_protocol_close_with_1002() -> TestResult {
     let mut two_texts = frame_bytes(TEXT, mask, b"[\"pi");
     two_texts.extend(frame_bytes(FINAL | TEXT, mask, b"ng\",{}]"));
     assert_eq!(code_after(&gateway, &two_texts).await?, 1002);
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 9-b and 9-k
@@ -304,7 +306,7 @@ async fn what_is_over_a_mebibyte_closes_with_1009() -> TestResult {
     link.frame(TEXT, &part).await?;
     link.frame(FINAL, &part).await?;
     assert_eq!(link.closed().await?.0, 1009);
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 #[tokio::test]
@@ -319,7 +321,7 @@ async fn a_message_of_nearly_a_mebibyte_is_answered() -> TestResult {
     let long = "ы".repeat((1 << 19) - 100);
     let pong = tab.request("ping", json!({"long": long})).await?;
     assert_eq!(pong.text("long"), Some(long.as_str()));
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 #[tokio::test]
@@ -341,7 +343,7 @@ async fn fragments_cut_within_a_character_may_have_pings_between_them() -> TestR
     link.frame(FINAL, &text[cut..]).await?;
     let pong = link.next_message().await?;
     assert_eq!((pong.name.as_str(), pong.text("a")), ("pong", Some("Ё")));
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 #[tokio::test]
@@ -358,7 +360,7 @@ async fn a_close_is_answered_with_its_code_and_ends_the_connection() -> TestResu
     link.frame(FINAL | CLOSE, b"").await?;
     assert_eq!(link.next_frame().await?.0, CLOSE);
     link.ended().await?;
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
 }
 
 // protocol 3.4-a, 3.4-b and 3.4-c
@@ -390,7 +392,15 @@ async fn what_is_no_message_is_answered_with_an_error_and_the_link_goes_on() -> 
     }
     link.message("ping", json!({"qid": "2"})).await?;
     assert_eq!(link.next_message().await?.qid(), Some("2"));
-    Ok(gateway.stop().await?)
+    still_serves(&gateway).await
+}
+
+/// The gateway still serves others after what this test did to it.
+async fn still_serves(gateway: &Gateway) -> TestResult {
+    let mut tab = gateway.tab().await?;
+    tab.settle().await?;
+    assert!(gateway.admin().is_alive().await?);
+    Ok(())
 }
 
 /// The close code after these bytes on a fresh link.
