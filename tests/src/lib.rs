@@ -4,6 +4,7 @@
 //! Nothing here uses the gateway's codecs.
 #![forbid(unsafe_code)]
 
+pub mod ladder;
 pub mod raw;
 
 /// The tests' result: an error is printed with what came instead of what was awaited.

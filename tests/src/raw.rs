@@ -26,6 +26,11 @@ pub const PONG: u8 = 10;
 /// The bit of a frame's first byte that says: the last of its message.
 pub const FINAL: u8 = 0x80;
 
+/// The length field that says: the length follows in two bytes.
+const LENGTH_IN_2_BYTES: u8 = 0x7E;
+/// The length field that says: the length follows in eight bytes.
+const LENGTH_IN_8_BYTES: u8 = 0x7F;
+
 /// A connection.
 #[derive(Debug)]
 pub struct RawLink {
@@ -220,11 +225,11 @@ pub fn frame_bytes(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> 
     match payload.len() {
         length @ 0..=125 => bytes.push(mask_bit | u8::try_from(length).expect("at most 125")),
         length @ 126..=0xFFFF => {
-            bytes.push(mask_bit | 126);
+            bytes.push(mask_bit | LENGTH_IN_2_BYTES);
             bytes.extend(u16::try_from(length).expect("two bytes").to_be_bytes());
         }
         length => {
-            bytes.push(mask_bit | 127);
+            bytes.push(mask_bit | LENGTH_IN_8_BYTES);
             bytes.extend((length as u64).to_be_bytes());
         }
     }
@@ -246,11 +251,11 @@ fn frame_in(bytes: &[u8]) -> anyhow::Result<Option<(u8, usize, usize)>> {
     };
     ensure!(second & 0x80 == 0, "the gateway masks its frames");
     let (start, length) = match second {
-        126 => match rest.first_chunk() {
+        &LENGTH_IN_2_BYTES => match rest.first_chunk() {
             Some(length) => (4, usize::from(u16::from_be_bytes(*length))),
             None => return Ok(None),
         },
-        127 => match rest.first_chunk() {
+        &LENGTH_IN_8_BYTES => match rest.first_chunk() {
             Some(length) => (10, usize::try_from(u64::from_be_bytes(*length))?),
             None => return Ok(None),
         },
