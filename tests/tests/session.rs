@@ -493,6 +493,19 @@ async fn messages_that_may_not_be_are_refused_by_number_and_the_link_goes_on() -
             "{method}"
         );
     }
+    let unasked = |seen: &Seen| matches!(seen, Seen::Unasked(_) | Seen::Malformed(_));
+    let mut received = tab.received();
+    while let Some(entry) = received.try_next() {
+        assert!(!unasked(&entry.what), "{entry:?}");
+    }
+    Ok(gateway.stop().await?)
+}
+
+// protocol 3.4-e and 3.1-i
+#[tokio::test]
+async fn wrong_parameters_and_wrong_states_have_their_numbers() -> TestResult {
+    let gateway = gateway().await?;
+    let mut tab = gateway.logged_in("user1").await?;
     let wrong = [
         ("setuserstate", json!({"userstateid": 4}), 422),
         ("setuserstate", json!({"userstateid": "x"}), 422),
@@ -513,11 +526,6 @@ async fn messages_that_may_not_be_are_refused_by_number_and_the_link_goes_on() -
             number,
             "{method} {request}"
         );
-    }
-    let unasked = |seen: &Seen| matches!(seen, Seen::Unasked(_) | Seen::Malformed(_));
-    let mut received = tab.received();
-    while let Some(entry) = received.try_next() {
-        assert!(!unasked(&entry.what), "{entry:?}");
     }
     Ok(gateway.stop().await?)
 }
