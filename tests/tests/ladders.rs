@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use okgate_harness::gateway::{Gateway, Settings, User, user_id};
-use okgate_harness::tab::Tab;
-use okgate_tests::TestResult;
 use okgate_tests::ladder::{Ladder, Pace, Step, ZERO};
+use okgate_tests::{TestResult, number_state};
 use serde_json::{Value, json};
 
 const OUTSIDE: &str = "89274513158";
@@ -644,13 +643,13 @@ async fn another_users_tab_learns_the_numbers_states_and_nothing_else() -> TestR
         .admin()
         .start_call(OUTSIDE, "101", json!({}))
         .await?;
-    wait_for_state(&mut other, "101", 5).await?;
+    number_state(&mut other, "101", 5).await?;
     gateway.admin().answer_call(&chain).await?;
     // A choice made in the talk counts after it.
     anna.request_ok("setuserstate", json!({"userstateid": 3}))
         .await?;
     gateway.admin().hang_up_call(&chain).await?;
-    wait_for_state(&mut other, "101", 3).await?;
+    number_state(&mut other, "101", 3).await?;
     other.request_ok("getuserstate", json!({})).await?;
     for event in other.events_so_far() {
         assert_eq!(event.name, "pbxnumberstatechanged");
@@ -692,17 +691,4 @@ async fn a_tab_that_comes_in_the_middle_of_a_call_sees_it() -> TestResult {
     let event = reloaded.event("linestatechanged").await?;
     assert_eq!(event.text("linestatestr"), Some("lsHookDown"));
     Ok(gateway.stop().await?)
-}
-
-async fn wait_for_state(tab: &mut Tab, number: &str, state: i64) -> TestResult {
-    loop {
-        let event = tab
-            .event("pbxnumberstatechanged")
-            .await
-            .context(format!("state {state} of {number}"))?;
-        let numbers = event.field("numbers").as_array().context("numbers")?;
-        if numbers.contains(&json!({"num": number, "numstateid": state})) {
-            return Ok(());
-        }
-    }
 }

@@ -87,6 +87,7 @@ async fn the_sample_of_the_settings_is_fine() -> TestResult {
     Ok(())
 }
 
+// protocol 2-k
 #[tokio::test]
 async fn a_port_in_use_is_named_with_its_setting_and_the_exit_code_is_3() -> TestResult {
     for key in ["clients.listen", "web.listen", "admin.listen"] {
