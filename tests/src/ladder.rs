@@ -16,7 +16,7 @@ use okgate_harness::tab::Tab;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
 /// How long the watchers may take for what is under way.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -254,6 +254,7 @@ async fn subscriptions(gateway: &Gateway) -> anyhow::Result<Vec<f64>> {
 async fn is_on_all_shards(gateway: &Gateway, before: &[f64], tabs: usize) -> anyhow::Result<bool> {
     let tabs = f64::from(u32::try_from(tabs)?);
     let deadline = Instant::now() + DEADLINE;
+    let mut ticks = interval(POLL);
     loop {
         let now = subscriptions(gateway).await?;
         let new: Vec<f64> = now
@@ -268,7 +269,7 @@ async fn is_on_all_shards(gateway: &Gateway, before: &[f64], tabs: usize) -> any
             Instant::now() < deadline,
             "the metrics show {new:?} of {tabs} subscriptions"
         );
-        tokio::time::sleep(POLL).await;
+        ticks.tick().await;
     }
 }
 

@@ -252,7 +252,7 @@ async fn frames_against_the_protocol_close_with_1002() -> TestResult {
         ("an unknown opcode", frame_bytes(FINAL | 3, mask, b"x")),
         (
             "an unknown control opcode",
-            frame_bytes(FINAL | 11, mask, b"x"),
+            frame_bytes(FINAL | 0xB, mask, b"x"),
         ),
         ("a continuation of nothing", frame_bytes(FINAL, mask, b"x")),
         ("a fragmented ping", frame_bytes(PING, mask, b"x")),
@@ -374,7 +374,7 @@ async fn what_is_no_message_is_answered_with_an_error_and_the_link_goes_on() -> 
         "{}",
         "[]",
         r#"["ping"]"#,
-        r#"[1,{}]"#,
+        "[1,{}]",
         r#"["ping",[]]"#,
         r#"["ping",{},1]"#,
     ] {
