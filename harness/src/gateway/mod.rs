@@ -120,6 +120,14 @@ impl Gateway {
         self.terminate().await
     }
 
+    /// Waits until the process ends by itself, or by a signal that the caller sent, and says how; 30 s at most.
+    pub async fn ended(mut self) -> Result<ExitStatus> {
+        match timeout(STOP_MAX, self.child.wait()).await {
+            Ok(status) => status.map_err(|error| Error::io("waiting for the gateway's end", error)),
+            Err(_) => Err(self.failure(format!("it did not end within {STOP_MAX:?}"))),
+        }
+    }
+
     /// Stops it as [`Gateway::stop`] does and starts it again with the same settings, ports and data. After an orderly
     /// end its ports must be free at once.
     pub async fn restart(mut self) -> Result<Self> {

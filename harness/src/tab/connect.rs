@@ -4,6 +4,7 @@
 //! an answer without the subprotocol that was asked for, and versions other than 13.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -71,6 +72,13 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
+    /// A second handle on the connection, to end it with.
+    pub(crate) fn second_handle(&self) -> Result<std::net::TcpStream> {
+        let second = self.stream.as_fd().try_clone_to_owned();
+        let second = second.map_err(|error| Error::io("duplicating a connection", error))?;
+        Ok(second.into())
+    }
+
     /// The link on this connection.
     pub(crate) async fn into_web_socket(self, read_buffer: usize) -> WebSocketStream<TcpStream> {
         let config = WebSocketConfig::default()

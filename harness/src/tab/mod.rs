@@ -8,7 +8,7 @@ pub(crate) mod connect;
 pub(crate) mod opening;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -98,11 +98,12 @@ impl Tab {
     pub async fn connect_with(address: SocketAddr, options: &ConnectOptions) -> Result<Self> {
         let mut connected = connect::connect(address, options).await?;
         let subprotocol = connected.subprotocol.take();
+        let connection = connected.second_handle()?;
         let socket = connected.into_web_socket(options.read_buffer_bytes).await;
         let (sink, stream) = socket.split();
         let shared = Arc::new(Shared::default());
         let received = shared.journal.reader_from_start();
-        let reading = tokio::spawn(read_link(stream, Arc::clone(&shared)));
+        let reading = tokio::spawn(read_link(stream, connection, Arc::clone(&shared)));
         Ok(Self {
             sink,
             subprotocol,
@@ -367,8 +368,13 @@ impl Shared {
     }
 }
 
-/// Reads the link into the journal until it ends.
-async fn read_link(mut stream: SplitStream<WebSocketStream<TcpStream>>, shared: Arc<Shared>) {
+/// Reads the link into the journal until it ends, and then ends the connection as a browser does: the tab itself still
+/// holds the sending half, which would keep it open.
+async fn read_link(
+    mut stream: SplitStream<WebSocketStream<TcpStream>>,
+    connection: std::net::TcpStream,
+    shared: Arc<Shared>,
+) {
     let mut assembler = Assembler::default();
     let mut close = CloseSeen {
         code: None,
@@ -402,6 +408,8 @@ async fn read_link(mut stream: SplitStream<WebSocketStream<TcpStream>>, shared: 
         }
     }
     shared.record(Seen::Closed(close));
+    // It fails where the peer has ended the connection altogether.
+    let _ended = connection.shutdown(Shutdown::Both);
 }
 
 /// Waits for a wanted entry; the end of the link ends the wait.

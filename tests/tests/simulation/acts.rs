@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::ChainId;
-use okgate_core::hub::{AdminReply, AdminRequest, SimCall, SimCallRequest};
+use okgate_core::hub::{AdminReply, AdminRequest, SimCall, SimCallRequest, Status};
 use okgate_core::protocol::{LineState, Phase};
 use okgate_harness::password::PasswordHashes;
 use serde_json::{Value, json};
@@ -247,6 +247,9 @@ impl Office {
                 (idle, Phase::Idle, None)
             );
         }
+        let status = self.status();
+        let tabs = self.tabs.iter().filter(|tab| tab.stage == Stage::LoggedIn);
+        assert_eq!((status.tabs, status.calls), (tabs.count(), 0));
         let numbers = self.numbers();
         for tab in self.tabs.iter().filter(|tab| tab.is_open()) {
             tab.assert_settled(&numbers);
@@ -278,5 +281,15 @@ impl Office {
         }
         assert!(self.is_drained, "the hub hears of the last link's end");
         self.assert_empty();
+        let status = self.status();
+        assert_eq!((status.tabs, status.users_online, status.calls), (0, 0, 0));
+    }
+
+    fn status(&mut self) -> Status {
+        let ticket = self.ask(AdminRequest::Status);
+        match self.reply_to(ticket) {
+            Some(Ok(AdminReply::Status(status))) => *status,
+            other => panic!("the status was asked for: {other:?}"),
+        }
     }
 }

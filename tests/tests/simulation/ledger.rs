@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 
 use okgate_core::base::{Guid, UserId};
-use okgate_core::protocol::write_reply;
-use okgate_core::protocol::{Answer, Event, LineInfo, Occurrence, Phase};
+use okgate_core::protocol::{Event, Fields as _, LineInfo, Occurrence, Phase, write_message};
 use serde_json::Value;
 
 /// What was said about all users.
@@ -133,15 +132,16 @@ fn check_row(what: &Occurrence, line: &LineInfo) {
 /// The fields of the answer to `getextendedlineinfo`.
 fn line_answer(line: &LineInfo) -> Value {
     let mut text = Vec::new();
-    let reply = Ok(Answer::LineInfo(Box::new(line.clone())));
-    write_reply(&mut text, "getextendedlineinfo", Some(b"\"\""), &reply);
+    write_message(&mut text, "getextendedlineinforesult", |writer| {
+        line.write(writer);
+    });
     let mut message: Value = serde_json::from_slice(&text).expect("answers are JSON");
     message[1].take()
 }
 
 /// A line info without what changes while the line stays as it is.
 pub(crate) fn without_clock(mut line: Value) -> Value {
-    for key in ["timertalklensec", "qid"] {
+    for key in ["timertalklensec", "qid", "result"] {
         line.as_object_mut().expect("an object").remove(key);
     }
     line

@@ -13,7 +13,7 @@ mod tab;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Days of a usual run.
-const DAYS: u64 = 200;
+const DAYS: u64 = 400;
 /// Threads that live them.
 const THREADS: usize = 2;
 
