@@ -110,9 +110,14 @@ fn a_slow_reader_gets_every_byte_in_order_when_it_reads() {
 fn two_thousand_abrupt_closes_leak_no_descriptor() {
     let _alone = DESCRIPTORS.write().unwrap_or_else(PoisonError::into_inner);
     let shards = shards(2, RingSettings::default());
-    round_trip(&mut connect(shards.address), b"warm");
+    // A shard opens descriptors of its own while it starts: all are up before the count.
+    eventually("every shard has served a link", || {
+        round_trip(&mut connect(shards.address), b"warm");
+        let mut handles = shards.handles.iter();
+        handles.all(|handle| handle.counters().accepts.value() > 0)
+    });
     let closed = || -> u64 { shards.handles.iter().map(|h| h.counters().open()).sum() };
-    eventually("the first link is closed", || closed() == 0);
+    eventually("the first links are closed", || closed() == 0);
     let before = descriptors();
     for number in 0..2000_u32 {
         let mut client = connect(shards.address);
