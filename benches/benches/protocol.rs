@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use okgate_core::protocol::{BodyReader, Method, parse_user_request, peek};
+use okgate_core::protocol::{BodyReader, Method, peek, read_user_request};
 
 /// A `ping` as browser libraries send it, 147 bytes.
 fn short_message() -> Vec<u8> {
@@ -79,16 +79,8 @@ fn requests(criterion: &mut Criterion) {
                 |message| {
                     let peek = peek(message).expect("a message");
                     let (method, range) = (Method::named(peek.name), peek.fields_range);
-                    if let Some(request) = method.bare_request() {
-                        return request;
-                    }
-                    reader
-                        .read(&mut message[range], |body| {
-                            parse_user_request(method, &body)
-                        })
-                        .expect("fields")
+                    read_user_request(method, &mut message[range], &mut reader)
                         .expect("a request for the hub")
-                        .expect("right parameters")
                 },
                 BatchSize::SmallInput,
             );

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use async_channel::Sender;
 use okgate_core::base::{AdminTicket, Instant, ShardId};
+use okgate_core::crm::{CrmAction, CrmEvent, CrmReport};
 use okgate_core::hub::{AdminFault, AdminReply, FromShard, Hub, Output, ToShard};
 
 use crate::admin::HubQuestion;
-use crate::runtime::{Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle};
+use crate::runtime::{
+    Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle, TaskMailbox,
+};
 
 /// What other threads and tasks tell the hub.
 #[derive(Debug)]
@@ -32,9 +35,16 @@ pub(super) struct HubSeat {
     shards: Arc<[ShardHandle<ToShard>]>,
     /// What did not fit a shard's mailbox, by shard; sent before anything newer.
     backlogs: Vec<VecDeque<ToShard>>,
+    crm: Option<CrmEnds>,
     /// Who waits for an answer of the hub.
     asking: HashMap<AdminTicket, Sender<Result<AdminReply, AdminFault>>>,
     last_ticket: u64,
+}
+
+/// The hub's ends of the ways to and from the one who holds the CRM's connection.
+pub(super) struct CrmEnds {
+    pub(super) actions: TaskMailbox<CrmAction>,
+    pub(super) reports: Inbox<CrmReport>,
 }
 
 impl HubSeat {
@@ -44,6 +54,7 @@ impl HubSeat {
         inbox: Inbox<HubMessage>,
         local: LocalMailbox<ToShard>,
         shards: Arc<[ShardHandle<ToShard>]>,
+        crm: Option<CrmEnds>,
     ) -> Self {
         Self {
             hub,
@@ -52,6 +63,7 @@ impl HubSeat {
             local,
             backlogs: shards.iter().map(|_| VecDeque::new()).collect(),
             shards,
+            crm,
             asking: HashMap::new(),
             last_ticket: 0,
         }
@@ -88,12 +100,29 @@ impl HubSeat {
                         let _gone = asking.try_send(answer);
                     }
                 }
+                Output::Crm(action) => self.tell_crm(action),
+                Output::CrmNews(news) => log_news(&news),
                 Output::Drained => {
                     for shard in self.shards.iter() {
                         shard.stop();
                     }
                 }
             }
+        }
+    }
+
+    fn tell_crm(&self, action: CrmAction) {
+        let crm = self.crm.as_ref();
+        // It has room: the link wants one thing done at a time.
+        if crm.is_none_or(|crm| crm.actions.send(action).is_err()) {
+            tracing::error!("the CRM's link has nobody who holds its connection");
+        }
+    }
+
+    fn take_crm_reports(&mut self) {
+        while let Some(report) = self.crm.as_ref().and_then(|crm| crm.reports.take()) {
+            self.hub.handle_crm(report, self.clock.now());
+            self.settle();
         }
     }
 
@@ -124,6 +153,7 @@ impl Outside<FromShard> for HubSeat {
             };
             self.take(message);
         }
+        self.take_crm_reports();
         if self.hub.next_timeout().is_some_and(|at| at <= now) {
             let now = self.clock.now();
             self.hub.handle_timeout(now);
@@ -133,9 +163,31 @@ impl Outside<FromShard> for HubSeat {
 
     fn next_timeout(&self) -> Option<Instant> {
         let is_waiting = |backlog: &VecDeque<ToShard>| !backlog.is_empty();
-        let retry = !self.inbox.is_empty() || self.backlogs.iter().any(is_waiting);
+        let is_reported = |crm: &CrmEnds| !crm.reports.is_empty();
+        let retry = !self.inbox.is_empty()
+            || self.crm.as_ref().is_some_and(is_reported)
+            || self.backlogs.iter().any(is_waiting);
         let retry = retry.then(|| self.clock.instant() + RETRY);
         [self.hub.next_timeout(), retry].into_iter().flatten().min()
+    }
+}
+
+fn log_news(news: &CrmEvent) {
+    match news {
+        CrmEvent::Ready => tracing::info!("the CRM is linked"),
+        CrmEvent::Lost {
+            reason,
+            was_ready,
+            retry_in,
+        } => {
+            let retry_in_ms = retry_in.as_millis();
+            if *was_ready {
+                tracing::warn!(%reason, retry_in_ms, "the CRM's link is lost");
+            } else {
+                tracing::warn!(%reason, retry_in_ms, "the CRM cannot be linked");
+            }
+        }
+        _ => {}
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod check;
 mod command;
+mod crm_link;
 mod echo;
 mod hub_seat;
 mod metered;

@@ -12,12 +12,13 @@ use okgate_core::shard::{self, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
-use super::hub_seat::{Forward, HubMessage, HubSeat};
+use super::crm_link::{self, CrmDriver};
+use super::hub_seat::{CrmEnds, Forward, HubMessage, HubSeat};
 use super::metered::Metered;
 use super::services::Services;
 use super::wiring::hub_config;
 use crate::admin::{AdminGate, Readiness};
-use crate::config::{self, LogFormat, Settings};
+use crate::config::{self, CrmMode, LogFormat, Settings};
 use crate::log::{self, LogCounters};
 use crate::metrics::{Metrics, ShardMetrics};
 use crate::runtime::{
@@ -100,12 +101,14 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
     let readiness = Arc::new(Readiness::default());
     let shard_config = Arc::new(settings.shard_config());
     let ring = RingSettings::default().with_descriptors(descriptors);
+    let crm = crm_link(settings, &handles[0]);
     let (source, signals) = runtime::signals(handles[0].waker())?;
     let mut first = Some(First {
         hub,
         inbox: hub_inbox,
         mailbox: hub_mailbox.clone(),
         shards: Arc::clone(&handles),
+        crm,
         services: services(settings, &mut sockets, &metrics, &readiness),
         signals: SignalHandler {
             signals,
@@ -268,6 +271,25 @@ fn services(
     })
 }
 
+/// Both ends of the ways between the hub and the CRM's connection, if there is a CRM.
+fn crm_link(settings: &Settings, shard: &ShardHandle<ToShard>) -> Option<(CrmEnds, CrmDriver)> {
+    let CrmMode::WsOut(link) = &settings.crm.mode else {
+        return None;
+    };
+    let (actions, wanted) = runtime::task_mailbox(crm_link::ACTIONS_MAX, shard.waker());
+    let (reports, reported) = runtime::mailbox(crm_link::REPORTS_MAX, shard.waker());
+    let driver = CrmDriver {
+        address: link.address().into(),
+        actions: wanted,
+        reports,
+    };
+    let ends = CrmEnds {
+        actions,
+        reports: reported,
+    };
+    Some((ends, driver))
+}
+
 /// What a shard is made of on its own thread.
 struct ShardSeed {
     config: Arc<shard::Config>,
@@ -292,6 +314,7 @@ struct First {
     inbox: Inbox<HubMessage>,
     mailbox: Mailbox<HubMessage>,
     shards: Arc<[ShardHandle<ToShard>]>,
+    crm: Option<(CrmEnds, CrmDriver)>,
     services: Option<Services>,
     signals: SignalHandler,
 }
@@ -307,8 +330,15 @@ impl First {
                 runtime::spawn(self.signals.handle()).detach();
                 let local = ring.local_mailbox();
                 let clock = seat.clock();
-                let hub = HubSeat::new(self.hub, clock, self.inbox, local, self.shards);
-                ring.run(shard, hub).await.map(drop)
+                let (crm, driver) = self.crm.unzip();
+                let driver = driver.map(|driver| runtime::spawn(driver.run()));
+                let hub = HubSeat::new(self.hub, clock, self.inbox, local, self.shards, crm);
+                ring.run(shard, hub).await?;
+                if let Some(driver) = driver {
+                    // The hub is gone; what it wanted sent to the CRM last still goes out.
+                    let _late = runtime::timeout(CRM_END_WAIT, driver.join()).await;
+                }
+                Ok(())
             })
         })
     }
@@ -329,6 +359,9 @@ const MAILBOX_CAPACITY: usize = 64 << 10;
 
 /// Questions of the admin address that may wait for the hub.
 const QUESTIONS_MAX: usize = 256;
+
+/// How long the end of the CRM's link may hold up the gateway's.
+const CRM_END_WAIT: Duration = Duration::from_secs(2);
 
 const HTTP_BACKLOG: u32 = 128;
 

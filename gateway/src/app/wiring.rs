@@ -7,7 +7,7 @@ use okgate_core::hub::{self, TokenKeyError};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::VersionInfo;
 
-use crate::config::{PbxSettings, Settings, SimSettings, TokenSettings};
+use crate::config::{CrmMode, PbxSettings, Settings, SimSettings, TokenSettings};
 
 /// What the hub is told; `web_port` is the HTTP interface's port.
 pub(super) fn hub_config(
@@ -28,6 +28,10 @@ pub(super) fn hub_config(
             build: BUILD.into(),
             web_server_port: web.map_or(0, |address| address.port()),
             procedures: Vec::new(),
+        },
+        crm: match &settings.crm.mode {
+            CrmMode::Off => None,
+            CrmMode::WsOut(link) => Some(link.crm_config(DATED, BUILD)),
         },
         caller_name: settings.crm.caller_name.clone(),
         pbx: sim_config(settings, sim),

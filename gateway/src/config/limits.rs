@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use okgate_core::base::RateLimit;
+use okgate_core::crm::{self, CrmConfig};
 use okgate_core::hub::{SessionLimits, TokenKeyError, TokenVerifier};
+use okgate_core::protocol::MultipartLimits;
 use okgate_core::{session, shard, wire};
 
-use super::settings::{ClientLimits, ClientSettings, Settings, TokenSettings};
+use super::settings::{ClientLimits, ClientSettings, Settings, TokenSettings, WsOutSettings};
 
 impl Settings {
     /// What every shard is told.
@@ -61,6 +63,31 @@ impl ClientLimits {
     fn rate(&self) -> Option<RateLimit> {
         let burst = self.messages_burst.unwrap_or(u32::MAX);
         RateLimit::new(self.messages_per_second?, burst)
+    }
+}
+
+impl WsOutSettings {
+    /// Where the CRM is asked for, and by whom: `dated` and `build` as `getversion`
+    /// says them.
+    pub fn crm_config(&self, dated: i64, build: &str) -> CrmConfig {
+        let defaults = crm::Limits::default();
+        CrmConfig {
+            host: self.address(),
+            path: self.path.clone(),
+            version: self.version,
+            dated,
+            build: build.into(),
+            limits: crm::Limits {
+                message_bytes_max: narrow(self.message_bytes),
+                queue_bytes_max: size(self.queue_bytes),
+                method_runs_max: size(self.method_runs),
+                multipart: MultipartLimits {
+                    bytes_max: size(self.message_bytes),
+                    ..defaults.multipart
+                },
+                ..defaults
+            },
+        }
     }
 }
 

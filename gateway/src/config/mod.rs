@@ -32,8 +32,7 @@ pub use print::{reference_page, sample};
 pub use secret::Secret;
 pub use settings::{
     AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
-    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WebSocketVersion,
-    WsOutSettings,
+    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WsOutSettings,
 };
 
 use std::path::Path;

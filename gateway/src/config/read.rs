@@ -1,6 +1,7 @@
 //! From the parsed text to [`Settings`]: one function a section.
 
 use okgate_core::hub::{CallerName, TokenAlgorithm};
+use okgate_core::wire::upgrade::Version;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -8,8 +9,7 @@ use super::document::Document;
 use super::schema::{PLANNED_SECTIONS, SECTIONS, Section};
 use super::settings::{
     AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
-    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WebSocketVersion,
-    WsOutSettings,
+    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WsOutSettings,
 };
 use super::view::{View, did_you_mean};
 use super::{check, people};
@@ -257,9 +257,9 @@ fn ws_out(view: &View<'_>, is_mode: bool) -> Option<WsOutSettings> {
         view.fault("path", reason);
     }
     let version = match view.integer("websocket_version") {
-        8 => WebSocketVersion::V8,
-        7 => WebSocketVersion::V7,
-        _ => WebSocketVersion::V13,
+        8 => Version::V8,
+        7 => Version::V7,
+        _ => Version::V13,
     };
     view.choice("format");
     let (message_bytes, queue_bytes) = (

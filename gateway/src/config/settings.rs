@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use okgate_core::hub::{CallerName, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
+use okgate_core::wire::upgrade::Version;
 
 use super::Secret;
 
@@ -157,7 +158,7 @@ pub struct WsOutSettings {
     /// The path to ask for.
     pub path: String,
     /// The version to ask for.
-    pub version: WebSocketVersion,
+    pub version: Version,
     /// Bytes of a message from the CRM.
     pub message_bytes: Option<usize>,
     /// Bytes that wait to be sent to the CRM.
@@ -166,25 +167,15 @@ pub struct WsOutSettings {
     pub method_runs: Option<usize>,
 }
 
-/// The version of an outgoing WebSocket link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WebSocketVersion {
-    /// RFC 6455.
-    V13,
-    /// The draft hybi-10.
-    V8,
-    /// The draft hybi-07.
-    V7,
-}
-
-impl WebSocketVersion {
-    /// As it stands in `Sec-WebSocket-Version`.
+impl WsOutSettings {
+    /// `host:port`, an IPv6 address in brackets.
     #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::V13 => 13,
-            Self::V8 => 8,
-            Self::V7 => 7,
+    pub fn address(&self) -> String {
+        let host = &self.host;
+        if host.contains(':') {
+            format!("[{host}]:{}", self.port)
+        } else {
+            format!("{host}:{}", self.port)
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use okgate_core::hub::TokenAlgorithm;
 use okgate_core::shard;
+use okgate_core::wire::upgrade::Version;
 
 use super::schema::{Fallback, SECTIONS};
 use super::*;
@@ -115,8 +116,8 @@ fn an_outgoing_link_is_read_whole() {
     let CrmMode::WsOut(link) = &crm.mode else {
         panic!("{crm:?}");
     };
-    assert_eq!((link.host.as_str(), link.port), ("::1", 8045));
-    assert_eq!((link.path.as_str(), link.version.number()), ("/oktell", 8));
+    assert_eq!(link.address(), "[::1]:8045");
+    assert_eq!((link.path.as_str(), link.version), ("/oktell", Version::V8));
     assert_eq!(link.message_bytes, Some(16 << 20));
     let caller_name = crm.caller_name.expect("the section is there");
     assert_eq!(

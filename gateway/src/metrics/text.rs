@@ -2,6 +2,7 @@
 
 use std::fmt::Error;
 
+use okgate_core::crm::CrmCounters;
 use okgate_core::hub::Status;
 use okgate_core::protocol::{EventKind, Method};
 use okgate_core::shard::Refused;
@@ -159,14 +160,44 @@ fn crm(page: &mut Page<'_>, status: &Status) -> Result<(), Error> {
     let labels = [("mode", crm.mode), ("state", crm.state)];
     page.gauges("crm_link", "The state of the CRM's link", [(labels, 1)])?;
     page.gauge("crm_ready", "Whether the CRM's link is ready", ready)?;
-    page.counter("crm_connects", "Links made to the CRM", crm.connects)?;
-    page.counter("crm_losses", "Links to the CRM lost", crm.losses)?;
+    crm_traffic(page, &crm.counters)?;
     let help = "Bytes that wait to be sent to the CRM";
     page.gauge("crm_queue_bytes", help, count(crm.queue_bytes))?;
     let help = "Dynamic methods that the CRM declared";
     page.gauge("crm_methods", help, count(crm.methods))?;
     let help = "Forms that the CRM declared";
-    page.gauge("crm_forms", help, count(crm.forms))
+    page.gauge("crm_forms", help, count(crm.forms))?;
+    let help = "Users who are active in the CRM";
+    page.gauge("crm_active_users", help, count(crm.active_users))
+}
+
+fn crm_traffic(page: &mut Page<'_>, crm: &CrmCounters) -> Result<(), Error> {
+    page.counter("crm_connects", "Links made to the CRM", crm.connects)?;
+    page.counter("crm_losses", "Links to the CRM lost", crm.losses)?;
+    page.counter("crm_messages", "Messages from the CRM", crm.messages)?;
+    let help = "What of the CRM's messages was refused or dropped, by reason";
+    let refused = [
+        ([("reason", "malformed")], crm.malformed),
+        ([("reason", "multipart")], crm.multiparts_dropped),
+        ([("reason", "too_many")], crm.too_many),
+        ([("reason", "users")], crm.users_ignored),
+    ];
+    page.counters("crm_refused", help, refused)?;
+    page.counter("crm_events", "Events sent to the CRM", crm.events_sent)?;
+    let help = "Events that were not sent to the CRM, by reason";
+    let dropped = [
+        ([("reason", "not_ready")], crm.events_not_ready),
+        ([("reason", "not_active")], crm.events_not_wanted),
+    ];
+    page.counters("crm_events_dropped", help, dropped)?;
+    let help = "Links to the CRM dropped since too much waited to be sent";
+    page.counter("crm_queue_overflows", help, crm.queue_overflows)?;
+    let help = "Results of dynamic methods that came after their time-out";
+    let late = [
+        ([("accepted", "yes")], crm.late_accepted),
+        ([("accepted", "no")], crm.late_refused),
+    ];
+    page.counters("crm_late_results", help, late)
 }
 
 fn count(value: usize) -> u64 {

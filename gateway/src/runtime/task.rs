@@ -16,6 +16,11 @@ impl Task {
     pub fn detach(self) {
         self.0.detach();
     }
+
+    /// Waits until it is done.
+    pub async fn join(self) {
+        self.0.await;
+    }
 }
 
 /// Runs a future on this shard, beside the ring.

@@ -18,14 +18,31 @@ pub(super) struct Catalogue {
 /// What the gateway must know of a method.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Declared {
-    /// `inputparams`: their keys; `None` if the CRM does not say.
-    pub(super) inputs: Option<Vec<Box<str>>>,
+    /// `inputparams`; `None` if the CRM does not say.
+    inputs: Option<Vec<Parameter>>,
     /// `allowcancel`.
     pub(super) allow_cancel: bool,
     /// `defineuser`.
     pub(super) define_user: bool,
     /// `connectiontype` is `http`.
     pub(super) by_http: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parameter {
+    key: Box<str>,
+    kind: ParameterKind,
+}
+
+/// `type` of a parameter, as far as values can be held against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ParameterKind {
+    Number,
+    Boolean,
+    /// `string`, `datetime` and `list` (the id of an item).
+    Text,
+    /// A type of the CRM's own.
+    Other,
 }
 
 impl Default for Catalogue {
@@ -80,37 +97,75 @@ impl Declared {
         let kind = entry.text("connectiontype").ok().flatten();
         let says_inputs = entry.keys().any(|key| key == "inputparams");
         let inputs = says_inputs.then(|| entry.objects("inputparams").ok());
-        let key_of = |input: &Body<'_>| input.text("key").ok().flatten().map(Box::from);
         Self {
             inputs: inputs
                 .flatten()
-                .map(|inputs| inputs.iter().filter_map(key_of).collect()),
+                .map(|inputs| inputs.iter().filter_map(Parameter::read).collect()),
             allow_cancel: flag("allowcancel"),
             define_user: flag("defineuser"),
             by_http: kind.is_some_and(|kind| kind.eq_ignore_ascii_case("http")),
         }
     }
 
-    /// Checks the text of an input object: every declared parameter is there and
-    /// no other. Says what is wrong.
+    /// Checks the text of an input object: every parameter is a declared one, of
+    /// the declared type. Says what is wrong. What is missing is the CRM's to judge:
+    /// a declaration does not say what is optional.
     pub(super) fn check(&self, input: &str, reader: &mut BodyReader) -> Result<(), String> {
         let mut text = input.as_bytes().to_vec();
         let outcome = reader.read(&mut text, |input| {
             let Some(inputs) = &self.inputs else {
                 return Ok(());
             };
-            let given: Vec<&str> = input.all_keys().collect();
-            if let Some(missing) = inputs.iter().find(|it| !given.contains(&&***it)) {
-                return Err(format!("the input parameter `{missing}` is missing"));
+            for key in input.all_keys() {
+                let Some(parameter) = inputs.iter().find(|it| *it.key == *key) else {
+                    return Err(format!("the input parameter `{key}` is not declared"));
+                };
+                if !parameter.kind.admits(&input, key) {
+                    let words = parameter.kind.words();
+                    return Err(format!("the input parameter `{key}` is not {words}"));
+                }
             }
-            match given
-                .iter()
-                .find(|it| !inputs.iter().any(|input| **input == ***it))
-            {
-                Some(unknown) => Err(format!("the input parameter `{unknown}` is not declared")),
-                None => Ok(()),
-            }
+            Ok(())
         });
         outcome.unwrap_or_else(|fault| Err(format!("the input is no object: {}", fault.text)))
+    }
+}
+
+impl Parameter {
+    fn read(declared: &Body<'_>) -> Option<Self> {
+        let kind = declared.text("type").ok().flatten();
+        Some(Self {
+            key: declared.text("key").ok().flatten()?.into(),
+            kind: match kind.as_deref() {
+                Some("number") => ParameterKind::Number,
+                Some("boolean") => ParameterKind::Boolean,
+                Some("string" | "datetime" | "list") => ParameterKind::Text,
+                _ => ParameterKind::Other,
+            },
+        })
+    }
+}
+
+impl ParameterKind {
+    /// Whether this field of the input, if it is there at all, is of this type.
+    fn admits(self, input: &Body<'_>, key: &str) -> bool {
+        let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+        match self {
+            Self::Number => input
+                .text(key)
+                .is_ok_and(|text| text.is_none_or(|text| is_number(text.trim()))),
+            Self::Boolean => input.boolean(key).is_ok(),
+            Self::Text => input.text(key).is_ok() || input.boolean(key).is_ok(),
+            Self::Other => true,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::Text => "a text",
+            Self::Other => "a value",
+        }
     }
 }

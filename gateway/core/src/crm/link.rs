@@ -64,7 +64,7 @@ impl Stage {
 
 impl CrmLink {
     /// The connection is made.
-    pub fn handle_connected(&mut self, now: Instant) {
+    pub(super) fn handle_connected(&mut self, now: Instant) {
         if !matches!(self.stage, Stage::Connecting { .. }) {
             return;
         }
@@ -88,14 +88,14 @@ impl CrmLink {
     }
 
     /// The connection could not be made.
-    pub fn handle_connect_failed(&mut self, reason: &str, now: Instant) {
+    pub(super) fn handle_connect_failed(&mut self, reason: &str, now: Instant) {
         if matches!(self.stage, Stage::Connecting { .. }) {
             self.lose(&format!("cannot connect: {reason}"), None, now);
         }
     }
 
     /// Bytes arrived; they are changed where they lie.
-    pub fn handle_bytes(&mut self, bytes: &mut [u8], now: Instant) {
+    pub(super) fn handle_bytes(&mut self, bytes: &mut [u8], now: Instant) {
         let Stage::Connected(connection) = &mut self.stage else {
             return;
         };
@@ -122,18 +122,13 @@ impl CrmLink {
     }
 
     /// The CRM closed the connection, or it failed.
-    pub fn handle_closed(&mut self, reason: &str, now: Instant) {
+    pub(super) fn handle_closed(&mut self, reason: &str, now: Instant) {
         match self.stage {
             Stage::Connecting { .. } | Stage::Connected(_) => {
                 self.lose_silently(&format!("the connection was closed: {reason}"), now);
             }
             Stage::Waiting { .. } | Stage::Off => {}
         }
-    }
-
-    /// All bytes of the last [`CrmAction::Send`] have gone out.
-    pub fn handle_sent(&mut self, _now: Instant) {
-        self.outbox.sent();
     }
 
     /// Acts on every deadline that has passed.
@@ -194,7 +189,9 @@ impl CrmLink {
     pub(super) fn connect(&mut self, now: Instant) {
         let until = now + self.config.limits.connect_timeout;
         self.stage = Stage::Connecting { until };
-        self.actions.push_back(CrmAction::Connect);
+        self.connection_id.0 += 1;
+        self.actions
+            .push_back(CrmAction::Connect(self.connection_id));
     }
 
     /// The introduction is over: events may go out, and the CRM is asked what it

@@ -22,6 +22,7 @@
 mod backoff;
 mod catalogue;
 mod config;
+mod connection;
 mod link;
 mod messages;
 mod outbox;
@@ -34,6 +35,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::base::{ExecutionId, Guid, Instant, Random};
 use crate::protocol::{
     Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRequest, write_message,
@@ -42,6 +45,7 @@ use crate::wire::frame::CloseCode;
 use backoff::Backoff;
 use catalogue::Catalogue;
 pub use config::{CrmConfig, Limits};
+pub use connection::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
 use link::Stage;
 use outbox::Outbox;
 use requests::Asked;
@@ -49,20 +53,6 @@ use runs::Runs;
 pub use runs::{MethodFailure, MethodRun};
 pub use users::ActiveUser;
 use users::ActiveUsers;
-
-/// What is to be done with the connection.
-#[derive(Debug, PartialEq, Eq)]
-pub enum CrmAction {
-    /// Connect to the CRM; then call [`CrmLink::handle_connected`] or
-    /// [`CrmLink::handle_connect_failed`].
-    Connect,
-    /// Send these bytes; when all of them have gone out, call
-    /// [`CrmLink::handle_sent`]. Until then there is no other send.
-    Send(Vec<u8>),
-    /// Send these last bytes if that can be done at once, then close. Nothing of
-    /// this connection, or of the try to connect, is to be told any more.
-    Close(Vec<u8>),
-}
 
 /// What the hub is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +93,8 @@ pub enum CrmEvent {
 pub struct CrmRequest {
     /// For [`CrmLink::answer`].
     pub token: CrmToken,
+    /// In whose name; `None` in its own (protocol 5).
+    pub user_login: Option<Box<str>>,
     /// What it asks.
     pub what: UserRequest,
 }
@@ -112,7 +104,7 @@ pub struct CrmRequest {
 pub struct CrmToken(u64);
 
 /// What happened so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CrmCounters {
     /// Links that came through the handshake.
     pub connects: u64,
@@ -143,9 +135,11 @@ pub struct CrmCounters {
     pub late_refused: u64,
 }
 
-/// How the link is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CrmLinkStatus {
+/// How the link is; the default is that of a gateway without one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CrmStatus {
+    /// `mode` of the settings.
+    pub mode: &'static str,
     /// `connecting`, `introducing`, `ready`, `waiting` (for the next try) or `off`.
     pub state: &'static str,
     /// What the CRM calls itself.
@@ -163,7 +157,25 @@ pub struct CrmLinkStatus {
     /// Bytes that wait to be sent.
     pub queue_bytes: usize,
     /// What happened so far.
+    #[serde(flatten)]
     pub counters: CrmCounters,
+}
+
+impl Default for CrmStatus {
+    fn default() -> Self {
+        Self {
+            mode: "off",
+            state: "off",
+            name: None,
+            last_error: None,
+            methods: 0,
+            forms: 0,
+            active_users: 0,
+            method_runs: 0,
+            queue_bytes: 0,
+            counters: CrmCounters::default(),
+        }
+    }
 }
 
 /// The link to the one CRM.
@@ -175,6 +187,8 @@ pub struct CrmLink {
     config: Arc<CrmConfig>,
     random: Random,
     stage: Stage,
+    /// Of the last try to connect.
+    connection_id: CrmConnectionId,
     backoff: Backoff,
     outbox: Outbox,
     peer_name: Option<String>,
@@ -200,6 +214,7 @@ impl CrmLink {
             config: Arc::new(config),
             random,
             stage: Stage::Waiting { until: now },
+            connection_id: CrmConnectionId::default(),
             backoff: Backoff::default(),
             outbox: Outbox::default(),
             peer_name: None,
@@ -261,8 +276,9 @@ impl CrmLink {
     }
 
     /// How the link is.
-    pub fn status(&self) -> CrmLinkStatus {
-        CrmLinkStatus {
+    pub fn status(&self) -> CrmStatus {
+        CrmStatus {
+            mode: socket::MODE,
             state: self.stage.name(),
             name: self.peer_name.clone(),
             last_error: self.last_error.clone(),

@@ -5,8 +5,8 @@ use super::users::TEXT_BYTES_MAX;
 use super::{ActiveUser, CrmEvent, CrmLink, CrmRequest, CrmToken};
 use crate::base::Instant;
 use crate::protocol::{
-    Answer, ErrorNumber, Fault, Reply, UserRequest, json_text, unknown_method, write_message,
-    write_reply_with,
+    Answer, ErrorNumber, Fault, Method, Reply, UserRequest, json_text, read_user_request,
+    unknown_method, write_message, write_reply_with,
 };
 
 /// A request that waits for the hub.
@@ -24,7 +24,7 @@ impl CrmLink {
     }
 
     /// Serves a request, or says why not: each that has a `qid` gets one answer.
-    pub(super) fn take_request(&mut self, outline: Outline, fields: &[u8]) {
+    pub(super) fn take_request(&mut self, outline: Outline, fields: &mut [u8]) {
         let reply = match outline.name.as_str() {
             "ping" => return self.send_fields("pong", fields),
             "whoareyou" => {
@@ -33,11 +33,13 @@ impl CrmLink {
             }
             "login" => self.log_in(&outline),
             "logout" => self.log_out(&outline),
-            "getpbxnumbers" => match self.ask_hub(outline, UserRequest::PbxNumbers) {
-                None => return,
-                Some((refused, fault)) => return self.reply(&refused, &Err(fault)),
+            name => match Method::named(name) {
+                Method::Unknown => Err(unknown_method(name)),
+                method => match read_user_request(method, fields, &mut self.body) {
+                    Ok(what) => return self.ask_hub(outline, what),
+                    Err(fault) => Err(fault),
+                },
             },
-            name => Err(unknown_method(name)),
         };
         self.reply(&outline, &reply);
     }
@@ -77,24 +79,27 @@ impl CrmLink {
         Ok(Answer::Done)
     }
 
-    /// Hands a request up; gives it back if too many wait, or if what it would
-    /// keep meanwhile is too long.
-    fn ask_hub(&mut self, outline: Outline, what: UserRequest) -> Option<(Outline, Fault)> {
+    /// Hands a request up; refuses it if too many wait, or if what it would keep
+    /// meanwhile is too long.
+    fn ask_hub(&mut self, outline: Outline, what: UserRequest) {
         if let Some(field) = long_user_field(&outline) {
             let expected = format!("at most {TEXT_BYTES_MAX} bytes");
-            return Some((outline, Fault::parameter(field, &expected)));
+            return self.reply(&outline, &Err(Fault::parameter(field, &expected)));
         }
         if self.asked.len() >= self.config.limits.requests_max {
             self.counters.too_many += 1;
             let text = "too many requests wait for their answers";
-            return Some((outline, Fault::new(ErrorNumber::TooMany, text)));
+            return self.reply(&outline, &Err(Fault::new(ErrorNumber::TooMany, text)));
         }
         let token = CrmToken(self.next_token);
         self.next_token += 1;
+        let user_login = named_login(&outline).map(String::into_boxed_str);
         self.asked.insert(token, Asked(outline));
-        self.events
-            .push_back(CrmEvent::Request(CrmRequest { token, what }));
-        None
+        self.events.push_back(CrmEvent::Request(CrmRequest {
+            token,
+            user_login,
+            what,
+        }));
     }
 
     pub(super) fn reply(&mut self, outline: &Outline, reply: &Reply) {
@@ -108,11 +113,12 @@ impl CrmLink {
 }
 
 fn named_user(outline: &Outline) -> Result<String, Fault> {
-    let login = outline.user_login.as_deref().and_then(json_text);
-    let login = login.filter(|login| !login.is_empty());
-    login
-        .map(std::borrow::Cow::into_owned)
-        .ok_or_else(|| Fault::parameter("userlogin", "the user's login"))
+    named_login(outline).ok_or_else(|| Fault::parameter("userlogin", "the user's login"))
+}
+
+fn named_login(outline: &Outline) -> Option<String> {
+    let login = outline.user_login.as_deref().and_then(json_text)?;
+    (!login.is_empty()).then(|| login.into_owned())
 }
 
 /// The field that names the request's user in more bytes than are kept.

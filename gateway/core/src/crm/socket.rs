@@ -13,6 +13,9 @@ use crate::wire::head::{HeadError, ResponseHead};
 use crate::wire::inbound::{Inbound, Incoming};
 use crate::wire::upgrade::{Format, RequestFault, UpgradeError, UpgradeRequest};
 
+/// `mode` of the settings.
+pub(super) const MODE: &str = "ws-out";
+
 /// A connection to the CRM.
 #[derive(Debug)]
 pub(super) struct Socket {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::{ChainId, ExecutionId};
+use crate::crm::CrmStatus;
 pub use crate::crm::MethodRun;
 
 /// A request of the admin interface (`/api/v1/…`).
@@ -90,29 +91,6 @@ pub struct Status {
     pub method_runs: usize,
     /// Events that the hub gave out since the start.
     pub events: u64,
-}
-
-/// The CRM's link.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
-pub struct CrmStatus {
-    /// `mode` of the settings.
-    pub mode: &'static str,
-    /// `off`, `connecting`, `introducing`, `ready` or `waiting` (for the next try).
-    pub state: &'static str,
-    /// What the CRM calls itself.
-    pub name: Option<String>,
-    /// Why the last link ended or could not be made.
-    pub last_error: Option<String>,
-    /// Links made since the start.
-    pub connects: u64,
-    /// Links lost since the start.
-    pub losses: u64,
-    /// Dynamic methods that the CRM declared.
-    pub methods: usize,
-    /// Forms that the CRM declared.
-    pub forms: usize,
-    /// Bytes that wait to be sent.
-    pub queue_bytes: usize,
 }
 
 /// A call at the simulated switch.

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod admin;
+mod crm;
 mod messages;
 mod pump;
 mod requests;
@@ -21,14 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{AdminTicket, ChainId, ExecutionId, Instant, LegId, Now, Random, ShardId};
+use crate::crm::{CrmAction, CrmConfig, CrmEvent, CrmLink};
 use crate::pbx::sim::{SimConfig, SimulatedPbx};
 use crate::protocol::VersionInfo;
 pub use crate::switchboard::Limits as SwitchboardLimits;
 use crate::switchboard::{Directory, Switchboard};
 use accounts::Accounts;
-pub use admin::{
-    AdminFault, AdminReply, AdminRequest, CrmStatus, MethodRun, SimCall, SimCallRequest, Status,
-};
+pub use admin::{AdminFault, AdminReply, AdminRequest, MethodRun, SimCall, SimCallRequest, Status};
 pub use messages::{Downward, FromShard, ToShard, Upward};
 pub use sessions::{Limits as SessionLimits, Sessions};
 pub use token::{TokenAlgorithm, TokenFault, TokenKeyError, TokenVerifier};
@@ -48,6 +48,8 @@ pub struct Config {
     pub token: Option<TokenVerifier>,
     /// What `getversion` says.
     pub version: VersionInfo,
+    /// The CRM's link, if there is a CRM.
+    pub crm: Option<CrmConfig>,
     /// Before an outside call rings, the CRM is asked who is calling.
     pub caller_name: Option<CallerName>,
     /// The simulated telephone switch.
@@ -74,7 +76,11 @@ pub enum Output {
     ToShard(ToShard),
     /// Answer a request of the admin interface.
     Admin(AdminTicket, Result<AdminReply, AdminFault>),
-    /// Every shard's last link is gone.
+    /// Do this with the CRM's connection.
+    Crm(CrmAction),
+    /// [`CrmEvent::Ready`] or [`CrmEvent::Lost`], for the log.
+    CrmNews(CrmEvent),
+    /// Every shard's last link is gone, and the CRM's is about to be closed.
     Drained,
 }
 
@@ -87,6 +93,7 @@ pub struct Hub {
     switchboard: Switchboard,
     pbx: SimulatedPbx,
     sessions: Sessions,
+    crm: Option<CrmLink>,
     caller_name: Option<CallerName>,
     runs: HashMap<ExecutionId, RunOwner>,
     /// Simulated calls whose chains are asked for.
@@ -119,6 +126,9 @@ impl Hub {
             switchboard: Switchboard::new(&config.directory, config.switchboard, random.number()),
             pbx: SimulatedPbx::new(config.pbx),
             sessions: Sessions::new(config.sessions),
+            crm: config
+                .crm
+                .map(|crm| CrmLink::new(crm, random.split(), now.instant)),
             caller_name: config.caller_name,
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),
@@ -141,7 +151,7 @@ impl Hub {
             FromShard::Drained(shard) => {
                 self.drained.push(shard);
                 if self.drained.len() == usize::from(self.shards) {
-                    self.outputs.push_back(Output::Drained);
+                    return self.end();
                 }
             }
         }
@@ -164,11 +174,23 @@ impl Hub {
         self.pump();
     }
 
+    /// The last tab is gone: closes the CRM's link behind it.
+    fn end(&mut self) {
+        if let Some(crm) = &mut self.crm {
+            crm.shut_down(self.now.instant);
+        }
+        self.pump();
+        self.outputs.push_back(Output::Drained);
+    }
+
     /// Acts on every deadline that has passed.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.switchboard.handle_timeout(now.instant);
         self.pbx.handle_timeout(now.instant);
+        if let Some(crm) = &mut self.crm {
+            crm.handle_timeout(now.instant);
+        }
         if now.instant >= self.swept + SWEEP_INTERVAL {
             self.swept = now.instant;
             for user in self.sessions.expire(now.instant) {
@@ -184,6 +206,7 @@ impl Hub {
         [
             self.switchboard.next_timeout(),
             self.pbx.next_timeout(),
+            self.crm.as_ref().and_then(CrmLink::next_timeout),
             sweep,
         ]
         .into_iter()

@@ -17,7 +17,7 @@ impl Hub {
             } else if let Some(event) = self.pbx.poll_event() {
                 self.switchboard.handle_pbx(event, self.now.instant);
                 self.answer_sim_calls();
-            } else {
+            } else if !self.pump_crm() {
                 return;
             }
         }
@@ -41,6 +41,9 @@ impl Hub {
         };
         self.events += 1;
         let event = Arc::new(event);
+        if let Some(crm) = &mut self.crm {
+            crm.send_event(&event, self.now.instant);
+        }
         for shard in self.sessions.shards_of(user) {
             self.outputs.push_back(Output::ToShard(ToShard {
                 shard,
@@ -51,6 +54,7 @@ impl Hub {
 
     fn tell_numbers(&mut self, changes: Vec<(NumberId, NumberChange)>) {
         self.events += 1;
+        self.tell_crm_numbers(&changes);
         let (version, _) = self.switchboard.number_entries();
         self.tell_all_shards(&Downward::Numbers {
             version,

@@ -54,10 +54,7 @@ impl Hub {
                 Answer::UserState(board.user_reference(user)?, state)
             }
             UserRequest::RedirectRules => Answer::RedirectRules,
-            UserRequest::PbxNumbers => {
-                let (version, numbers) = board.number_entries();
-                Answer::PbxNumbers { version, numbers }
-            }
+            UserRequest::PbxNumbers => self.number_entries(),
             UserRequest::AllUserNumbers => Answer::AllUserNumbers(board.user_entries(user)?),
             UserRequest::AllUserPhotoLinks => Answer::PhotoLinks(Vec::new()),
             UserRequest::ExtendedLineInfo => {
@@ -69,6 +66,11 @@ impl Hub {
                 Answer::Done
             }
         })
+    }
+
+    pub(super) fn number_entries(&mut self) -> Answer {
+        let (version, numbers) = self.switchboard.number_entries();
+        Answer::PbxNumbers { version, numbers }
     }
 
     fn log_in(&mut self, link: LinkRef, login: &LoginRequest) -> Reply {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    AdminFault, AdminReply, AdminRequest, CrmStatus, Hub, MethodRun, Output, RunOwner, SimCall,
+    AdminFault, AdminReply, AdminRequest, Hub, MethodRun, Output, RunOwner, SimCall,
     SimCallRequest, Status,
 };
 use crate::base::{AdminTicket, ChainId, ExecutionId};
-use crate::crm::MethodFailure;
+use crate::crm::{CrmLink, MethodFailure};
 use crate::protocol::{json_field, json_text};
 use crate::switchboard::Arrival;
 
@@ -15,9 +15,10 @@ impl Hub {
     pub(super) fn admin(&mut self, ticket: AdminTicket, request: AdminRequest) {
         let reply = match request {
             AdminRequest::Status => Ok(AdminReply::Status(Box::new(self.status()))),
-            AdminRequest::Methods | AdminRequest::Forms => Ok(AdminReply::Catalogue("[]".into())),
-            AdminRequest::RunMethod(run) => return self.run_method(RunOwner::Admin(ticket), &run),
-            AdminRequest::CancelRun(execution) => Err(no_run(execution)),
+            AdminRequest::Methods => Ok(AdminReply::Catalogue(self.catalogue(CrmLink::methods))),
+            AdminRequest::Forms => Ok(AdminReply::Catalogue(self.catalogue(CrmLink::forms))),
+            AdminRequest::RunMethod(run) => return self.run_method(RunOwner::Admin(ticket), run),
+            AdminRequest::CancelRun(execution) => self.cancel_run(execution),
             AdminRequest::SimCall(call) => return self.sim_call(ticket, call),
             AdminRequest::SimCalls => Ok(AdminReply::SimCalls(self.sim_calls())),
             AdminRequest::SimAnswer(chain) => self.sim_answer(chain),
@@ -40,13 +41,28 @@ impl Hub {
             timeout: question.wait,
             wait_for_link: false,
         };
-        self.run_method(RunOwner::CallerName(chain), &run);
+        self.run_method(RunOwner::CallerName(chain), run);
     }
 
-    fn run_method(&mut self, owner: RunOwner, _run: &MethodRun) {
+    fn run_method(&mut self, owner: RunOwner, run: MethodRun) {
         let execution = ExecutionId(self.random.guid());
         self.runs.insert(execution, owner);
-        self.end_run(execution, Err(MethodFailure::Unavailable));
+        match &mut self.crm {
+            Some(crm) => crm.run_method(run, execution, self.now.instant),
+            None => self.end_run(execution, Err(MethodFailure::Unavailable)),
+        }
+    }
+
+    fn cancel_run(&mut self, execution: ExecutionId) -> Result<AdminReply, AdminFault> {
+        let now = self.now.instant;
+        let is_running = (self.crm.as_mut()).is_some_and(|crm| crm.cancel(execution, now));
+        is_running
+            .then_some(AdminReply::Done)
+            .ok_or_else(|| no_run(execution))
+    }
+
+    fn catalogue(&self, list: fn(&CrmLink) -> Arc<str>) -> Arc<str> {
+        self.crm.as_ref().map_or_else(|| "[]".into(), list)
     }
 
     /// A dynamic method came to its end: tells whoever waits for it.
@@ -74,7 +90,7 @@ impl Hub {
 
     fn status(&self) -> Status {
         Status {
-            crm: CrmStatus::default(),
+            crm: self.crm_status(),
             pbx_connected: self.switchboard.is_connected(),
             users: self.switchboard.user_count(),
             users_online: self.sessions.users_present(),

@@ -303,6 +303,10 @@ impl Fields for RingStarted {
     }
 }
 
+/// So many numbers fit one event of less than 64 KiB; a longer one is divided by
+/// content (protocol 3.3).
+pub const NUMBERS_PER_EVENT: usize = 800;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,12 +24,16 @@ mod write;
 pub use answer::{Answer, LoginAnswer, MyUserInfo, Reply, VersionInfo};
 pub use body::{Body, BodyReader};
 pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry};
-pub use event::{Event, EventKind, EventSet, NumberChange, Occurrence, RingStarted, UserRef};
+pub use event::{
+    Event, EventKind, EventSet, NUMBERS_PER_EVENT, NumberChange, Occurrence, RingStarted, UserRef,
+};
 pub use fault::{ErrorNumber, Fault};
 pub use json::{JsonWriter, write_message};
 pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase};
 pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, split};
-pub use parse::{Method, parse_login, parse_subscription, parse_user_request, unknown_method};
+pub use parse::{
+    Method, parse_login, parse_subscription, parse_user_request, read_user_request, unknown_method,
+};
 pub use password::{
     PasswordError, PasswordHashes, check_new_password, parse_md5_hex, password_hashes,
 };

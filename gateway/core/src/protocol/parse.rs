@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::body::Body;
+use super::body::{Body, BodyReader};
 use super::event::EventSet;
 use super::fault::{ErrorNumber, Fault};
 use super::request::{
@@ -127,7 +127,7 @@ impl Method {
 
     /// The request for the hub, if the method has one and its name says it all:
     /// then the fields need not be parsed.
-    pub fn bare_request(self) -> Option<UserRequest> {
+    fn bare_request(self) -> Option<UserRequest> {
         match self.parser() {
             Parser::Bare(request) => Some(request),
             Parser::None | Parser::Fields(_) => None,
@@ -143,6 +143,21 @@ pub fn parse_user_request(method: Method, body: &Body<'_>) -> Option<Result<User
         Parser::Bare(request) => Some(Ok(request)),
         Parser::Fields(parse) => Some(parse(body)),
     }
+}
+
+/// The request for the hub that a message makes, from the text of its fields, which
+/// is changed in place. It is not read at all where the name says everything.
+pub fn read_user_request(
+    method: Method,
+    fields: &mut [u8],
+    reader: &mut BodyReader,
+) -> Result<UserRequest, Fault> {
+    if let Some(request) = method.bare_request() {
+        return Ok(request);
+    }
+    reader
+        .read(fields, |body| parse_user_request(method, &body))?
+        .unwrap_or_else(|| Err(unknown_method(method.name())))
 }
 
 /// `login` (protocol 6.1).

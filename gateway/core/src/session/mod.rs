@@ -12,8 +12,8 @@ use std::borrow::Cow;
 use crate::base::{Instant, RateLimit, RateUse};
 use crate::protocol::{
     Answer, BodyReader, ErrorNumber, EventSet, Fault, Format, LoginRequest, Method, Peek, UserRef,
-    UserRequest, is_answer_name, json_text, parse_login, parse_subscription, parse_user_request,
-    peek, unknown_method, write_error, write_reply,
+    UserRequest, is_answer_name, json_text, parse_login, parse_subscription, peek,
+    read_user_request, unknown_method, write_error, write_reply,
 };
 use held::Held;
 
@@ -269,7 +269,7 @@ impl Session {
                 .read(fields, |body| parse_login(&body))
                 .and_then(|login| login)
                 .map(|login| Ask::Login(Box::new(login))),
-            method => user_request(method, fields, body).map(Ask::Request),
+            method => read_user_request(method, fields, body).map(Ask::Request),
         };
         match ask {
             Ok(what) => {
@@ -326,18 +326,6 @@ impl Session {
         }
         Outcome::Done
     }
-}
-
-fn user_request(
-    method: Method,
-    fields: &mut [u8],
-    body: &mut BodyReader,
-) -> Result<UserRequest, Fault> {
-    if let Some(request) = method.bare_request() {
-        return Ok(request);
-    }
-    body.read(fields, |body| parse_user_request(method, &body))?
-        .unwrap_or_else(|| Err(unknown_method(method.name())))
 }
 
 /// Whether the user that a message names, if it names one, is the link's own.

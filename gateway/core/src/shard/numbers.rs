@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Shard;
 use crate::base::{Instant, LinkId, NumberId};
-use crate::protocol::{Event, EventKind, NumberChange, Occurrence};
+use crate::protocol::{Event, EventKind, NUMBERS_PER_EVENT, NumberChange, Occurrence};
 
 /// The last state of every number that changed since the shard began, and what
 /// of it is still to be told.
@@ -121,9 +121,6 @@ impl Shard {
         messages
     }
 }
-
-/// So many numbers fit one event of less than 64 KiB.
-const NUMBERS_PER_EVENT: usize = 800;
 
 /// What one send costs a shard, nearly all of it the kernel's delivery; measured
 /// on loopback, where it is the dearest.

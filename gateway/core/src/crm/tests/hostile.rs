@@ -38,8 +38,7 @@ fn frames_that_break_the_protocol_close_the_link_with_their_code() {
 #[test]
 fn an_endless_answer_to_the_handshake_is_refused() {
     let mut world = World::new();
-    world.link.handle_connected(world.now);
-    world.pump();
+    world.report(CrmInput::Connected);
     for _ in 0..10 {
         world.bytes("HTTP/1.1 101 Switching Protocols\r\nX: ".to_owned() + &"y".repeat(1000));
     }
@@ -79,8 +78,7 @@ proptest! {
             _ => World::ready(),
         };
         if stage == 0 {
-            world.link.handle_connected(world.now);
-            world.pump();
+            world.report(CrmInput::Connected);
         }
         for chunk in chunks {
             world.bytes(chunk);

@@ -13,8 +13,7 @@ fn the_handshake_asks_for_json_with_the_settings_version() {
             ..config()
         });
         assert_eq!((world.connects, world.state()), (1, "connecting"));
-        world.link.handle_connected(world.now);
-        world.pump();
+        world.report(CrmInput::Connected);
         let request = world.crm.request_text();
         assert!(request.starts_with("GET /oktell HTTP/1.1\r\nHost: crm.example:8045\r\n"));
         assert!(
@@ -115,8 +114,7 @@ fn an_answer_without_a_subprotocol_is_accepted_and_another_subprotocol_is_not() 
         ("Sec-WebSocket-Protocol: xml\r\n", "waiting"),
     ] {
         let mut world = World::new();
-        world.link.handle_connected(world.now);
-        world.pump();
+        world.report(CrmInput::Connected);
         let answer = world.crm.handshake_answer(lines);
         world.bytes(answer);
         assert_eq!(world.state(), state, "{lines}");
@@ -126,8 +124,7 @@ fn an_answer_without_a_subprotocol_is_accepted_and_another_subprotocol_is_not() 
 #[test]
 fn the_first_messages_may_come_with_the_answer_to_the_handshake() {
     let mut world = World::new();
-    world.link.handle_connected(world.now);
-    world.pump();
+    world.report(CrmInput::Connected);
     let mut answer = world.crm.handshake_answer("").into_bytes();
     append_text(&mut answer, r#"["whoareyou",{"qid":"1"}]"#, None);
     for byte in answer {
@@ -141,26 +138,26 @@ fn what_keeps_a_link_from_being_made_is_said_and_tried_again() {
     type Trouble = fn(&mut World);
     let troubles: [(&str, Trouble); 6] = [
         ("cannot connect: refused", |world| {
-            world.link.handle_connect_failed("refused", world.now);
+            world.report(CrmInput::ConnectFailed("refused".to_owned()));
         }),
         ("cannot connect: it takes too long", |world| {
             world.pass_seconds(10);
         }),
         ("the CRM does not answer the handshake", |world| {
-            world.link.handle_connected(world.now);
+            world.report(CrmInput::Connected);
             world.pass_seconds(10);
         }),
         ("401", |world| {
-            world.link.handle_connected(world.now);
+            world.report(CrmInput::Connected);
             world.bytes("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
         }),
         ("not a readable HTTP/1.1 head", |world| {
-            world.link.handle_connected(world.now);
+            world.report(CrmInput::Connected);
             world.bytes("hello\r\n\r\n");
         }),
         ("the connection was closed: reset", |world| {
-            world.link.handle_connected(world.now);
-            world.link.handle_closed("reset", world.now);
+            world.report(CrmInput::Connected);
+            world.report(CrmInput::Closed("reset".to_owned()));
         }),
     ];
     for (words, trouble) in troubles {
@@ -186,8 +183,7 @@ fn what_keeps_a_link_from_being_made_is_said_and_tried_again() {
 #[test]
 fn a_ready_link_that_is_lost_comes_back_by_itself() {
     let mut world = World::ready();
-    world.link.handle_closed("reset by peer", world.now);
-    world.pump();
+    world.report(CrmInput::Closed("reset by peer".to_owned()));
     let events = world.take_events();
     let [
         CrmEvent::Lost {
@@ -222,8 +218,7 @@ fn longest_pauses(healthy_seconds: u64) -> Vec<Duration> {
                 world.say("ping", &json!({"qid": 1}));
             }
             world.events.clear();
-            world.link.handle_closed("gone", world.now);
-            world.pump();
+            world.report(CrmInput::Closed("gone".to_owned()));
             let Some(CrmEvent::Lost { retry_in, .. }) = world.events.pop() else {
                 panic!("not lost");
             };
@@ -339,8 +334,7 @@ fn nothing_is_sent_before_the_last_send_has_gone_out() {
     world.say("ping", &json!({"qid": "3"}));
     assert_eq!(world.crm.heard.len(), 1);
     world.is_stuck = false;
-    world.link.handle_sent(world.now);
-    world.pump();
+    world.report(CrmInput::Sent);
     assert_eq!(world.crm.heard.len(), 3);
 }
 
@@ -357,16 +351,47 @@ fn the_end_of_the_gateway_closes_the_link_and_makes_no_other() {
     assert_eq!((world.connects, world.link.next_timeout()), (1, None));
 }
 
+// protocol 2-g: what is told too late, of a connection that is over, harms no other
+#[test]
+fn a_late_report_of_an_old_connection_does_not_touch_the_next() {
+    let mut world = World::ready();
+    let old = world.connection;
+    world.bytes(b"\x83\0".as_slice());
+    assert_eq!((world.state(), world.closes), ("waiting", 1));
+    world.pass_seconds(1);
+    assert_eq!(world.state(), "connecting");
+    let late = |world: &mut World| {
+        for what in [
+            CrmInput::Connected,
+            CrmInput::Bytes(b"x".to_vec()),
+            CrmInput::Sent,
+            CrmInput::Closed("late".to_owned()),
+            CrmInput::ConnectFailed("late".to_owned()),
+        ] {
+            let connection = old;
+            world
+                .link
+                .handle_report(CrmReport { connection, what }, world.now);
+        }
+        world.pump();
+    };
+    late(&mut world);
+    assert_eq!(world.state(), "connecting");
+    world.link_up();
+    world.introduce();
+    late(&mut world);
+    assert_eq!(world.state(), "ready");
+}
+
 #[test]
 fn what_is_told_of_a_connection_that_is_over_changes_nothing() {
     let mut world = World::ready();
-    world.link.handle_closed("gone", world.now);
-    world.pump();
+    world.report(CrmInput::Closed("gone".to_owned()));
     world.events.clear();
-    world.link.handle_closed("gone", world.now);
-    world.link.handle_connect_failed("refused", world.now);
-    world.link.handle_connected(world.now);
-    world.link.handle_sent(world.now);
+    world.report(CrmInput::Closed("gone".to_owned()));
+    world.report(CrmInput::ConnectFailed("refused".to_owned()));
+    world.report(CrmInput::Connected);
+    world.report(CrmInput::Sent);
     world.bytes("x");
     assert_eq!((world.state(), world.take_events()), ("waiting", vec![]));
 }

@@ -22,6 +22,8 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) crm: Double,
     pub(super) events: Vec<CrmEvent>,
+    /// The connection that was asked for last.
+    pub(super) connection: CrmConnectionId,
     /// Connections that were asked for.
     pub(super) connects: usize,
     /// The last bytes of each connection that the link closed.
@@ -67,6 +69,7 @@ impl World {
             now,
             crm: Double::default(),
             events: Vec::new(),
+            connection: CrmConnectionId::default(),
             connects: 0,
             closes: 0,
             is_stuck: false,
@@ -107,17 +110,27 @@ impl World {
     /// The connection is made, and the handshake answered.
     pub(super) fn link_up(&mut self) {
         self.crm = Double::default();
-        self.link.handle_connected(self.now);
-        self.pump();
+        self.report(CrmInput::Connected);
         let answer = self
             .crm
             .handshake_answer("Sec-WebSocket-Protocol: json\r\n");
         self.bytes(answer);
     }
 
-    pub(super) fn bytes(&mut self, bytes: impl Into<Vec<u8>>) {
-        self.link.handle_bytes(&mut bytes.into(), self.now);
+    /// Reports this of the last connection, and does what the link wants done then.
+    pub(super) fn report(&mut self, what: CrmInput) {
+        let report = self.of_connection(what);
+        self.link.handle_report(report, self.now);
         self.pump();
+    }
+
+    fn of_connection(&self, what: CrmInput) -> CrmReport {
+        let connection = self.connection;
+        CrmReport { connection, what }
+    }
+
+    pub(super) fn bytes(&mut self, bytes: impl Into<Vec<u8>>) {
+        self.report(CrmInput::Bytes(bytes.into()));
     }
 
     pub(super) fn say(&mut self, name: &str, fields: &Value) {
@@ -149,11 +162,15 @@ impl World {
     pub(super) fn pump(&mut self) {
         while let Some(action) = self.link.poll_action() {
             match action {
-                CrmAction::Connect => self.connects += 1,
+                CrmAction::Connect(id) => {
+                    self.connection = id;
+                    self.connects += 1;
+                }
                 CrmAction::Send(bytes) => {
                     self.crm.receive(bytes);
                     if !self.is_stuck {
-                        self.link.handle_sent(self.now);
+                        let sent = self.of_connection(CrmInput::Sent);
+                        self.link.handle_report(sent, self.now);
                     }
                 }
                 CrmAction::Close(last) => {

@@ -8,6 +8,10 @@ const EXECUTION: ExecutionId = ExecutionId(Guid::from_bits(0xE));
 fn methods() -> Value {
     json!([
         {"key": "callername", "allowcancel": false, "inputparams": [{"key": "callerid", "type": "string"}]},
+        {"key": "typed", "inputparams": [
+            {"key": "n", "type": "number"}, {"key": "b", "type": "boolean"}, {"key": "d", "type": "datetime"},
+            {"key": "l", "type": "list", "items": [{"id": 1, "name": "one"}]}, {"key": "o", "type": "point"},
+        ]},
         {"key": "slow", "allowcancel": 1, "inputparams": []},
         {"key": "loose"},
         {"key": "personal", "defineuser": true},
@@ -144,8 +148,23 @@ fn the_input_must_be_what_the_crm_declared() {
         ("nosuch", "{}", Err(MethodFailure::UnknownMethod)),
         (
             "callername",
-            "{}",
-            wrong("the input parameter `callerid` is missing"),
+            r#"{"callerid":{"a":1}}"#,
+            wrong("the input parameter `callerid` is not a text"),
+        ),
+        (
+            "typed",
+            r#"{"n":"two"}"#,
+            wrong("the input parameter `n` is not a number"),
+        ),
+        (
+            "typed",
+            r#"{"n":1,"b":2}"#,
+            wrong("the input parameter `b` is not true or false"),
+        ),
+        (
+            "typed",
+            r#"{"l":[1]}"#,
+            wrong("the input parameter `l` is not a text"),
         ),
         (
             "callername",
@@ -173,9 +192,22 @@ fn the_input_must_be_what_the_crm_declared() {
         assert_eq!(world.end(), end, "{key} {input}");
         assert_eq!(world.heard_names(), [""; 0]);
     }
+    for (key, input) in [
+        ("loose", r#"{"anything":1}"#),
+        // Which parameters may be left out is the CRM's to say.
+        ("callername", "{}"),
+        ("callername", r#"{"callerid":5}"#),
+        (
+            "typed",
+            r#"{"n":" 1.5 ","b":"1","d":"2026-01-01","l":1,"o":[1]}"#,
+        ),
+        ("typed", r#"{"n":null,"b":null,"d":null,"l":null,"o":null}"#),
+    ] {
+        let mut world = World::able();
+        world.run(run(key, input));
+        assert_eq!(world.heard_names(), ["executemethod"], "{key} {input}");
+    }
     let mut world = World::able();
-    world.run(run("loose", r#"{"anything":1}"#));
-    assert_eq!(world.heard_names(), ["executemethod"]);
     world.run(run("posted", "{}"));
     assert!(matches!(world.end(), Err(MethodFailure::Failed(_))));
 }
@@ -316,8 +348,7 @@ fn without_a_link_a_run_is_unavailable_at_once() {
 fn a_loss_during_a_run_makes_it_unavailable_at_once() {
     let mut world = World::able();
     world.run(run("loose", "{}"));
-    world.link.handle_closed("gone", world.now);
-    world.pump();
+    world.report(CrmInput::Closed("gone".to_owned()));
     assert_eq!(world.end(), Err(MethodFailure::Unavailable));
 }
 
@@ -341,8 +372,7 @@ fn a_run_that_waits_for_the_link_is_asked_for_again_after_a_loss() {
         wait_for_link: true,
         ..run("loose", "{}")
     });
-    world.link.handle_closed("gone", world.now);
-    world.pump();
+    world.report(CrmInput::Closed("gone".to_owned()));
     world.pass(Duration::from_millis(500));
     world.link_up();
     world.say("iam", &json!({}));

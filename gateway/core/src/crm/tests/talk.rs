@@ -147,7 +147,7 @@ fn active_users_are_bounded_and_survive_a_loss_until_the_crm_says_otherwise() {
     world.say("login", &json!({"qid": "1", "userlogin": "vera"}));
     assert_eq!(world.heard("loginresult")["error"], 429);
     assert_eq!(world.counters().users_ignored, 2);
-    world.link.handle_closed("gone", world.now);
+    world.report(CrmInput::Closed("gone".to_owned()));
     world.pass_seconds(1);
     world.link_up();
     world.introduce();
@@ -321,6 +321,7 @@ fn the_numbers_are_asked_of_the_hub_and_the_answer_goes_back_with_the_same_user_
     let [
         CrmEvent::Request(CrmRequest {
             token,
+            user_login: None,
             what: UserRequest::PbxNumbers,
         }),
     ] = events[..]
@@ -340,6 +341,32 @@ fn the_numbers_are_asked_of_the_hub_and_the_answer_goes_back_with_the_same_user_
     );
 }
 
+// protocol 5-f and 5-i
+#[test]
+fn a_request_in_a_users_name_goes_up_and_its_answer_says_whose_it_is() {
+    let mut world = World::ready();
+    let user = json!({"qid": 5, "userlogin": "Anna", "userid": "crm-7", "userstateid": 2});
+    world.say("setuserstate", &user);
+    let Some(CrmEvent::Request(request)) = world.take_events().pop() else {
+        panic!("no request");
+    };
+    assert_eq!(request.user_login.as_deref(), Some("Anna"));
+    assert!(matches!(request.what, UserRequest::SetUserState(_)));
+    let fault = Fault::new(ErrorNumber::NotAllowed, "no");
+    world.link.answer(request.token, &Err(fault), world.now);
+    world.pump();
+    let answer = world.heard("setuserstateresult");
+    assert_eq!(
+        (&answer["qid"], &answer["userlogin"], &answer["userid"]),
+        (&json!(5), &json!("Anna"), &json!("crm-7"))
+    );
+    // What cannot be read does not go up.
+    let wrong = json!({"qid": 6, "userlogin": "Anna", "userstateid": "often"});
+    world.say("setuserstate", &wrong);
+    assert_eq!(world.heard("setuserstateresult")["result"], 0);
+    assert_eq!(world.take_events(), []);
+}
+
 #[test]
 fn an_answer_for_a_link_that_is_gone_is_dropped() {
     let mut world = World::ready();
@@ -347,7 +374,7 @@ fn an_answer_for_a_link_that_is_gone_is_dropped() {
     let Some(CrmEvent::Request(request)) = world.take_events().pop() else {
         panic!("no request");
     };
-    world.link.handle_closed("gone", world.now);
+    world.report(CrmInput::Closed("gone".to_owned()));
     world.pass_seconds(1);
     world.link_up();
     world.introduce();
@@ -395,10 +422,10 @@ fn requests_that_wait_for_the_hub_are_bounded() {
 fn a_request_that_cannot_be_served_is_answered_and_an_answer_never_is() {
     let mut world = World::ready();
     world.say(
-        "getuserstate",
+        "nosuchmethod",
         &json!({"qid": 5, "userlogin": "anna", "userid": 7}),
     );
-    let answer = world.heard("getuserstateresult");
+    let answer = world.heard("nosuchmethodresult");
     assert_eq!(
         (&answer["qid"], &answer["result"], &answer["error"]),
         (&json!(5), &json!(0), &json!(404))

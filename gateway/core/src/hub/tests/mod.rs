@@ -91,6 +91,7 @@ impl World {
                 web_server_port: 4055,
                 procedures: Vec::new(),
             },
+            crm: None,
             caller_name: None,
             pbx: SimConfig {
                 phones: vec!["101".into(), "102".into()],
@@ -118,6 +119,7 @@ impl World {
             match output {
                 Output::ToShard(message) => self.told.push((message.shard, message.what)),
                 Output::Admin(_, reply) => self.admin.push(reply),
+                Output::Crm(_) | Output::CrmNews(_) => panic!("there is no CRM: {output:?}"),
                 Output::Drained => self.is_drained = true,
             }
         }

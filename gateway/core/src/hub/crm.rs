@@ -1,0 +1,98 @@
+//! The CRM's side of the hub: what its link receives, what it is told, and who
+//! waits for its dynamic methods.
+
+use std::sync::Arc;
+
+use super::{Hub, Output};
+use crate::base::{Now, NumberId};
+use crate::crm::{CrmEvent, CrmReport, CrmRequest, CrmStatus};
+use crate::protocol::{
+    ErrorNumber, Event, Fault, NUMBERS_PER_EVENT, NumberChange, Occurrence, Reply, UserRequest,
+};
+
+impl Hub {
+    /// Takes a report of the CRM's connection.
+    pub fn handle_crm(&mut self, report: CrmReport, now: Now) {
+        self.now = now;
+        if let Some(crm) = &mut self.crm {
+            crm.handle_report(report, now.instant);
+        }
+        self.pump();
+    }
+
+    /// Moves one thing from the link; whether there was any.
+    pub(super) fn pump_crm(&mut self) -> bool {
+        let Some(crm) = &mut self.crm else {
+            return false;
+        };
+        if let Some(event) = crm.poll_event() {
+            self.take_crm(event);
+        } else if let Some(action) = crm.poll_action() {
+            self.outputs.push_back(Output::Crm(action));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn take_crm(&mut self, event: CrmEvent) {
+        match event {
+            CrmEvent::MethodDone { execution, end } => self.end_run(execution, end),
+            CrmEvent::Request(request) => self.answer_crm(request),
+            CrmEvent::Ready | CrmEvent::Lost { .. } => {
+                self.outputs.push_back(Output::CrmNews(event));
+            }
+            // The link itself knows whose events go over it and which methods there are.
+            CrmEvent::ActiveUsers(_)
+            | CrmEvent::UserAppeared(_)
+            | CrmEvent::UserLeft(_)
+            | CrmEvent::CatalogueChanged => {}
+        }
+    }
+
+    fn answer_crm(&mut self, request: CrmRequest) {
+        let reply = match (&request.user_login, request.what) {
+            (None, UserRequest::PbxNumbers) => Ok(self.number_entries()),
+            (None, _) => Err(Fault::parameter("userlogin", "the user's login")),
+            (Some(login), what) => self.serve_named(login, what),
+        };
+        if let Some(crm) = &mut self.crm {
+            crm.answer(request.token, &reply, self.now.instant);
+        }
+    }
+
+    /// protocol 5: done in that user's name.
+    fn serve_named(&mut self, login: &str, what: UserRequest) -> Reply {
+        let user = self.accounts.by_login(login).map(|user| user.id);
+        let user = user.ok_or_else(|| {
+            Fault::new(
+                ErrorNumber::NotFound,
+                format!("no user has the login {login:?}"),
+            )
+        })?;
+        self.serve(user, what)
+    }
+
+    /// Tells the CRM of numbers' states, once per change (protocol 5); a long event
+    /// is divided by content (protocol 3.3).
+    pub(super) fn tell_crm_numbers(&mut self, changes: &[(NumberId, NumberChange)]) {
+        let Some(crm) = &mut self.crm else {
+            return;
+        };
+        for part in changes.chunks(NUMBERS_PER_EVENT) {
+            let changes = part.iter().map(|(_, change)| change.clone()).collect();
+            let event = Event {
+                qid: self.random.guid(),
+                user: None,
+                what: Occurrence::NumberStateChanged(changes),
+            };
+            crm.send_event(&Arc::new(event), self.now.instant);
+        }
+    }
+
+    pub(super) fn crm_status(&self) -> CrmStatus {
+        self.crm
+            .as_ref()
+            .map_or_else(CrmStatus::default, crate::crm::CrmLink::status)
+    }
+}
