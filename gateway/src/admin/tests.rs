@@ -5,7 +5,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
 use hyper::http::request::Builder;
 use okgate_core::base::{ChainId, ExecutionId, Guid};
-use okgate_core::hub::{CrmStatus, MethodRun, SimCall, SimCallRequest};
+use okgate_core::crm::CrmStatus;
+use okgate_core::hub::{MethodRun, SimCall, SimCallRequest};
 use std::time::Duration;
 
 use super::*;

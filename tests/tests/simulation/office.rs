@@ -401,6 +401,7 @@ impl Office {
                 let before = self.admin.insert(ticket.0, reply);
                 assert!(before.is_none(), "a request of the admin is answered once");
             }
+            Output::Crm(_) | Output::CrmNews(_) => panic!("there is no CRM: {output:?}"),
             Output::Drained => self.is_drained = true,
         }
     }
@@ -572,6 +573,7 @@ fn hub_config(random: &mut Random) -> hub::Config {
             web_server_port: 4055,
             procedures: Vec::new(),
         },
+        crm: None,
         caller_name: None,
         pbx: SimConfig {
             phones: (0..PEOPLE.len() - 1)

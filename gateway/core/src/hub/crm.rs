@@ -1,11 +1,12 @@
 //! The CRM's side of the hub: what its link receives, what it is told, and who
 //! waits for its dynamic methods.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Hub, Output};
-use crate::base::{Now, NumberId};
-use crate::crm::{CrmEvent, CrmReport, CrmRequest, CrmStatus};
+use crate::base::{Now, NumberId, UserId};
+use crate::crm::{ActiveUser, CrmEvent, CrmReport, CrmRequest, CrmStatus};
 use crate::protocol::{
     ErrorNumber, Event, Fault, NUMBERS_PER_EVENT, NumberChange, Occurrence, Reply, UserRequest,
 };
@@ -42,12 +43,52 @@ impl Hub {
             CrmEvent::Ready | CrmEvent::Lost { .. } => {
                 self.outputs.push_back(Output::CrmNews(event));
             }
-            // The link itself knows whose events go over it and which methods there are.
-            CrmEvent::ActiveUsers(_)
-            | CrmEvent::UserAppeared(_)
-            | CrmEvent::UserLeft(_)
-            | CrmEvent::CatalogueChanged => {}
+            CrmEvent::UserAppeared(user) => self.crm_user_appeared(&user),
+            CrmEvent::UserLeft(user) => {
+                if let Some(user) = self.user_of(&user.login) {
+                    self.crm_user_left(user);
+                }
+            }
+            CrmEvent::ActiveUsers(users) => self.reconcile(&users),
+            // It is read when somebody asks for it.
+            CrmEvent::CatalogueChanged => {}
         }
+    }
+
+    /// A user who is active in the CRM is present (protocol 5). The CRM may have users
+    /// of its own, who are nobody here.
+    fn crm_user_appeared(&mut self, active: &ActiveUser) {
+        let Some(user) = self.user_of(&active.login) else {
+            return;
+        };
+        if self.crm_users.insert(user) {
+            // The user was just found in the directory.
+            let _known = self.switchboard.user_present(user);
+        }
+    }
+
+    fn crm_user_left(&mut self, user: UserId) {
+        if self.crm_users.remove(&user) {
+            self.user_left(user);
+        }
+    }
+
+    /// protocol 5: while the link is lost its users stay as they are; when it is back,
+    /// its list counts.
+    fn reconcile(&mut self, active: &[ActiveUser]) {
+        let listed = active.iter().filter_map(|user| self.user_of(&user.login));
+        let listed: BTreeSet<UserId> = listed.collect();
+        let left: Vec<UserId> = self.crm_users.difference(&listed).copied().collect();
+        for user in left {
+            self.crm_user_left(user);
+        }
+        for user in active {
+            self.crm_user_appeared(user);
+        }
+    }
+
+    fn user_of(&self, login: &str) -> Option<UserId> {
+        self.accounts.by_login(login).map(|user| user.id)
     }
 
     fn answer_crm(&mut self, request: CrmRequest) {
@@ -63,8 +104,7 @@ impl Hub {
 
     /// protocol 5: done in that user's name.
     fn serve_named(&mut self, login: &str, what: UserRequest) -> Reply {
-        let user = self.accounts.by_login(login).map(|user| user.id);
-        let user = user.ok_or_else(|| {
+        let user = self.user_of(login).ok_or_else(|| {
             Fault::new(
                 ErrorNumber::NotFound,
                 format!("no user has the login {login:?}"),

@@ -17,11 +17,13 @@ mod scenario;
 mod sessions;
 mod token;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{AdminTicket, ChainId, ExecutionId, Instant, LegId, Now, Random, ShardId};
+use crate::base::{
+    AdminTicket, ChainId, ExecutionId, Instant, LegId, Now, Random, ShardId, UserId,
+};
 use crate::crm::{CrmAction, CrmConfig, CrmEvent, CrmLink};
 use crate::pbx::sim::{SimConfig, SimulatedPbx};
 use crate::protocol::VersionInfo;
@@ -94,6 +96,8 @@ pub struct Hub {
     pbx: SimulatedPbx,
     sessions: Sessions,
     crm: Option<CrmLink>,
+    /// Who is active in the CRM, and so present without a link of their own.
+    crm_users: BTreeSet<UserId>,
     caller_name: Option<CallerName>,
     runs: HashMap<ExecutionId, RunOwner>,
     /// Simulated calls whose chains are asked for.
@@ -129,6 +133,7 @@ impl Hub {
             crm: config
                 .crm
                 .map(|crm| CrmLink::new(crm, random.split(), now.instant)),
+            crm_users: BTreeSet::new(),
             caller_name: config.caller_name,
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),

@@ -70,8 +70,11 @@ impl Hub {
         }
     }
 
+    /// A user's last link is gone, or the user is no longer active in the CRM.
     pub(super) fn user_left(&mut self, user: UserId) {
-        // A user who is not in the directory has no session either.
-        let _unknown = self.switchboard.user_absent(user);
+        if !self.sessions.is_present(user) && !self.crm_users.contains(&user) {
+            // A user who is not in the directory was never present.
+            let _unknown = self.switchboard.user_absent(user);
+        }
     }
 }

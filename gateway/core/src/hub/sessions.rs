@@ -241,6 +241,11 @@ impl Sessions {
         shards.unwrap_or_default().iter().map(|(shard, _)| *shard)
     }
 
+    /// Whether the user has a link, or had one a moment ago.
+    pub fn is_present(&self, user: UserId) -> bool {
+        self.users.get(&user).is_some_and(|it| it.is_present)
+    }
+
     /// Users that are present.
     pub const fn users_present(&self) -> usize {
         self.present

@@ -86,13 +86,24 @@ pub struct MyUserInfo {
     pub is_operator: bool,
 }
 
+impl Answer {
+    /// The user whose `userid` and `userlogin` belong to the answer.
+    pub(super) const fn user(&self) -> Option<&UserRef> {
+        match self {
+            Self::Login(LoginAnswer { user, .. })
+            | Self::UserState(user, _)
+            | Self::MyUserInfo(MyUserInfo { user, .. }) => Some(user),
+            _ => None,
+        }
+    }
+}
+
+/// All fields but those of [`Answer::user`].
 impl Fields for Answer {
     fn write<W: FieldWriter>(&self, writer: &mut W) {
         match self {
             Self::Done => {}
             Self::Login(login) => {
-                writer.guid("userid", login.user.id.0);
-                writer.string("userlogin", &login.user.login);
                 writer.string("sessionid", login.session.reveal());
             }
             Self::Version(version) => version.write(writer),
@@ -100,11 +111,7 @@ impl Fields for Answer {
             Self::LunchTypes(reasons) => {
                 writer.objects("items", reasons.iter(), |writer, it| it.write(writer));
             }
-            Self::UserState(user, state) => {
-                state.write(writer);
-                writer.guid("userid", user.id.0);
-                writer.string("userlogin", &user.login);
-            }
+            Self::UserState(_, state) => state.write(writer),
             Self::RedirectRules => writer.strings("redirectrules", []),
             Self::PbxNumbers { numbers, .. } => {
                 writer.objects("numbers", numbers.iter(), |writer, it| it.write(writer));
@@ -140,8 +147,6 @@ impl Fields for VersionInfo {
 
 impl Fields for MyUserInfo {
     fn write<W: FieldWriter>(&self, writer: &mut W) {
-        writer.guid("userid", self.user.id.0);
-        writer.string("userlogin", &self.user.login);
         writer.string("username", &self.name);
         writer.string("mainpbxnumber", self.main_number.as_deref().unwrap_or(""));
         writer.boolean("hasline", self.line.is_some());

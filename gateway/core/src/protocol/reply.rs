@@ -2,6 +2,7 @@
 //! (protocol 3.1, 3.4).
 
 use super::answer::Reply;
+use super::event::UserRef;
 use super::fault::Fault;
 use super::json::{JsonWriter, write_message};
 use super::write::{FieldWriter, Fields};
@@ -42,19 +43,32 @@ pub fn write_reply_with(out: &mut Vec<u8>, method: &str, echo: Echo<'_>, reply: 
     let name = result_name(&mut name, method);
     write_message(out, name, |writer| {
         writer.raw("qid", qid);
-        for (key, value) in [("userlogin", echo.user_login), ("userid", echo.user_id)] {
-            if let Some(value) = value {
-                writer.raw(key, value);
-            }
-        }
         match reply {
             Ok(answer) => {
                 writer.number("result", 1);
+                write_user(writer, &echo, answer.user());
                 answer.write(writer);
             }
-            Err(fault) => write_fault(writer, fault),
+            Err(fault) => {
+                write_user(writer, &echo, None);
+                write_fault(writer, fault);
+            }
         }
     });
+}
+
+/// `userid` and `userlogin`: those of the request, else those of the answer.
+fn write_user(writer: &mut JsonWriter<'_>, echo: &Echo<'_>, own: Option<&UserRef>) {
+    match (echo.user_id, own) {
+        (Some(id), _) => writer.raw("userid", id),
+        (None, Some(own)) => writer.guid("userid", own.id.0),
+        (None, None) => {}
+    }
+    match (echo.user_login, own) {
+        (Some(login), _) => writer.raw("userlogin", login),
+        (None, Some(own)) => writer.string("userlogin", &own.login),
+        (None, None) => {}
+    }
 }
 
 /// Appends an `error` message (protocol 3.4).
