@@ -216,6 +216,17 @@ async fn a_gateway_that_goes_down_says_that_it_is_not_ready() -> TestResult {
     Ok(())
 }
 
+#[tokio::test]
+async fn an_ended_gateway_leaves_its_addresses_free_at_once() -> TestResult {
+    let mut gateway = Gateway::start(Settings::new().users(1)).await?;
+    for _ in 0..10 {
+        let tab = gateway.logged_in("user1").await?;
+        gateway = gateway.restart().await?;
+        tab.closed().await?;
+    }
+    Ok(gateway.stop().await?)
+}
+
 /// Waits until one of the tabs is closed.
 async fn wait_for_a_close(tabs: &[Tab]) -> TestResult {
     let mut waiting = tokio::task::JoinSet::new();

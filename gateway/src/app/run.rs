@@ -324,9 +324,8 @@ impl First {
         Box::new(move |seat| {
             Box::pin(async move {
                 let (shard, ring) = seed.grow(&seat)?;
-                if let Some(services) = self.services {
-                    services.start(self.mailbox);
-                }
+                // Dropped at the end, which closes the addresses.
+                let _serving = self.services.map(|it| it.start(self.mailbox));
                 runtime::spawn(self.signals.handle()).detach();
                 let local = ring.local_mailbox();
                 let clock = seat.clock();

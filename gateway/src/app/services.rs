@@ -7,7 +7,7 @@ use async_channel::Receiver;
 
 use super::hub_seat::HubMessage;
 use crate::admin::{self, AdminGate, HubQuestion};
-use crate::runtime::{HttpLimits, Mailbox, MailboxError, serve_http, spawn};
+use crate::runtime::{HttpLimits, Mailbox, MailboxError, Task, serve_http, spawn};
 use crate::web::{self, Site};
 
 /// What the HTTP addresses are served from.
@@ -21,23 +21,25 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Serves all addresses from the calling shard until it ends.
-    pub(super) fn start(self, hub: Mailbox<HubMessage>) {
-        spawn(forward(self.questions, hub)).detach();
+    /// Serves all addresses from the calling shard until the tasks are dropped.
+    pub(super) fn start(self, hub: Mailbox<HubMessage>) -> Vec<Task> {
+        let mut tasks = vec![spawn(forward(self.questions, hub))];
         let gate = self.admin;
         let answer = move |request, _peer| {
             let gate = Arc::clone(&gate);
             async move { admin::handle(request, &gate).await }
         };
-        spawn(serve_http(self.admin_socket, HttpLimits::default(), answer)).detach();
+        let serving = serve_http(self.admin_socket, HttpLimits::default(), answer);
+        tasks.push(spawn(serving));
         for socket in self.web_sockets {
             let site = Arc::clone(&self.site);
             let answer = move |request: hyper::Request<_>, _peer| {
                 let found = web::handle(&request, &site);
                 async move { found }
             };
-            spawn(serve_http(socket, HttpLimits::default(), answer)).detach();
+            tasks.push(spawn(serve_http(socket, HttpLimits::default(), answer)));
         }
+        tasks
     }
 }
 

@@ -63,7 +63,10 @@ pub async fn serve_http<Handler, Answer, Content>(
     Content: Body + 'static,
     Content::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let listener = Listener::new(listener);
+    let listener = match Listener::new(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "an HTTP address cannot be served"),
+    };
     let connections = Rc::new(());
     loop {
         match listener.accept().await {

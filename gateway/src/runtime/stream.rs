@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,6 +19,7 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::GlommioError;
 use glommio::net;
 use hyper::rt;
+use socket2::SockRef;
 
 /// A connection.
 #[derive(Debug)]
@@ -113,18 +114,33 @@ pub async fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// A listening socket on the executor.
-pub(super) struct Listener(net::TcpListener);
+pub(super) struct Listener {
+    socket: net::TcpListener,
+    /// The same socket, which the executor does not give back.
+    duplicate: TcpListener,
+}
 
 impl Listener {
-    pub(super) fn new(listener: TcpListener) -> Self {
+    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+        let duplicate = listener.try_clone()?;
         // SAFETY: the descriptor of a listening socket, given up by its owner here.
-        Self(unsafe { net::TcpListener::from_raw_fd(listener.into_raw_fd()) })
+        let socket = unsafe { net::TcpListener::from_raw_fd(listener.into_raw_fd()) };
+        Ok(Self { socket, duplicate })
     }
 
     pub(super) async fn accept(&self) -> io::Result<Stream> {
-        let socket = self.0.accept().await.map_err(plain_error)?;
+        let socket = self.socket.accept().await.map_err(plain_error)?;
         let peer = socket.peer_addr().map_err(plain_error)?;
         Ok(Stream { socket, peer })
+    }
+}
+
+/// The kernel closes a socket of a ring some time after the process that had it has
+/// ended: the address is given up here, so that a restarted gateway finds it free.
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // A socket that does not listen any more needs no end.
+        let _ended = SockRef::from(&self.duplicate).shutdown(Shutdown::Both);
     }
 }
 
