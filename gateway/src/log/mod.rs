@@ -12,6 +12,8 @@ mod writer;
 pub use rate::RateLimited;
 pub use writer::{LogCounters, LogWriter, WriterThread, writer};
 
+use std::panic::PanicHookInfo;
+
 use tracing::Dispatch;
 use tracing::dispatcher::SetGlobalDefaultError;
 use tracing_subscriber::filter::{EnvFilter, ParseError};
@@ -23,7 +25,15 @@ pub fn start(directives: &str, is_json: bool) -> Result<WriterThread, StartError
     let (log_writer, thread) = writer(std::io::stderr()).map_err(StartError::Thread)?;
     let dispatch = dispatch(directives, is_json, log_writer)?;
     tracing::dispatcher::set_global_default(dispatch)?;
+    std::panic::set_hook(Box::new(log_panic));
     Ok(thread)
+}
+
+/// A panic is a fault of the gateway; where it was tells the way to it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let reason = panic.payload_as_str().unwrap_or("a panic");
+    tracing::error!(place, reason, "a fault of the gateway: please report it");
 }
 
 /// Why logging could not start.
@@ -81,6 +91,20 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&text).expect("one JSON line");
         assert_eq!((&line["level"], &line["link"]), (&"WARN".into(), &7.into()));
         assert_eq!(line["message"], "the link is slow");
+    }
+
+    #[test]
+    fn a_panic_is_logged_with_its_place() {
+        let text = logged("error", false, || {
+            std::panic::set_hook(Box::new(log_panic));
+            let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
+            let _test_runners_own = std::panic::take_hook();
+            assert!(panicked.is_err());
+        });
+        assert!(
+            text.contains("on purpose") && text.contains("log/mod.rs:"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -84,6 +84,8 @@ refused! {
     Silence = "silence";
     /// The peer read too slowly (1013).
     Slow = "slow";
+    /// The handling of what it sent failed by a fault of the gateway.
+    Panicked = "panicked";
     /// The gateway is going down (1001).
     GoingDown = "going_down";
 }

@@ -1,8 +1,11 @@
 //! What links send: frames to messages, messages to answers or requests.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::link::{Open, Stage};
+#[cfg(test)]
+use super::tests;
 use super::{Refused, Shard, Waiting};
 use crate::base::{LinkId, RequestId};
 use crate::hub::Upward;
@@ -12,8 +15,17 @@ use crate::wire::frame::{CloseCode, FrameError, append_pong};
 use crate::wire::inbound::Incoming;
 
 impl Shard {
-    /// Takes what a link sent.
+    /// Takes what a link sent. A panic costs this link: what it was in the middle of
+    /// is gone with it, and no other link notices.
     pub(super) fn handle_bytes(&mut self, id: LinkId, bytes: &mut [u8]) {
+        let handling = AssertUnwindSafe(|| self.handle_bytes_of(id, bytes));
+        if catch_unwind(handling).is_err() {
+            self.counters.refuse(Refused::Panicked);
+            self.cut(id);
+        }
+    }
+
+    fn handle_bytes_of(&mut self, id: LinkId, bytes: &mut [u8]) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
@@ -68,6 +80,8 @@ impl Shard {
 
     /// Deals with one message of a link.
     pub(super) fn handle_text(&mut self, id: LinkId, session: &mut Session, text: &mut [u8]) {
+        #[cfg(test)]
+        assert!(text != tests::PANIC, "as the test wishes");
         self.answer.clear();
         let (method, outcome) = session.handle_text(
             text,

@@ -46,6 +46,21 @@ fn a_handshake_that_takes_too_long_is_cut() {
 }
 
 #[test]
+fn a_panic_in_a_links_handling_costs_that_link_alone() {
+    let mut world = world();
+    let (good, bad) = (world.tab(), world.tab());
+    world.messages(good);
+    world.posts.clear();
+    world.send(bad, r#"["panic",{}]"#);
+    assert!(world.is_cut(bad));
+    assert_eq!((gone(&world), refused(&world, Refused::Panicked)), (1, 1));
+    world.send(good, r#"["ping",{"qid":1}]"#);
+    let answer = ("pong".to_owned(), serde_json::json!({"qid": 1}));
+    assert_eq!(world.messages(good), [answer]);
+    assert_eq!(world.shard.links(), 1);
+}
+
+#[test]
 fn a_link_on_which_nobody_logs_in_is_closed() {
     let mut world = world();
     let id = world.link();

@@ -4,3 +4,6 @@ mod closing;
 mod events;
 mod messages;
 mod world;
+
+/// A message whose handling panics.
+pub(super) const PANIC: &[u8] = br#"["panic",{}]"#;
