@@ -14,14 +14,14 @@ use futures_lite::future::or;
 use okgate_core::crm::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
 
 use crate::runtime::{
-    Mailbox, MailboxError, ReadHalf, Stream, TaskInbox, WriteHalf, resolve, sleep, timeout,
+    Inbox, Mailbox, MailboxError, ReadHalf, Stream, WriteHalf, resolve, sleep, timeout,
 };
 
 /// Serves the CRM's connections, one after the other.
 pub(super) struct CrmDriver {
     /// `host:port` of the CRM.
     pub(super) address: Arc<str>,
-    pub(super) actions: TaskInbox<CrmAction>,
+    pub(super) actions: Inbox<CrmAction>,
     pub(super) reports: Mailbox<CrmReport>,
 }
 

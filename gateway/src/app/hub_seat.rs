@@ -10,9 +10,7 @@ use okgate_core::crm::{CrmAction, CrmEvent, CrmReport};
 use okgate_core::hub::{AdminFault, AdminReply, FromShard, Hub, Output, ToShard};
 
 use crate::admin::HubQuestion;
-use crate::runtime::{
-    Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle, TaskMailbox,
-};
+use crate::runtime::{Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle};
 
 /// What other threads and tasks tell the hub.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ pub(super) struct HubSeat {
 
 /// The hub's ends of the ways to and from the one who holds the CRM's connection.
 pub(super) struct CrmEnds {
-    pub(super) actions: TaskMailbox<CrmAction>,
+    pub(super) actions: Mailbox<CrmAction>,
     pub(super) reports: Inbox<CrmReport>,
 }
 

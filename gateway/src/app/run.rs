@@ -23,7 +23,7 @@ use crate::log::{self, LogCounters};
 use crate::metrics::{Metrics, ShardMetrics};
 use crate::runtime::{
     self, Clock, ExecutorSettings, Executors, Inbox, Mailbox, RingSettings, Seat, ShardHandle,
-    ShardMain, ShardPort, Signal, SignalSource, TabRing, TaskInbox, Watchdog,
+    ShardMain, ShardPort, Signal, SignalSource, TabRing, Watchdog,
 };
 use crate::web::Site;
 
@@ -145,7 +145,7 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
 
 /// SIGTERM and SIGINT drain; the second of them ends at once.
 struct SignalHandler {
-    signals: TaskInbox<Signal>,
+    signals: Inbox<Signal>,
     spread: Duration,
     hub: Mailbox<HubMessage>,
     shards: Arc<[ShardHandle<ToShard>]>,

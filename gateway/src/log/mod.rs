@@ -12,6 +12,7 @@ mod writer;
 pub use rate::RateLimited;
 pub use writer::{LogCounters, LogWriter, WriterThread, writer};
 
+use std::any::Any;
 use std::panic::PanicHookInfo;
 
 use tracing::Dispatch;
@@ -32,8 +33,15 @@ pub fn start(directives: &str, is_json: bool) -> Result<WriterThread, StartError
 /// A panic is a fault of the gateway; where it was tells the way to it.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
-    let reason = panic.payload_as_str().unwrap_or("a panic");
+    let reason = panic_text(panic.payload());
     tracing::error!(place, reason, "a fault of the gateway: please report it");
+}
+
+/// The words of a panic, if it has any.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic")
 }
 
 /// Why logging could not start.

@@ -15,6 +15,7 @@ use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use super::clock::Clock;
 use super::start::StartError;
 use super::system;
+use crate::log::panic_text;
 
 /// What a shard does, made on its own thread from its [`Seat`].
 pub type ShardMain = Box<dyn FnOnce(Seat) -> ShardFuture + Send>;
@@ -191,7 +192,7 @@ impl Shard {
         let work = AssertUnwindSafe(|| executor.run(async move { main(seat).await }));
         let result = match std::panic::catch_unwind(work) {
             Ok(result) => result.map_err(|error| error.to_string()),
-            Err(panic) => Err(panic_text(panic.as_ref())),
+            Err(panic) => Err(format!("a panic: {}", panic_text(panic.as_ref()))),
         };
         let _ = self.ended.send((self.index, result));
     }
@@ -224,14 +225,6 @@ impl Shard {
         let rings = rings.map_err(|error| error.to_string())?;
         Ok((executor, rings.into()))
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.map_or_else(|| "a panic".to_owned(), |text| format!("a panic: {text}"))
 }
 
 fn executor_fault(shard: u16, reason: &str) -> StartError {

@@ -2,9 +2,9 @@
 //!
 //! A [`RingWaker`] ends the wait of one shard, wherever that shard waits; a
 //! write to an event descriptor happens only when the shard really sleeps, so
-//! a stream of messages costs one wake-up. A [`Mailbox`] feeds a shard's
-//! engine, a [`LocalMailbox`] does the same within the shard's own thread, and
-//! a [`TaskMailbox`] feeds an async task that runs beside the ring.
+//! a stream of messages costs one wake-up. A [`mailbox`] feeds a shard's engine
+//! or the hub beside it, a [`task_mailbox`] an async task that runs beside the
+//! ring, and a [`LocalMailbox`] a shard's engine within the shard's own thread.
 //! Nothing here ever blocks the sender.
 
 use std::cell::RefCell;
@@ -152,11 +152,12 @@ impl<T> From<TrySendError<T>> for MailboxError<T> {
     }
 }
 
-/// The sending end of a shard's mailbox; any thread may hold it.
+/// The sending end of a mailbox; any thread may hold it.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     sender: Sender<T>,
     waker: RingWaker,
+    wake: fn(&RingWaker),
 }
 
 impl<T> Clone for Mailbox<T> {
@@ -164,15 +165,17 @@ impl<T> Clone for Mailbox<T> {
         Self {
             sender: self.sender.clone(),
             waker: self.waker.clone(),
+            wake: self.wake,
         }
     }
 }
 
 impl<T> Mailbox<T> {
-    /// Queues a message and wakes the shard if it sleeps.
+    /// Queues a message, wakes the receiver's shard if it sleeps, and has it run
+    /// the receiving task if there is one.
     pub fn send(&self, message: T) -> Result<(), MailboxError<T>> {
         self.sender.try_send(message)?;
-        self.waker.wake();
+        (self.wake)(&self.waker);
         Ok(())
     }
 
@@ -187,7 +190,8 @@ impl<T> Mailbox<T> {
     }
 }
 
-/// The receiving end of a shard's mailbox, handed to the shard's ring.
+/// The receiving end of a mailbox: of a shard's ring, of what runs beside its
+/// engine, or of an async task.
 #[derive(Debug)]
 pub struct Inbox<T> {
     receiver: Receiver<T>,
@@ -197,6 +201,12 @@ impl<T> Inbox<T> {
     /// The next message, if there is one.
     pub fn take(&self) -> Option<T> {
         self.receiver.try_recv().ok()
+    }
+
+    /// Waits for the next message; `None` when every sender is gone. Only a
+    /// [`task_mailbox`] has the shard run the task that waits.
+    pub async fn receive(&self) -> Option<T> {
+        self.receiver.recv().await.ok()
     }
 
     /// Whether no message waits.
@@ -210,11 +220,30 @@ impl<T> Inbox<T> {
     }
 }
 
-/// A mailbox for the shard that this waker wakes; it holds up to `capacity` messages.
+/// A mailbox for what the shard looks through by itself; it holds up to `capacity`
+/// messages.
 pub fn mailbox<T: Send>(capacity: usize, waker: &RingWaker) -> (Mailbox<T>, Inbox<T>) {
+    both_ends(capacity, waker, RingWaker::wake)
+}
+
+/// A mailbox for a task beside the shard's ring; it holds up to `capacity` messages.
+pub fn task_mailbox<T: Send>(capacity: usize, waker: &RingWaker) -> (Mailbox<T>, Inbox<T>) {
+    both_ends(capacity, waker, RingWaker::wake_tasks)
+}
+
+fn both_ends<T>(
+    capacity: usize,
+    waker: &RingWaker,
+    wake: fn(&RingWaker),
+) -> (Mailbox<T>, Inbox<T>) {
     let (sender, receiver) = async_channel::bounded(capacity.max(1));
     let waker = waker.clone();
-    (Mailbox { sender, waker }, Inbox { receiver })
+    let mailbox = Mailbox {
+        sender,
+        waker,
+        wake,
+    };
+    (mailbox, Inbox { receiver })
 }
 
 /// A mailbox within one thread: for what a shard's own neighbours tell it.
@@ -265,67 +294,6 @@ impl<T> LocalMailbox<T> {
     pub fn len(&self) -> usize {
         self.queue.borrow().len()
     }
-}
-
-/// The sending end of a mailbox that an async task receives from.
-#[derive(Debug)]
-pub struct TaskMailbox<T> {
-    sender: Sender<T>,
-    waker: RingWaker,
-}
-
-impl<T> Clone for TaskMailbox<T> {
-    fn clone(&self) -> Self {
-        Self {
-            sender: self.sender.clone(),
-            waker: self.waker.clone(),
-        }
-    }
-}
-
-impl<T> TaskMailbox<T> {
-    /// Queues a message and has the shard run the receiving task.
-    pub fn send(&self, message: T) -> Result<(), MailboxError<T>> {
-        self.sender.try_send(message)?;
-        self.waker.wake_tasks();
-        Ok(())
-    }
-
-    /// How many messages wait.
-    pub fn len(&self) -> usize {
-        self.sender.len()
-    }
-
-    /// Whether no message waits.
-    pub fn is_empty(&self) -> bool {
-        self.sender.is_empty()
-    }
-}
-
-/// The receiving end of a [`TaskMailbox`].
-#[derive(Debug)]
-pub struct TaskInbox<T> {
-    receiver: Receiver<T>,
-}
-
-impl<T> TaskInbox<T> {
-    /// The next message; `None` when every sender is gone.
-    pub async fn receive(&self) -> Option<T> {
-        self.receiver.recv().await.ok()
-    }
-
-    /// The next message, if there is one.
-    pub fn take(&self) -> Option<T> {
-        self.receiver.try_recv().ok()
-    }
-}
-
-/// A mailbox for a task on the shard that this waker wakes; it holds up to
-/// `capacity` messages.
-pub fn task_mailbox<T: Send>(capacity: usize, waker: &RingWaker) -> (TaskMailbox<T>, TaskInbox<T>) {
-    let (sender, receiver) = async_channel::bounded(capacity.max(1));
-    let waker = waker.clone();
-    (TaskMailbox { sender, waker }, TaskInbox { receiver })
 }
 
 #[cfg(test)]

@@ -30,10 +30,7 @@ pub use executor::{
 };
 pub use http::{HttpLimits, serve_http};
 pub use listen::{Listening, listen};
-pub use mailbox::{
-    Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, TaskInbox, TaskMailbox, mailbox,
-    task_mailbox,
-};
+pub use mailbox::{Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, mailbox, task_mailbox};
 pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
 pub use signals::{Signal, SignalSource, signals};
 pub use start::StartError;

@@ -6,7 +6,7 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::mailbox::{RingWaker, TaskInbox, task_mailbox};
+use super::mailbox::{Inbox, RingWaker, task_mailbox};
 
 /// What somebody wants of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct SignalSource {
 }
 
 /// Delivers SIGTERM, SIGINT and SIGHUP to a task on the shard that this waker wakes.
-pub fn signals(waker: &RingWaker) -> io::Result<(SignalSource, TaskInbox<Signal>)> {
+pub fn signals(waker: &RingWaker) -> io::Result<(SignalSource, Inbox<Signal>)> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let handle = signals.handle();
     let (mailbox, inbox) = task_mailbox(PENDING_MAX, waker);
