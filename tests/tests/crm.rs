@@ -257,6 +257,24 @@ async fn the_crm_speaks_in_the_name_of_its_users() -> TestResult {
     Ok(gateway.stop().await?)
 }
 
+// protocol 9-l
+#[tokio::test]
+async fn a_gateway_that_goes_down_closes_the_crms_link_last_with_1001() -> TestResult {
+    let crm = SimulatedCrm::start(CrmOptions::on_loopback().active_user("anna", "crm-7")).await?;
+    let gateway = linked(settings(&crm)).await?;
+    let tab = gateway.logged_in("boris").await?;
+    gateway.stop().await?;
+    assert_eq!(tab.closed().await?.code, Some(1001));
+    let is_down = |record: &CrmRecord| matches!(record.what, CrmSeen::LinkDown(_));
+    let down = crm.received().find(SOON, is_down).await;
+    let down = down.map_err(|seen| anyhow::anyhow!("the link is not down: {seen:?}"))?;
+    assert!(
+        matches!(&down.what, CrmSeen::LinkDown(how) if how.contains("1001")),
+        "{down:?}"
+    );
+    Ok(())
+}
+
 /// The status and the `error` of an answer.
 fn fault(answer: &AdminAnswer) -> anyhow::Result<(u16, String)> {
     let error = answer.json()?["error"]
