@@ -209,7 +209,7 @@ async fn the_crm_gets_the_events_of_its_active_users_with_its_own_ids() -> TestR
     Ok(gateway.stop().await?)
 }
 
-// protocol 5-a, 5-b, 5-f, 5-h, 5-i and 5-j
+// protocol 5-a, 5-b, 5-f, 5-h, 5-i, 5-j, 5-l and 5-m
 #[tokio::test]
 async fn the_crm_speaks_in_the_name_of_its_users() -> TestResult {
     let crm = SimulatedCrm::start(CrmOptions::on_loopback()).await?;
@@ -242,7 +242,14 @@ async fn the_crm_speaks_in_the_name_of_its_users() -> TestResult {
     assert_eq!(ring.text("userid"), Some("crm-7"));
     gateway.admin().hang_up_call(&chain).await?;
     CrmHandle::wait_for(&mut records, "phoneevent_ringstopped", SOON).await?;
-    assert!(crm.request("logout", anna, SOON).await?.succeeded());
+    assert!(crm.request("logout", anna.clone(), SOON).await?.succeeded());
+    let state = crm.request("getuserstate", anna, SOON).await?;
+    assert_eq!(state.field("userstateid"), &json!(0));
+    let stranger = json!({"userlogin": "zoe"});
+    let login = crm.request("login", stranger.clone(), SOON).await?;
+    assert!(login.succeeded(), "{}", login.to_text());
+    let state = crm.request("getuserstate", stranger, SOON).await?;
+    assert_eq!(state.field("error"), &json!(404));
     let mut records = crm.received_from_now();
     let chain = gateway.admin().start_call(CALLER, "101", json!({})).await?;
     gateway.admin().hang_up_call(&chain).await?;
