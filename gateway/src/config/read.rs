@@ -173,7 +173,7 @@ fn gateway(view: &View<'_>) -> GatewaySettings {
 
 fn clients(view: &View<'_>, file: &File<'_>) -> ClientSettings {
     let listen = check::values(view.addresses("listen"));
-    if listen.is_empty() && view.has("listen") {
+    if view.is_empty_list("listen") {
         view.fault("listen", "at least one address is needed");
     }
     let limits = ClientLimits {

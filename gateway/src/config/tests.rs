@@ -458,6 +458,10 @@ mod single_mistakes {
             "7: clients.listen: at least one address is needed",
         ),
         (
+            "[clients]\nlisten = [\"nonsense\"]\n",
+            "7: clients.listen: \"nonsense\" is not IP:port, such as \"127.0.0.1:4066\" or \"[::1]:4066\"",
+        ),
+        (
             "[clients]\nlisten = \"127.0.0.1:4066\"\n",
             "7: clients.listen: is a text, expected a list of texts",
         ),

@@ -222,6 +222,12 @@ impl<'d> View<'d> {
         found
     }
 
+    /// Whether the file gives this key a list without entries.
+    pub(super) fn is_empty_list(&self, key: &str) -> bool {
+        let item = self.items.get(key).map(|(_, item)| item.get_ref());
+        matches!(item, Some(DeValue::Array(items)) if items.is_empty())
+    }
+
     /// A list of texts, each with its place; entries that are no text or are
     /// empty are faults and left out.
     pub(super) fn texts(&self, key: &str) -> Vec<Located<String>> {
