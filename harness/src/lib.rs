@@ -3,6 +3,21 @@
 //!
 //! What comes in: addresses and options. What goes out: protocol messages over `tokio-tungstenite`, and what was seen.
 //! It never uses the gateway's codecs: an independent peer finds what a shared bug would hide.
+//!
+//! A tab of a gateway that already runs:
+//!
+//! ```no_run
+//! # async fn example() -> okgate_harness::Result<()> {
+//! use okgate_harness::tab::Tab;
+//! use serde_json::json;
+//!
+//! let address = ([127, 0, 0, 1], 4066).into();
+//! let mut tab = Tab::logged_in(address, "anna", "secret").await?;
+//! let state = tab.request("getuserstate", json!({})).await?;
+//! println!("{}", state.to_text());
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod admin;

@@ -33,6 +33,15 @@ pub struct PasswordError(
 
 /// Both hashes, by the rule of protocol 6.1. A character to which the rule gives
 /// no byte is an error; one that the rule drops is dropped.
+///
+/// ```
+/// use okgate_core::protocol::password_hashes;
+///
+/// let hashes = password_hashes("Secret").unwrap();
+/// assert_ne!(hashes.as_typed, hashes.lower_cased);
+/// assert_eq!(hashes.lower_cased, password_hashes("secret").unwrap().as_typed);
+/// assert_eq!(password_hashes("naïve£漢").unwrap_err().0, '漢');
+/// ```
 pub fn password_hashes(password: &str) -> Result<PasswordHashes, PasswordError> {
     Ok(PasswordHashes {
         as_typed: hash(password)?,

@@ -92,6 +92,17 @@ impl PeekError<'_> {
 /// Of a key that occurs twice the last one counts, as for [`super::Body`] and
 /// for JSON parsers in browsers. The text must be UTF-8: that was checked where
 /// the frame came in.
+///
+/// ```
+/// use okgate_core::protocol::peek;
+///
+/// let message = br#"["getuserstate", {"qid": 7, "userlogin": "anna"}]"#;
+/// let peek = peek(message).unwrap();
+/// assert_eq!(peek.name, "getuserstate");
+/// assert_eq!(peek.qid, Some(&b"7"[..]));
+/// assert_eq!(peek.user_login, Some(&br#""anna""#[..]));
+/// assert_eq!(&message[peek.fields_range], peek.fields);
+/// ```
 pub fn peek(message: &[u8]) -> Result<Peek<'_>, PeekError<'_>> {
     let mut found = Found::default();
     match read_message(message, &mut found) {
