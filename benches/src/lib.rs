@@ -9,9 +9,9 @@ use std::sync::Arc;
 use okgate_core::base::{
     Action, Engine, Guid, Instant, LinkId, Now, NumberId, Peer, Random, ShardId, UserId, WallTime,
 };
-use okgate_core::hub::{self, Hub, Output, SessionLimits, SwitchboardLimits};
+use okgate_core::hub::{self, Hub, Output, SessionLimits};
 use okgate_core::pbx::sim::SimConfig;
-use okgate_core::protocol::{VersionInfo, password_hashes};
+use okgate_core::protocol::password_hashes;
 use okgate_core::shard::{Config, Shard};
 use okgate_core::switchboard::{Directory, User};
 use okgate_core::wire::frame::append_text;
@@ -161,28 +161,18 @@ fn hub_config(users: u32) -> hub::Config {
         department: None,
     };
     hub::Config {
-        shards: 1,
         directory: Directory {
             users: (1..=users).map(user).collect(),
             ..Directory::default()
         },
-        switchboard: SwitchboardLimits::default(),
         sessions: SessionLimits {
             tabs_per_user: 0,
             ..SessionLimits::default()
         },
-        token: None,
-        version: VersionInfo {
-            dated: 160_101,
-            build: "2.13.0.160101".into(),
-            web_server_port: 4055,
-            procedures: Vec::new(),
-        },
-        crm: None,
-        caller_name: None,
         pbx: SimConfig {
             phones: (1..=users).map(number).collect(),
             ..SimConfig::default()
         },
+        ..hub::Config::default()
     }
 }

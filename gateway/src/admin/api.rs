@@ -6,6 +6,7 @@ use okgate_core::base::{ChainId, ExecutionId, Guid};
 use okgate_core::hub::{AdminFault, AdminReply, AdminRequest};
 use serde_json::value::RawValue;
 
+use super::body::json;
 use super::route::Call;
 use super::{AdminGate, body, fault, status, unexpected};
 use crate::http::{Answer, JSON, answer};
@@ -76,16 +77,6 @@ fn told(reply: AdminReply) -> Result<Answer, AdminFault> {
 struct RunResult<'r> {
     executionid: &'r str,
     outputparameters: &'r RawValue,
-}
-
-/// This value as a JSON answer.
-pub(super) fn json(
-    status: StatusCode,
-    value: &impl serde::Serialize,
-) -> Result<Answer, AdminFault> {
-    let text = serde_json::to_vec(value)
-        .map_err(|error| fault(500, "internal", format!("no JSON form: {error}")))?;
-    Ok(answer(status, JSON, text))
 }
 
 fn guid(text: &str, what: &str) -> Result<Guid, AdminFault> {

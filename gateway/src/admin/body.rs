@@ -7,13 +7,24 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Request, StatusCode};
 use okgate_core::hub::{AdminFault, MethodRun, SimCallRequest};
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::fault;
+use crate::http::{Answer, JSON, answer};
+
+/// This value as a JSON answer.
+pub(super) fn json(
+    status: StatusCode,
+    value: &impl serde::Serialize,
+) -> Result<Answer, AdminFault> {
+    let text = serde_json::to_vec(value)
+        .map_err(|error| fault(500, "internal", format!("no JSON form: {error}")))?;
+    Ok(answer(status, JSON, text))
+}
 
 /// The request's body, at most [`BODY_BYTES_MAX`], and JSON unless it is empty.
 pub(super) async fn read<B>(request: Request<B>) -> Result<Bytes, AdminFault>

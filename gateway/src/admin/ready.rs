@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hyper::StatusCode;
 use okgate_core::hub::{AdminFault, Status};
 
-use super::{AdminGate, api};
+use super::{AdminGate, body};
 use crate::http::Answer;
 
 /// How far the process is in its life; set by whoever starts and stops it.
@@ -51,5 +51,5 @@ pub(super) async fn answer(gate: &AdminGate) -> Result<Answer, AdminFault> {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let body = serde_json::json!({"ready": reasons.is_empty(), "reasons": reasons});
-    api::json(code, &body)
+    body::json(code, &body)
 }

@@ -7,7 +7,7 @@ use okgate_core::shard::Refused;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{AdminGate, api};
+use super::{AdminGate, body};
 use crate::http::Answer;
 use crate::metrics::ShardSample;
 
@@ -36,7 +36,7 @@ pub(super) async fn answer(gate: &AdminGate) -> Result<Answer, AdminFault> {
         }),
         shards: samples.iter().map(Shard::of).collect(),
     };
-    api::json(StatusCode::OK, &whole)
+    body::json(StatusCode::OK, &whole)
 }
 
 #[derive(Serialize)]

@@ -17,22 +17,22 @@ pub(super) fn hub_config(
 ) -> Result<hub::Config, TokenKeyError> {
     let PbxSettings::Sim(sim) = &settings.pbx;
     let token = settings.clients.token.as_ref();
+    let version = VersionInfo {
+        web_server_port: web.map_or(0, |address| address.port()),
+        ..VersionInfo::default()
+    };
+    let crm = match &settings.crm.mode {
+        CrmMode::Off => None,
+        CrmMode::WsOut(link) => Some(link.crm_config(&version)),
+    };
     Ok(hub::Config {
         shards: u16::try_from(shards).unwrap_or(u16::MAX),
         directory: settings.directory.clone(),
         switchboard: hub::SwitchboardLimits::default(),
         sessions: settings.clients.session_limits(),
         token: token.map(TokenSettings::verifier).transpose()?,
-        version: VersionInfo {
-            dated: DATED,
-            build: BUILD.into(),
-            web_server_port: web.map_or(0, |address| address.port()),
-            procedures: Vec::new(),
-        },
-        crm: match &settings.crm.mode {
-            CrmMode::Off => None,
-            CrmMode::WsOut(link) => Some(link.crm_config(DATED, BUILD)),
-        },
+        version,
+        crm,
         caller_name: settings.crm.caller_name.clone(),
         pbx: sim_config(settings, sim),
     })
@@ -55,9 +55,3 @@ fn sim_config(settings: &Settings, sim: &SimSettings) -> SimConfig {
         ..SimConfig::default()
     }
 }
-
-/// protocol 6.2: libraries switch features on it.
-const DATED: i64 = 160_101;
-
-/// protocol 6.2.
-const BUILD: &str = "2.13.0.160101";

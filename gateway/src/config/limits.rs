@@ -1,11 +1,12 @@
 //! From the settings to the limits that the core's modules take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::RateLimit;
 use okgate_core::crm::{self, CrmConfig};
 use okgate_core::hub::{SessionLimits, TokenKeyError, TokenVerifier};
-use okgate_core::protocol::MultipartLimits;
+use okgate_core::protocol::{MultipartLimits, VersionInfo};
 use okgate_core::{session, shard, wire};
 
 use super::settings::{ClientLimits, ClientSettings, Settings, TokenSettings, WsOutSettings};
@@ -67,16 +68,15 @@ impl ClientLimits {
 }
 
 impl WsOutSettings {
-    /// Where the CRM is asked for, and by whom: `dated` and `build` as `getversion`
-    /// says them.
-    pub fn crm_config(&self, dated: i64, build: &str) -> CrmConfig {
+    /// Where the CRM is asked for, and by whom.
+    pub fn crm_config(&self, gateway: &VersionInfo) -> CrmConfig {
         let defaults = crm::Limits::default();
         CrmConfig {
             host: self.address(),
             path: self.path.clone(),
             version: self.version,
-            dated,
-            build: build.into(),
+            dated: gateway.dated,
+            build: Arc::clone(&gateway.build),
             limits: crm::Limits {
                 message_bytes_max: narrow(self.message_bytes),
                 queue_bytes_max: size(self.queue_bytes),

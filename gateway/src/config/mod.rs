@@ -13,6 +13,7 @@
 mod check;
 mod document;
 mod fault;
+mod file;
 mod guids;
 mod limits;
 mod people;

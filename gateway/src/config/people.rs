@@ -8,8 +8,8 @@ use okgate_core::base::{DepartmentId, NumberId, UserId};
 use okgate_core::protocol::BreakReason;
 use okgate_core::switchboard::{Department, Directory, User};
 
+use super::file::File;
 use super::guids;
-use super::read::File;
 use super::view::{Located, View, did_you_mean};
 
 /// Reads all people; faults are noted, faulty entries are left out.

@@ -58,6 +58,23 @@ pub struct Config {
     pub pbx: SimConfig,
 }
 
+impl Default for Config {
+    /// One shard, nobody who works here, and no CRM.
+    fn default() -> Self {
+        Self {
+            shards: 1,
+            directory: Directory::default(),
+            switchboard: SwitchboardLimits::default(),
+            sessions: SessionLimits::default(),
+            token: None,
+            version: VersionInfo::default(),
+            crm: None,
+            caller_name: None,
+            pbx: SimConfig::default(),
+        }
+    }
+}
+
 /// How the CRM is asked who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerName {

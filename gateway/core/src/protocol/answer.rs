@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::directory::UserRef;
 use super::directory::{BreakReason, NumberEntry, PhotoLink, UserEntry};
-use super::event::UserRef;
 use super::fault::Fault;
 use super::line::{Abonent, LineInfo};
 use super::state::UserState;
@@ -67,6 +67,18 @@ pub struct VersionInfo {
     pub web_server_port: u16,
     /// Names of the procedures that may be run, in lower case.
     pub procedures: Vec<Arc<str>>,
+}
+
+impl Default for VersionInfo {
+    /// What protocol 6.2 says, without an HTTP interface and procedures.
+    fn default() -> Self {
+        Self {
+            dated: 160_101,
+            build: "2.13.0.160101".into(),
+            web_server_port: 0,
+            procedures: Vec::new(),
+        }
+    }
 }
 
 /// `getmyuserinforesult`.

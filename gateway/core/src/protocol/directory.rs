@@ -6,6 +6,15 @@ use super::state::StateId;
 use super::write::{FieldWriter, Fields};
 use crate::base::{DepartmentId, NumberId, UserId};
 
+/// A user as messages name one: `userid` and `userlogin`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UserRef {
+    /// The user.
+    pub id: UserId,
+    /// The login as the settings spell it.
+    pub login: Arc<str>,
+}
+
 /// A reason for a break, as `cc_getlunchtypes` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakReason {

@@ -2,19 +2,11 @@
 
 use std::sync::Arc;
 
+use super::directory::UserRef;
 use super::line::LineState;
 use super::state::{StateId, UserState};
 use super::write::{FieldWriter, Fields};
-use crate::base::{ChainId, CommutationId, ConferenceId, Guid, UserId};
-
-/// A user as messages name one: `userid` and `userlogin`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UserRef {
-    /// The user.
-    pub id: UserId,
-    /// The login as the settings spell it.
-    pub login: Arc<str>,
-}
+use crate::base::{ChainId, CommutationId, ConferenceId, Guid};
 
 /// One event, typed, as it leaves the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]

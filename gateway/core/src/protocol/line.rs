@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::UserRef;
+use super::directory::UserRef;
 use super::write::{FieldWriter, Fields};
 use crate::base::{ChainId, ConferenceId, Guid};
 

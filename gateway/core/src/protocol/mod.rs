@@ -23,9 +23,9 @@ mod write;
 
 pub use answer::{Answer, LoginAnswer, MyUserInfo, Reply, VersionInfo};
 pub use body::{Body, BodyReader};
-pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry};
+pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry, UserRef};
 pub use event::{
-    Event, EventKind, EventSet, NUMBERS_PER_EVENT, NumberChange, Occurrence, RingStarted, UserRef,
+    Event, EventKind, EventSet, NUMBERS_PER_EVENT, NumberChange, Occurrence, RingStarted,
 };
 pub use fault::{ErrorNumber, Fault};
 pub use json::{JsonWriter, write_message};

@@ -2,7 +2,7 @@
 //! (protocol 3.1, 3.4).
 
 use super::answer::Reply;
-use super::event::UserRef;
+use super::directory::UserRef;
 use super::fault::Fault;
 use super::json::{JsonWriter, write_message};
 use super::write::{FieldWriter, Fields};

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AdminFault, AdminReply, AdminRequest, Config, Downward, FromShard, Hub, Output, SessionLimits,
-    SwitchboardLimits, TokenAlgorithm, TokenVerifier, Upward,
+    AdminFault, AdminReply, AdminRequest, Config, Downward, FromShard, Hub, Output, TokenAlgorithm,
+    TokenVerifier, Upward,
 };
 use crate::base::{
     AdminTicket, Guid, Instant, LinkId, LinkRef, Now, NumberId, Random, RequestId, ShardId, UserId,
@@ -18,7 +18,7 @@ use crate::base::{
 use crate::pbx::sim::SimConfig;
 use crate::protocol::{Answer, Fault};
 use crate::protocol::{
-    Event, LoginAnswer, LoginRequest, Reply, Secret, UserRequest, VersionInfo, password_hashes,
+    Event, LoginAnswer, LoginRequest, Reply, Secret, UserRequest, password_hashes,
 };
 use crate::switchboard::{Directory, User};
 
@@ -82,21 +82,12 @@ impl World {
         let config = Config {
             shards: 2,
             directory,
-            switchboard: SwitchboardLimits::default(),
-            sessions: SessionLimits::default(),
             token: Some(token.expect("any key fits HS256")),
-            version: VersionInfo {
-                dated: 160_101,
-                build: "2.13.0.160101".into(),
-                web_server_port: 4055,
-                procedures: Vec::new(),
-            },
-            crm: None,
-            caller_name: None,
             pbx: SimConfig {
                 phones: vec!["101".into(), "102".into()],
                 ..SimConfig::default()
             },
+            ..Config::default()
         };
         let now = Now {
             instant: Instant::from_micros(1_000_000),
