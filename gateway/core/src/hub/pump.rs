@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Downward, Hub, Output, ToShard};
 use crate::base::{NumberId, ShardId, UserId};
+use crate::pbx::PbxEvent;
 use crate::protocol::{Event, NumberChange};
 use crate::switchboard::Output as SwitchboardOutput;
 
@@ -15,11 +16,21 @@ impl Hub {
             if let Some(output) = self.switchboard.poll_output() {
                 self.take_switchboard(output);
             } else if let Some(event) = self.pbx.poll_event() {
-                self.switchboard.handle_pbx(event, self.now.instant);
-                self.answer_sim_calls();
+                self.take_pbx(event);
             } else if !self.pump_crm() {
                 return;
             }
+        }
+    }
+
+    fn take_pbx(&mut self, event: PbxEvent) {
+        let caller = match &event {
+            PbxEvent::Incoming { leg, .. } => Some(*leg),
+            _ => None,
+        };
+        self.switchboard.handle_pbx(event, self.now.instant);
+        if let Some(leg) = caller {
+            self.answer_sim_call(leg);
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     AdminFault, AdminReply, AdminRequest, Hub, MethodRun, Output, RunOwner, SimCall,
     SimCallRequest, Status,
 };
-use crate::base::{AdminTicket, ChainId, ExecutionId};
+use crate::base::{AdminTicket, ChainId, ExecutionId, LegId};
 use crate::crm::{CrmLink, MethodFailure};
 use crate::protocol::{json_field, json_text};
 use crate::switchboard::Arrival;
@@ -116,25 +116,22 @@ impl Hub {
             self.sim_calls_wanted.push((leg, ticket));
             return;
         }
-        let fault = AdminFault {
-            status: 429,
-            code: "too_many",
-            message: "the simulated switch takes no more calls".to_owned(),
-        };
+        let fault = too_many_calls("the simulated switch");
         self.outputs.push_back(Output::Admin(ticket, Err(fault)));
     }
 
-    /// Answers the requests for simulated calls that have a chain by now.
-    pub(super) fn answer_sim_calls(&mut self) {
-        let (switchboard, outputs) = (&self.switchboard, &mut self.outputs);
-        self.sim_calls_wanted.retain(|(leg, ticket)| {
-            let chain = switchboard.chain_of(*leg);
-            if let Some(chain) = chain {
-                let reply = Ok(AdminReply::SimCallStarted(chain));
-                outputs.push_back(Output::Admin(*ticket, reply));
-            }
-            chain.is_none()
-        });
+    /// The switchboard has heard of this outside caller: answers the request for
+    /// that call, if there was one.
+    pub(super) fn answer_sim_call(&mut self, leg: LegId) {
+        let mut wanted = self.sim_calls_wanted.iter();
+        let Some(place) = wanted.position(|(wanted, _)| *wanted == leg) else {
+            return;
+        };
+        let (_, ticket) = self.sim_calls_wanted.remove(place);
+        let chain = self.switchboard.chain_of(leg);
+        let reply = chain.map(AdminReply::SimCallStarted);
+        let reply = reply.ok_or_else(|| too_many_calls("the switchboard"));
+        self.outputs.push_back(Output::Admin(ticket, reply));
     }
 
     fn sim_calls(&self) -> Vec<SimCall> {
@@ -162,6 +159,14 @@ impl Hub {
         let leg = leg.ok_or_else(|| no_call(chain, "it has ended"))?;
         self.pbx.hang_up(leg, self.now.instant);
         Ok(AdminReply::Done)
+    }
+}
+
+fn too_many_calls(whose: &str) -> AdminFault {
+    AdminFault {
+        status: 429,
+        code: "too_many",
+        message: format!("{whose} takes no more calls"),
     }
 }
 

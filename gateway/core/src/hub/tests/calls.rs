@@ -56,6 +56,15 @@ fn a_call_rings_in_every_shard_where_the_user_has_tabs_and_nowhere_else() {
 }
 
 #[test]
+fn a_call_that_the_switchboard_does_not_take_is_refused_and_not_forgotten() {
+    let mut world = World::with(|config| config.switchboard.calls_max = 1);
+    world.log_in(0, password("Anna")).expect("right");
+    ring(&mut world, "101");
+    let refused = world.admin(outside_call("102"));
+    assert!(matches!(&refused, Err(fault) if fault.status == 429), "{refused:?}");
+}
+
+#[test]
 fn an_answered_call_is_held_and_hung_up_by_the_caller() {
     let mut world = World::new();
     world.log_in(0, password("Anna")).expect("right");

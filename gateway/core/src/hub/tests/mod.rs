@@ -74,12 +74,17 @@ fn password(login: &str) -> LoginRequest {
 
 impl World {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A world whose settings differ in something.
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = Directory {
             users: vec![user(1, "Anna", "101"), user(2, "boris", "102")],
             ..Directory::default()
         };
         let token = TokenVerifier::new(TokenAlgorithm::Hs256, b"key", None, None);
-        let config = Config {
+        let mut config = Config {
             shards: 2,
             directory,
             token: Some(token.expect("any key fits HS256")),
@@ -89,6 +94,7 @@ impl World {
             },
             ..Config::default()
         };
+        change(&mut config);
         let now = Now {
             instant: Instant::from_micros(1_000_000),
             wall: WallTime::from_unix_millis(1_000_000_000),
