@@ -90,7 +90,8 @@ impl CrmLink {
     /// The connection could not be made.
     pub(super) fn handle_connect_failed(&mut self, reason: &str, now: Instant) {
         if matches!(self.stage, Stage::Connecting { .. }) {
-            self.lose(&format!("cannot connect: {reason}"), None, now);
+            // There is nothing to close.
+            self.lose_silently(&format!("cannot connect: {reason}"), now);
         }
     }
 

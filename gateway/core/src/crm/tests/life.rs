@@ -134,6 +134,13 @@ fn the_first_messages_may_come_with_the_answer_to_the_handshake() {
 }
 
 #[test]
+fn nothing_is_closed_when_the_connection_could_not_be_made() {
+    let mut world = World::new();
+    world.report(CrmInput::ConnectFailed("refused".to_owned()));
+    assert_eq!((world.state(), world.closes), ("waiting", 0));
+}
+
+#[test]
 fn what_keeps_a_link_from_being_made_is_said_and_tried_again() {
     type Trouble = fn(&mut World);
     let troubles: [(&str, Trouble); 6] = [
