@@ -1,5 +1,6 @@
 //! What people and networks do on a simulated day, and how the day ends.
 
+use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,29 +11,33 @@ use okgate_harness::password::PasswordHashes;
 use serde_json::{Value, json};
 
 use crate::Totals;
-use crate::office::{Office, PEOPLE, number_of};
+use crate::office::Office;
+use crate::people::{PEOPLE, number_of};
 use crate::tab::Stage;
 
 /// Acts of one day.
-const ACTS: usize = 160;
+const ACTS: usize = 200;
 
 /// One day from the first tab to the last link's end.
 pub(crate) fn day(seed: u64) -> Totals {
     let mut office = Office::new(seed);
     for _ in 0..ACTS {
         office.act_somehow();
+        office.check_callers();
+        office.check_presence();
     }
+    office.crm_recovers();
     office.calm_down();
     office.check_everything();
-    let totals = office.totals();
     office.go_home();
-    totals
+    office.totals()
 }
 
 impl Office {
     fn act_somehow(&mut self) {
         let person = self.pick(PEOPLE.len());
-        match self.pick(100) {
+        match self.pick(130) {
+            100.. => self.act_at_crm(person),
             0..14 => self.connect(person),
             14..34 => self.use_the_phone(person),
             34..44 => self.call_from_outside(person),
@@ -120,7 +125,7 @@ impl Office {
         self.ask_for(index, name, fields);
     }
 
-    fn any_number(&mut self) -> String {
+    pub(crate) fn any_number(&mut self) -> String {
         match self.pick(10) {
             0 => "555".to_owned(),
             1 => "777".to_owned(),
@@ -131,17 +136,20 @@ impl Office {
 
     fn call_from_outside(&mut self, person: usize) {
         let answer_after = self.chance(50).then(|| Duration::from_millis(700));
+        let name = self.chance(50).then(|| Arc::from("Ivan"));
+        let number = self.callers.add(name.clone());
         let call = SimCallRequest {
-            from: "89274513158".into(),
+            from: Arc::clone(&number),
             to: number_of(person).into(),
-            name: self.chance(50).then(|| Arc::from("Ivan")),
+            name,
             answer_after,
             talk: self.chance(50).then(|| Duration::from_secs(4)),
         };
+        self.calling.insert(self.next_ticket(), number);
         self.ask(AdminRequest::SimCall(call));
     }
 
-    fn sim_calls(&mut self) -> Vec<SimCall> {
+    pub(crate) fn sim_calls(&mut self) -> Vec<SimCall> {
         let ticket = self.ask(AdminRequest::SimCalls);
         match self.reply_to(ticket) {
             Some(Ok(AdminReply::SimCalls(calls))) => calls,
@@ -254,10 +262,21 @@ impl Office {
         for tab in self.tabs.iter().filter(|tab| tab.is_open()) {
             tab.assert_settled(&numbers);
         }
+        self.check_settled_presence();
+        self.check_crm();
+        self.assert_all_answered();
     }
 
     fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+        let crm = self.watch.as_ref().map(|watch| watch.counts);
+        let mut totals = Totals {
+            crm: crm.unwrap_or_default(),
+            named: self.callers.named,
+            rings: self.callers.rings,
+            runs: self.runs.ends.clone(),
+            fingerprint: self.fingerprint.finish(),
+            ..Totals::default()
+        };
         for tab in &self.tabs {
             totals.answers += tab.counts.answers;
             totals.refusals += tab.counts.refusals;
@@ -285,7 +304,7 @@ impl Office {
         assert_eq!((status.tabs, status.users_online, status.calls), (0, 0, 0));
     }
 
-    fn status(&mut self) -> Status {
+    pub(crate) fn status(&mut self) -> Status {
         let ticket = self.ask(AdminRequest::Status);
         match self.reply_to(ticket) {
             Some(Ok(AdminReply::Status(status))) => *status,

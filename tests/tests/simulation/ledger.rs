@@ -4,6 +4,7 @@
 //! In come the hub's outputs; out go the places of events and the pictures. It never asks anybody.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use okgate_core::base::{Guid, UserId};
 use okgate_core::protocol::{Event, Fields as _, LineInfo, Occurrence, Phase, write_message};
@@ -21,11 +22,18 @@ pub(crate) struct Ledger {
 struct Said {
     events: Vec<Noted>,
     places: HashMap<Guid, usize>,
-    pictures: HashMap<u64, Value>,
+    pictures: HashMap<u64, Picture>,
     /// The newest version that an event named.
     version: u64,
     /// Events of the step that is not complete.
     open_step: Vec<usize>,
+}
+
+/// The line at one version, and as a tab must see it.
+#[derive(Debug)]
+struct Picture {
+    line: LineInfo,
+    shown: Value,
 }
 
 /// One event.
@@ -37,8 +45,8 @@ struct Noted {
 }
 
 impl Ledger {
-    /// An event left the hub; it is said once for each shard, and noted once.
-    pub(crate) fn note(&mut self, event: &Event) {
+    /// An event left the hub; it is said once for each shard, and noted once. Says whether it is new.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
         let user = event
             .user
             .as_ref()
@@ -46,7 +54,7 @@ impl Ledger {
             .id;
         let said = self.users.entry(user).or_default();
         if said.places.contains_key(&event.qid) {
-            return;
+            return false;
         }
         self.events += 1;
         if let Occurrence::UserStateChanged(_) = event.what {
@@ -66,6 +74,7 @@ impl Ledger {
             // protocol 6.6-e: the line comes last in its step.
             said.close_step();
         }
+        true
     }
 
     /// Everything that one input of the hub led to has been noted, and this is the line now.
@@ -86,7 +95,7 @@ impl Ledger {
 
     /// The line of this version as a tab must see it.
     pub(crate) fn seen_picture(&self, user: UserId, version: u64) -> Option<&Value> {
-        self.users.get(&user)?.pictures.get(&version)
+        Some(&self.users.get(&user)?.pictures.get(&version)?.shown)
     }
 
     /// The place of an event among its user's, and the version of the line that it announces.
@@ -94,6 +103,14 @@ impl Ledger {
         let said = self.users.get(&user)?;
         let place = *said.places.get(&qid)?;
         Some((place, said.events[place].row))
+    }
+
+    /// The name that a ring shows.
+    pub(crate) fn ring_name(&self, user: UserId, place: usize) -> Option<&str> {
+        match &self.users.get(&user)?.events.get(place)?.event.what {
+            Occurrence::RingStarted(ring) => ring.caller_name.as_deref(),
+            _ => None,
+        }
     }
 }
 
@@ -105,11 +122,15 @@ impl Said {
     }
 
     fn picture(&mut self, line: &LineInfo) {
-        let shown = without_clock(line_answer(line));
+        let mut line = line.clone();
+        line.talk = Duration::ZERO;
         let known = self.pictures.entry(line.version);
-        let known = known.or_insert_with(|| shown.clone());
+        let known = known.or_insert_with(|| Picture {
+            shown: without_clock(line_answer(&line)),
+            line: line.clone(),
+        });
         // protocol 6.6-c: a change of the line is one step with a version of its own.
-        assert_eq!(*known, shown, "one version of a line is one picture");
+        assert_eq!(known.line, line, "one version of a line is one picture");
     }
 }
 

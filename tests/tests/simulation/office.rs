@@ -3,28 +3,30 @@
 //! In come people's acts and the time; what the hub and the shards want done is done as a runtime would do it. Each of
 //! the four ways between hub and shards keeps its order; between them everything overtakes everything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::{
-    Action, AdminTicket, Engine, Guid, Instant, LinkId, LinkRef, Now, NumberId, Payload, Peer,
-    Random, RequestId, ShardId, UserId, WallTime,
+    AdminTicket, Engine as _, Instant, LinkId, LinkRef, Now, Random, RequestId, ShardId, UserId,
+    WallTime,
 };
+use okgate_core::crm::CrmAction;
 use okgate_core::hub::{
-    self, AdminFault, AdminReply, AdminRequest, Downward, FromShard, Hub, Output, ToShard, Upward,
+    AdminFault, AdminReply, AdminRequest, Downward, FromShard, Hub, Output, ToShard, Upward,
 };
-use okgate_core::pbx::sim::SimConfig;
-use okgate_core::protocol::{
-    Answer, BreakReason, LineInfo, UserRequest, VersionInfo, parse_md5_hex,
-};
+use okgate_core::protocol::{Answer, LineInfo, Occurrence, UserRequest};
 use okgate_core::shard::{self, Shard};
-use okgate_core::switchboard::{Directory, User};
-use okgate_core::wire::frame::{CloseCode, append_close, append_pong, append_text};
-use okgate_harness::password::PasswordHashes;
 
+use crate::callers::Callers;
+use crate::crm::{Crm, Errand, Post};
 use crate::ledger::Ledger;
-use crate::tab::{HEAD, Stage, Tab, Wish};
+use crate::mail::{Letter, Mail, Way};
+use crate::people::{PEOPLE, SHARDS, hub_config, pick, user_of};
+use crate::runs::Runs;
+use crate::tab::Tab;
+use crate::watch::Watch;
 
 pub(crate) struct Office {
     pub(crate) now: Instant,
@@ -32,38 +34,27 @@ pub(crate) struct Office {
     pub(crate) tabs: Vec<Tab>,
     pub(crate) ledger: Ledger,
     pub(crate) is_drained: bool,
+    /// The CRM, if there is one, and what must be true of its link.
+    pub(crate) crm: Option<Crm>,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) runs: Runs,
+    pub(crate) callers: Callers,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) by_link: HashMap<LinkRef, usize>,
+    pub(crate) mail: Mail,
     hub: Hub,
-    shards: Vec<Shard>,
-    by_link: HashMap<LinkRef, usize>,
-    mail: BTreeMap<(Instant, u64), Letter>,
-    posted: u64,
-    /// When the last letter of each way arrives: to the hub, then to the shards.
-    last_arrivals: [Instant; 2 * SHARDS],
-    delay_max_us: u64,
-    admin: HashMap<u64, Result<AdminReply, AdminFault>>,
+    /// Requests of the admin interface that have no reply yet, and replies.
+    unanswered: BTreeSet<u64>,
+    replies: HashMap<u64, Result<AdminReply, AdminFault>>,
+    /// Numbers of outside callers whose chains are asked for.
+    pub(crate) calling: HashMap<u64, Arc<str>>,
+    /// Of all bytes that left the gateway, with their times.
+    pub(crate) fingerprint: DefaultHasher,
     tickets: u64,
 }
 
-/// A message on its way.
-enum Letter {
-    ToHub(FromShard),
-    ToShard(ToShard),
-}
-
-/// How many shards have links.
-pub(crate) const SHARDS: usize = 2;
 /// A shard without links that asks the hub what tabs are to be told.
 const ORACLE: ShardId = ShardId(2);
-/// Who works here; the numbers are 101 to 105, the last one has no phone.
-pub(crate) const PEOPLE: [&str; 6] = ["anna", "Boris", "вера", "gleb", "dina", "egor"];
-
-pub(crate) fn user_of(person: usize) -> UserId {
-    UserId(Guid::from_bits(0xA000 + person as u128))
-}
-
-pub(crate) fn number_of(person: usize) -> String {
-    (101 + person).to_string()
-}
 
 impl Office {
     pub(crate) fn new(seed: u64) -> Self {
@@ -77,21 +68,31 @@ impl Office {
         let shards = [ShardId(0), ShardId(1)]
             .map(|id| Shard::new(id, Arc::clone(&config), random.split(), now));
         let delays = [0, 50, 2_000, 40_000, 1_500_000];
-        let delay_max_us = delays[pick(&mut random, delays.len())];
-        let hub = Hub::new(hub_config(&mut random), random.split(), clock(now));
+        let delay_max = Duration::from_micros(delays[pick(&mut random, delays.len())]);
+        let config = hub_config(&mut random);
+        let limits = config.crm.as_ref().map(|crm| crm.limits.clone());
+        let wait = config.caller_name.as_ref().map(|question| question.wait);
+        let hub = Hub::new(config, random.split(), clock(now));
         let mut office = Self {
             now,
             tabs: Vec::new(),
             ledger: Ledger::default(),
             is_drained: false,
-            hub,
+            crm: limits.as_ref().map(|limits| {
+                let joins_messages = limits.queue_bytes_max > 1 << 20;
+                Crm::new(random.split(), joins_messages, now)
+            }),
+            watch: limits.map(Watch::new),
+            runs: Runs::default(),
+            callers: Callers::new(wait),
             shards: shards.into(),
             by_link: HashMap::new(),
-            mail: BTreeMap::new(),
-            posted: 0,
-            last_arrivals: [now; 2 * SHARDS],
-            delay_max_us,
-            admin: HashMap::new(),
+            mail: Mail::new(delay_max, now),
+            hub,
+            unanswered: BTreeSet::new(),
+            replies: HashMap::new(),
+            calling: HashMap::new(),
+            fingerprint: DefaultHasher::new(),
             tickets: 0,
             random,
         };
@@ -109,72 +110,29 @@ impl Office {
         self.random.below(100) < percent
     }
 
-    /// A new tab, whose request may come in two pieces.
-    pub(crate) fn connect(&mut self, person: usize) {
-        let shard = self.pick(SHARDS);
-        let peer = Peer {
-            address: ([127, 0, 0, 1], 1).into(),
-            listener: 0,
-        };
-        let link = self.shards[shard].open(peer, self.now);
-        let link = link.expect("there is room for every link");
-        let index = self.tabs.len();
-        self.tabs
-            .push(Tab::new(shard, link, person, user_of(person)));
-        self.by_link.insert(reference(shard, link), index);
-        self.send_bytes(index, HEAD.as_bytes());
-    }
-
-    /// Sends a message of a tab.
-    pub(crate) fn send(&mut self, index: usize, text: &str) {
-        let mut frame = Vec::new();
-        let mask = self.random.number().to_le_bytes();
-        append_text(&mut frame, text, Some([mask[0], mask[1], mask[2], mask[3]]));
-        self.send_bytes(index, &frame);
-        let tab = &mut self.tabs[index];
-        if text.starts_with(r#"["subscribeevent""#) && tab.stage == Stage::LoggedIn {
-            tab.is_subscribed = true;
-        }
-    }
-
-    /// The tab's connection breaks.
-    pub(crate) fn cut(&mut self, index: usize) {
-        let (shard, link) = self.address(index);
-        self.tabs[index].stage = Stage::Gone;
-        self.by_link.remove(&reference(shard, link));
-        self.shards[shard].closed(link, self.now);
-        self.settle_shard(shard);
-    }
-
-    /// The tab sends a close frame.
-    pub(crate) fn close(&mut self, index: usize) {
-        self.tabs[index].stage = Stage::Closing;
-        let mut frame = Vec::new();
-        append_close(&mut frame, Some(CloseCode::Normal), "", Some([1, 2, 3, 4]));
-        self.send_bytes(index, &frame);
-    }
-
-    /// From now on the tab's socket takes so many bytes.
-    pub(crate) fn set_room(&mut self, index: usize, room: usize) {
-        let (shard, link) = self.address(index);
-        let was_full = std::mem::replace(&mut self.tabs[index].room, room) == 0;
-        if was_full && room > 0 && self.tabs[index].stage != Stage::Gone {
-            self.shards[shard].writable(link, self.now);
-            self.settle_shard(shard);
-        }
-    }
-
     /// Asks the hub as the admin interface does; its reply may come later.
     pub(crate) fn ask(&mut self, request: AdminRequest) -> u64 {
-        self.tickets += 1;
-        let ticket = AdminTicket(self.tickets);
-        self.hub.handle_admin(ticket, request, clock(self.now));
+        let ticket = self.next_ticket();
+        if std::env::var("TRACE").is_ok() { println!("{:?} ADMIN {ticket} {request:?}", self.now); }
+        self.unanswered.insert(ticket);
+        self.tickets = ticket;
+        self.hub
+            .handle_admin(AdminTicket(ticket), request, clock(self.now));
         self.settle_hub();
-        self.tickets
+        ticket
+    }
+
+    /// The ticket of the request that is asked next.
+    pub(crate) const fn next_ticket(&self) -> u64 {
+        self.tickets + 1
     }
 
     pub(crate) fn reply_to(&mut self, ticket: u64) -> Option<Result<AdminReply, AdminFault>> {
-        self.admin.remove(&ticket)
+        self.replies.remove(&ticket)
+    }
+
+    pub(crate) fn assert_all_answered(&self) {
+        assert!(self.unanswered.is_empty(), "{:?}", self.unanswered);
     }
 
     pub(crate) fn drain(&mut self) {
@@ -185,26 +143,21 @@ impl Office {
     /// Lets time pass: letters arrive and deadlines come, in their order.
     pub(crate) fn pass(&mut self, span: Duration) {
         let end = self.now + span;
-        loop {
-            let letter = self.mail.first_key_value().map(|((at, _), _)| *at);
-            let hub = self.hub.next_timeout();
-            let shards = self
-                .shards
-                .iter()
-                .map(Shard::next_timeout)
-                .min_by_key(|at| at.unwrap_or(Instant::from_micros(u64::MAX)));
-            let next = [letter, hub, shards.flatten()].into_iter().flatten().min();
-            let Some(next) = next.filter(|next| *next <= end) else {
-                break;
-            };
+        while let Some(next) = self.next_timeout().filter(|next| *next <= end) {
             self.now = self.now.max(next);
-            if letter.is_some_and(|at| at <= self.now) {
-                if let Some((_, letter)) = self.mail.pop_first() {
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
+            if is_due(self.mail.next()) {
+                if let Some(letter) = self.mail.take() {
                     self.deliver(letter);
                 }
                 continue;
             }
-            if hub.is_some_and(|at| at <= self.now) {
+            if is_due(self.crm.as_ref().and_then(Crm::next_timeout)) {
+                let now = self.now;
+                self.with_crm(|crm| crm.handle_timeout(now));
+                continue;
+            }
+            if is_due(self.hub.next_timeout()) {
                 self.hub.handle_timeout(clock(self.now));
                 self.settle_hub();
             }
@@ -219,6 +172,26 @@ impl Office {
             }
         }
         self.now = end;
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let shards = self.shards.iter().filter_map(Shard::next_timeout);
+        let others = [
+            self.mail.next(),
+            self.hub.next_timeout(),
+            self.crm.as_ref().and_then(Crm::next_timeout),
+        ];
+        shards.chain(others.into_iter().flatten()).min()
+    }
+
+    /// Lets the CRM do something, and posts what it has to say.
+    pub(crate) fn with_crm<T>(&mut self, act: impl FnOnce(&mut Crm) -> T) -> Option<T> {
+        let crm = self.crm.as_mut()?;
+        let done = act(crm);
+        for post in crm.take_posts() {
+            self.post(Letter::FromCrm(post), Way::FromCrm);
+        }
+        Some(done)
     }
 
     /// The states of all numbers as the hub knows them.
@@ -237,6 +210,14 @@ impl Office {
         match self.consult(user_of(person), UserRequest::ExtendedLineInfo) {
             Answer::LineInfo(line) => *line,
             other => panic!("a line was asked for: {other:?}"),
+        }
+    }
+
+    /// The state of a person as the hub knows it.
+    pub(crate) fn user_state(&mut self, person: usize) -> i64 {
+        match self.consult(user_of(person), UserRequest::UserState) {
+            Answer::UserState(_, state) => state.id.number(),
+            other => panic!("a state was asked for: {other:?}"),
         }
     }
 
@@ -284,24 +265,8 @@ impl Office {
         }
     }
 
-    fn address(&self, index: usize) -> (usize, LinkId) {
-        (self.tabs[index].shard, self.tabs[index].link)
-    }
-
-    /// Gives bytes to the tab's shard, cut at one random place.
-    fn send_bytes(&mut self, index: usize, bytes: &[u8]) {
-        let (shard, link) = self.address(index);
-        let cut = self.pick(bytes.len() * 2).min(bytes.len());
-        for part in [&bytes[..cut], &bytes[cut..]] {
-            if self.tabs[index].stage == Stage::Gone || part.is_empty() {
-                continue;
-            }
-            self.shards[shard].receive(link, &mut part.to_vec(), self.now);
-            self.settle_shard(shard);
-        }
-    }
-
     fn deliver(&mut self, letter: Letter) {
+        if std::env::var("TRACE").is_ok() { match &letter { Letter::ToCrm(e) => { let t=format!("{e:?}"); println!("{:?} TOCRM {}", self.now, t.chars().take(1500).collect::<String>())}, Letter::FromCrm(p) => println!("{:?} FROMCRM {} {:?}", self.now, match &p.report.what { okgate_core::crm::CrmInput::Bytes(b) => String::from_utf8_lossy(b).into_owned(), o => format!("{o:?}")}, p.said), _ => {}}}
         match letter {
             Letter::ToHub(message) => {
                 self.hub.handle_shard(message, clock(self.now));
@@ -312,6 +277,17 @@ impl Office {
                 let shard = usize::from(message.shard.0);
                 self.shards[shard].message(message, self.now);
                 self.settle_shard(shard);
+            }
+            Letter::ToCrm(errand) => {
+                let now = self.now;
+                self.with_crm(|crm| crm.take(errand, now));
+            }
+            Letter::FromCrm(Post { report, said }) => {
+                let watch = self.watch.as_mut().expect("a CRM");
+                watch.reported(report.connection, &report.what, said, self.now);
+                self.callers.hear(&watch.results, self.now);
+                self.hub.handle_crm(report, clock(self.now));
+                self.settle_hub();
             }
         }
     }
@@ -345,36 +321,26 @@ impl Office {
         }
     }
 
-    fn settle_hub(&mut self) {
+    pub(crate) fn settle_hub(&mut self) {
         let outputs: Vec<Output> = std::iter::from_fn(|| self.hub.poll_output()).collect();
-        let mut touched = Vec::new();
+        let mut touched = BTreeSet::new();
         for output in &outputs {
             match output {
-                Output::ToShard(ToShard {
-                    what: Downward::Event(event),
-                    ..
-                }) => {
-                    self.ledger.note(event);
-                    touched.extend(event.user.as_ref().map(|user| user.id));
-                }
-                Output::ToShard(ToShard {
-                    what:
-                        Downward::Reply {
-                            link,
-                            reply: Ok(Answer::LineInfo(line)),
-                            ..
-                        },
-                    ..
-                }) => {
-                    if let Some(tab) = self.by_link.get(link) {
-                        self.ledger.picture(self.tabs[*tab].user, line);
-                    }
+                Output::ToShard(message) => touched.extend(self.note(&message.what)),
+                Output::CrmNews(news) => {
+                    if std::env::var("TRACE").is_ok() { println!("{:?} NEWS {news:?}", self.now); }
+                    let watch = self.watch.as_mut().expect("a CRM");
+                    watch.news(news, self.now);
                 }
                 _ => {}
             }
         }
-        touched.sort_unstable();
-        touched.dedup();
+        for output in &outputs {
+            // Only now it is known whether the link is ready.
+            if let Output::ToShard(message) = output {
+                self.owe_to_crm(&message.what);
+            }
+        }
         for user in touched {
             match self.consult(user, UserRequest::ExtendedLineInfo) {
                 Answer::LineInfo(line) => self.ledger.end_of_input(user, &line),
@@ -384,130 +350,112 @@ impl Office {
         for output in outputs {
             self.act(output);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.settled(self.now);
+        }
+        self.runs.settled(self.watch.as_ref(), self.now);
+        if let Some(watch) = &mut self.watch {
+            watch.results.clear();
+        }
+    }
+
+    /// Notes what the hub says to a shard; gives the user whose line may be another now.
+    fn note(&mut self, what: &Downward) -> Option<UserId> {
+        match what {
+            Downward::Event(event) => {
+                let user = event.user.as_ref()?.id;
+                if self.ledger.note(event)
+                    && let Occurrence::RingStarted(ring) = &event.what
+                {
+                    self.callers.rings(ring);
+                }
+                Some(user)
+            }
+            Downward::Reply {
+                link,
+                reply: Ok(Answer::LineInfo(line)),
+                ..
+            } => {
+                if let Some(tab) = self.by_link.get(link) {
+                    self.ledger.picture(self.tabs[*tab].user, line);
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// protocol 5-g: what a user's tabs are told, the CRM is told too.
+    fn owe_to_crm(&mut self, what: &Downward) {
+        let (Some(watch), Downward::Event(event)) = (&mut self.watch, what) else {
+            return;
+        };
+        let user = event.user.as_ref().map(|user| user.id);
+        let person = (0..PEOPLE.len()).find(|person| Some(user_of(*person)) == user);
+        watch.said(person.expect("one of ours"), event.qid);
     }
 
     fn act(&mut self, output: Output) {
         match output {
             Output::ToShard(message) if message.shard == ORACLE => {
                 if let Downward::Drain { .. } = message.what {
-                    self.post(Letter::ToHub(FromShard::Drained(ORACLE)), 0);
+                    self.post(Letter::ToHub(FromShard::Drained(ORACLE)), Way::Up(0));
                 }
             }
             Output::ToShard(message) => {
-                let way = SHARDS + usize::from(message.shard.0);
+                let way = Way::Down(usize::from(message.shard.0));
                 self.post(Letter::ToShard(message), way);
             }
-            Output::Admin(ticket, reply) => {
-                let before = self.admin.insert(ticket.0, reply);
-                assert!(before.is_none(), "a request of the admin is answered once");
-            }
-            Output::Crm(_) | Output::CrmNews(_) => panic!("there is no CRM: {output:?}"),
-            Output::Drained => self.is_drained = true,
-        }
-    }
-
-    fn post(&mut self, letter: Letter, way: usize) {
-        let delay = Duration::from_micros(self.random.below(self.delay_max_us + 1));
-        let at = self.last_arrivals[way].max(self.now + delay);
-        self.last_arrivals[way] = at;
-        self.posted += 1;
-        self.mail.insert((at, self.posted), letter);
-    }
-
-    /// Does what the shard wants done, as a runtime would, and lets its tabs read.
-    fn settle_shard(&mut self, shard: usize) {
-        let mut sends: Vec<(LinkId, Payload)> = Vec::new();
-        let mut endings = Vec::new();
-        while let Some(action) = self.shards[shard].poll_action() {
-            match action {
-                Action::Send { link, payload } => sends.push((link, payload)),
-                Action::Post(message) => self.post(Letter::ToHub(message), shard),
-                ending => endings.push(ending),
-            }
-        }
-        let mut readers = Vec::new();
-        let mut full = Vec::new();
-        for (link, payload) in sends {
-            let Some(&index) = self.by_link.get(&reference(shard, link)) else {
-                continue;
-            };
-            let bytes = self.shards[shard].payload(&payload);
-            let tab = &mut self.tabs[index];
-            let sent = bytes.len().min(tab.room);
-            tab.room = tab
-                .room
-                .saturating_sub(if tab.room == usize::MAX { 0 } else { sent });
-            tab.got.extend_from_slice(&bytes[..sent]);
-            let is_cut = sent < bytes.len();
-            readers.push(index);
-            if is_cut {
-                full.push(link);
-                self.shards[shard].unsent(link, &payload, sent);
-            }
-        }
-        for ending in endings {
-            match ending {
-                Action::Shutdown { link } if full.contains(&link) => {}
-                Action::Shutdown { link } => readers.extend(self.ended(shard, link)),
-                Action::Close { link } => {
-                    if let Some(index) = self.by_link.remove(&reference(shard, link)) {
-                        self.tabs[index].stage = Stage::Gone;
+            Output::Admin(ticket, reply) => self.take_reply(ticket.0, reply),
+            Output::Crm(action) => {
+                let watch = self.watch.as_mut().expect("a CRM");
+                let errand = match action {
+                    CrmAction::Connect(id) => {
+                        watch.connects(id, self.now);
+                        Errand::Connect(id)
                     }
-                }
-                Action::Send { .. } | Action::Post(_) => unreachable!("taken above"),
+                    CrmAction::Send(bytes) => {
+                        (self.now, &bytes).hash(&mut self.fingerprint);
+                        Errand::Send(watch.sends(bytes))
+                    }
+                    CrmAction::Close(last) => Errand::Close(watch.closes(last)),
+                };
+                self.post(Letter::ToCrm(errand), Way::ToCrm);
             }
-        }
-        self.shards[shard].end_batch();
-        for index in readers {
-            self.read(index);
+            Output::CrmNews(_) => {}
+            Output::Drained => {
+                self.is_drained = true;
+                if let Some(watch) = &mut self.watch {
+                    watch.is_over = true;
+                }
+            }
         }
     }
 
-    /// The shard half-closed: the tab reads the end and closes its side.
-    fn ended(&mut self, shard: usize, link: LinkId) -> Option<usize> {
-        let index = *self.by_link.get(&reference(shard, link))?;
-        self.tabs[index].ends = true;
-        Some(index)
+    fn take_reply(&mut self, ticket: u64, reply: Result<AdminReply, AdminFault>) {
+        assert!(
+            self.unanswered.remove(&ticket),
+            "a request of the admin is answered once: {reply:?}"
+        );
+        if self.runs.is_open(ticket) {
+            return self
+                .runs
+                .end(ticket, &reply, self.watch.as_ref(), self.now);
+        }
+        if let Some(number) = self.calling.remove(&ticket)
+            && let Ok(AdminReply::SimCallStarted(_)) = &reply
+        {
+            self.callers.arrived(&number, self.now);
+        }
+        self.replies.insert(ticket, reply);
     }
 
-    fn read(&mut self, index: usize) {
-        if self.tabs[index].stage == Stage::Gone {
-            return;
-        }
-        let was_shaking_hands = self.tabs[index].stage == Stage::Handshake;
-        let wishes = self.tabs[index].read(&self.ledger);
-        if was_shaking_hands && self.tabs[index].stage == Stage::Open {
-            self.log_in(index);
-        }
-        for wish in wishes {
-            let mut frame = Vec::new();
-            match wish {
-                _ if self.tabs[index].stage == Stage::Gone => {}
-                Wish::Text(text) if self.tabs[index].is_open() => self.send(index, &text),
-                Wish::Pong(payload) => {
-                    append_pong(&mut frame, &payload, Some([4, 3, 2, 1]));
-                    self.send_bytes(index, &frame);
-                }
-                Wish::Close(code) if self.tabs[index].is_open() => {
-                    self.tabs[index].stage = Stage::Closing;
-                    append_close(
-                        &mut frame,
-                        code.map(CloseCode::from),
-                        "",
-                        Some([4, 3, 2, 1]),
-                    );
-                    self.send_bytes(index, &frame);
-                }
-                Wish::Text(_) | Wish::Close(_) => {}
-            }
-        }
-        if self.tabs[index].ends && self.tabs[index].stage != Stage::Gone {
-            self.cut(index);
-        }
+    pub(crate) fn post(&mut self, letter: Letter, way: Way) {
+        self.mail.post(letter, way, &mut self.random, self.now);
     }
 }
 
-fn reference(shard: usize, link: LinkId) -> LinkRef {
+pub(crate) fn reference(shard: usize, link: LinkId) -> LinkRef {
     reference_of(ShardId(u16::try_from(shard).expect("two shards")), link)
 }
 
@@ -515,77 +463,7 @@ fn reference_of(shard: ShardId, link: LinkId) -> LinkRef {
     LinkRef { shard, link }
 }
 
-fn pick(random: &mut Random, bound: usize) -> usize {
-    usize::try_from(random.below(bound as u64)).expect("below a usize")
-}
-
 fn clock(instant: Instant) -> Now {
     let wall = WallTime::from_unix_millis(1_700_000_000_000 + instant.as_micros() / 1000);
     Now { instant, wall }
-}
-
-fn hub_config(random: &mut Random) -> hub::Config {
-    let hashes = PasswordHashes::of("password");
-    let users = PEOPLE.iter().enumerate().map(|(person, login)| {
-        let number = (
-            NumberId(Guid::from_bits(0xB000 + person as u128)),
-            number_of(person).into(),
-        );
-        User {
-            id: user_of(person),
-            login: (*login).into(),
-            name: login.to_uppercase().into(),
-            numbers: (person + 1 < PEOPLE.len())
-                .then_some(number)
-                .into_iter()
-                .collect(),
-            password_md5: parse_md5_hex(&hashes.as_typed),
-            password_lower_md5: parse_md5_hex(&hashes.lower_case),
-            is_operator: false,
-            supervises: Vec::new(),
-            department: None,
-        }
-    });
-    let share = [0.0, 0.0, 0.1, 0.25][pick(random, 4)];
-    let delay = [0, 0, 3, 60, 700][pick(random, 5)];
-    hub::Config {
-        shards: 3,
-        directory: Directory {
-            users: users.collect(),
-            departments: Vec::new(),
-            break_reasons: vec![BreakReason {
-                id: 1,
-                name: "Lunch".into(),
-            }],
-        },
-        switchboard: hub::SwitchboardLimits {
-            calls_max: 6,
-            ..hub::SwitchboardLimits::default()
-        },
-        sessions: hub::SessionLimits {
-            tabs_per_user: 5,
-            ..hub::SessionLimits::default()
-        },
-        token: None,
-        version: VersionInfo {
-            dated: 160_101,
-            build: "2.13.0.160101".into(),
-            web_server_port: 4055,
-            procedures: Vec::new(),
-        },
-        crm: None,
-        caller_name: None,
-        pbx: SimConfig {
-            phones: (0..PEOPLE.len() - 1)
-                .map(|it| number_of(it).into())
-                .collect(),
-            busy_numbers: vec!["555".into()],
-            no_answer_numbers: vec!["777".into()],
-            reject_share: share,
-            drop_share: share / 2.0,
-            delay: Duration::from_millis(delay),
-            seed: random.number(),
-            ..SimConfig::default()
-        },
-    }
 }

@@ -162,8 +162,10 @@ impl Tab {
         let received = inbound.receive(frames, |incoming| {
             match incoming {
                 Incoming::Text(text) => {
-                    let message = serde_json::from_slice(text).expect("every message is JSON");
-                    self.take_message(message, ledger, &mut wishes);
+                    let message = serde_json::from_slice(text);
+                    let (name, fields): (String, Value) =
+                        message.expect("every message is JSON: a name and fields");
+                    self.take_message(&name, &fields, ledger, &mut wishes);
                 }
                 Incoming::Ping(payload) => wishes.push(Wish::Pong(payload.to_vec())),
                 Incoming::Pong(_) => {}
@@ -180,16 +182,20 @@ impl Tab {
         wishes
     }
 
-    fn take_message(&mut self, message: Value, ledger: &Ledger, wishes: &mut Vec<Wish>) {
+    fn take_message(
+        &mut self,
+        name: &str,
+        fields: &Value,
+        ledger: &Ledger,
+        wishes: &mut Vec<Wish>,
+    ) {
         assert!(self.close_code.is_none(), "nothing follows a close frame");
-        let (name, fields): (String, Value) =
-            serde_json::from_value(message).expect("a name and fields");
         if name == "error" {
             assert_eq!(fields["result"], 0, "{fields}");
         } else if name == "pong" || name.ends_with("result") {
-            self.take_answer(&name, &fields, ledger, wishes);
+            self.take_answer(name, fields, ledger, wishes);
         } else {
-            self.take_event(&name, &fields, ledger, wishes);
+            self.take_event(name, fields, ledger, wishes);
         }
     }
 
@@ -295,6 +301,10 @@ impl Tab {
         );
         self.last_place = Some(place);
         assert_eq!(self.expected.pop_front(), Some(qid), "{name} {fields}");
+        if name == "phoneevent_ringstarted" {
+            let shown = ledger.ring_name(self.user, place).unwrap_or("");
+            assert_eq!(fields["callername"], shown, "{fields}");
+        }
         wishes.push(self.ask_line(row));
     }
 

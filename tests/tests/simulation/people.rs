@@ -1,0 +1,136 @@
+//! Who works in the simulated office, and the settings of its hub.
+
+use std::time::Duration;
+
+use okgate_core::base::{Guid, NumberId, Random, UserId};
+use okgate_core::crm::{self, CrmConfig};
+use okgate_core::hub::{self, CallerName};
+use okgate_core::pbx::sim::SimConfig;
+use okgate_core::protocol::{BreakReason, VersionInfo, parse_md5_hex};
+use okgate_core::switchboard::{Directory, User};
+use okgate_core::wire::upgrade::Version;
+use okgate_harness::password::PasswordHashes;
+
+use crate::methods::CALLER_NAME;
+
+/// How many shards have links.
+pub(crate) const SHARDS: usize = 2;
+/// Who works here; the numbers are 101 to 105, the last one has no phone.
+pub(crate) const PEOPLE: [&str; 6] = ["anna", "Boris", "вера", "gleb", "dina", "egor"];
+
+pub(crate) fn user_of(person: usize) -> UserId {
+    UserId(Guid::from_bits(0xA000 + person as u128))
+}
+
+pub(crate) fn number_of(person: usize) -> String {
+    (101 + person).to_string()
+}
+
+/// A number below the bound.
+pub(crate) fn pick(random: &mut Random, bound: usize) -> usize {
+    usize::try_from(random.below(bound as u64)).expect("below a usize")
+}
+
+/// The settings of a day's hub; on most days there is a CRM.
+pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
+    let crm = (pick(random, 5) > 0).then(|| crm_config(random));
+    let caller_name = (pick(random, 2) == 0).then(|| caller_name(random));
+    let hashes = PasswordHashes::of("password");
+    let users = PEOPLE.iter().enumerate().map(|(person, login)| {
+        let number = (
+            NumberId(Guid::from_bits(0xB000 + person as u128)),
+            number_of(person).into(),
+        );
+        User {
+            id: user_of(person),
+            login: (*login).into(),
+            name: login.to_uppercase().into(),
+            numbers: (person + 1 < PEOPLE.len())
+                .then_some(number)
+                .into_iter()
+                .collect(),
+            password_md5: parse_md5_hex(&hashes.as_typed),
+            password_lower_md5: parse_md5_hex(&hashes.lower_case),
+            is_operator: false,
+            supervises: Vec::new(),
+            department: None,
+        }
+    });
+    let share = [0.0, 0.0, 0.1, 0.25][pick(random, 4)];
+    let delay = [0, 0, 3, 60, 700][pick(random, 5)];
+    hub::Config {
+        shards: 3,
+        directory: Directory {
+            users: users.collect(),
+            departments: Vec::new(),
+            break_reasons: vec![BreakReason {
+                id: 1,
+                name: "Lunch".into(),
+            }],
+        },
+        switchboard: hub::SwitchboardLimits {
+            calls_max: 6,
+            ..hub::SwitchboardLimits::default()
+        },
+        sessions: hub::SessionLimits {
+            tabs_per_user: 5,
+            ..hub::SessionLimits::default()
+        },
+        token: None,
+        version: VersionInfo {
+            dated: 160_101,
+            build: "2.13.0.160101".into(),
+            web_server_port: 4055,
+            procedures: Vec::new(),
+        },
+        crm,
+        caller_name,
+        pbx: SimConfig {
+            phones: (0..PEOPLE.len() - 1)
+                .map(|it| number_of(it).into())
+                .collect(),
+            busy_numbers: vec!["555".into()],
+            no_answer_numbers: vec!["777".into()],
+            reject_share: share,
+            drop_share: share / 2.0,
+            delay: Duration::from_millis(delay),
+            seed: random.number(),
+            ..SimConfig::default()
+        },
+    }
+}
+
+fn crm_config(random: &mut Random) -> CrmConfig {
+    let limits = crm::Limits::default();
+    let keep_alive = [(20, 60), (5, 12)][pick(random, 2)];
+    CrmConfig {
+        host: "crm.example:8045".to_owned(),
+        path: "/oktell".to_owned(),
+        version: [Version::V13, Version::V8, Version::V7][pick(random, 3)],
+        dated: 160_101,
+        build: "2.13.0.160101".into(),
+        limits: crm::Limits {
+            queue_bytes_max: [limits.queue_bytes_max, 12_000][pick(random, 2)],
+            plain_bytes_max: [limits.plain_bytes_max, 200][pick(random, 2)],
+            packet_chars: [limits.packet_chars, 200][pick(random, 2)],
+            method_runs_max: [limits.method_runs_max, 2][pick(random, 2)],
+            users_max: [limits.users_max, limits.users_max, 3][pick(random, 3)],
+            ping_after: Duration::from_secs(keep_alive.0),
+            silence_max: Duration::from_secs(keep_alive.1),
+            pause_max: Duration::from_secs([30, 2][pick(random, 2)]),
+            health: Duration::from_secs([60, 5][pick(random, 2)]),
+            late_result: Duration::from_secs([30, 2][pick(random, 2)]),
+            ..limits
+        },
+    }
+}
+
+fn caller_name(random: &mut Random) -> CallerName {
+    let waits = [1, 400, 1500, 4000];
+    CallerName {
+        method: CALLER_NAME.into(),
+        input: "number".into(),
+        output: "name".into(),
+        wait: Duration::from_millis(waits[pick(random, waits.len())]),
+    }
+}
