@@ -74,7 +74,8 @@ impl ActiveUsers {
         self.users.remove(login.to_lowercase().as_str())
     }
 
-    /// Takes the list of `activeusers` for the one that counts; gives all users.
+    /// Takes the list of `activeusers` for the one that counts; gives all users in
+    /// the order of their logins, so that the same list has the same effects always.
     /// Entries that say no login are left out. Gives too how many were too many.
     pub(super) fn replace(
         &mut self,
@@ -95,6 +96,8 @@ impl ActiveUsers {
                 ignored += 1;
             }
         }
-        Ok((self.users.values().cloned().collect(), ignored))
+        let mut users: Vec<ActiveUser> = self.users.values().cloned().collect();
+        users.sort_unstable_by(|one, other| one.login.cmp(&other.login));
+        Ok((users, ignored))
     }
 }
