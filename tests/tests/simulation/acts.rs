@@ -11,6 +11,7 @@ use okgate_harness::password::PasswordHashes;
 use serde_json::{Value, json};
 
 use crate::Totals;
+use crate::crm::Crm;
 use crate::office::Office;
 use crate::people::{PEOPLE, number_of};
 use crate::tab::Stage;
@@ -26,6 +27,7 @@ pub(crate) fn day(seed: u64) -> Totals {
         office.check_callers();
         office.check_presence();
     }
+    office.everybody_reads();
     office.crm_recovers();
     office.calm_down();
     office.check_everything();
@@ -221,11 +223,14 @@ impl Office {
         }
     }
 
-    /// Everybody hangs up and reads what came.
-    fn calm_down(&mut self) {
+    fn everybody_reads(&mut self) {
         for index in 0..self.tabs.len() {
             self.set_room(index, usize::MAX);
         }
+    }
+
+    /// Everybody hangs up.
+    fn calm_down(&mut self) {
         for _ in 0..60 {
             self.pass(Duration::from_secs(10));
             let calls = self.sim_calls();
@@ -292,8 +297,15 @@ impl Office {
         let open: Vec<usize> = (0..self.tabs.len())
             .filter(|index| self.tabs[*index].stage == Stage::LoggedIn)
             .collect();
+        if self.chance(20) {
+            self.with_crm(Crm::gets_stuck);
+        }
         self.drain();
         self.pass(Duration::from_secs(20));
+        // What is asked for now is answered all the same.
+        (0..3).for_each(|person| self.run_a_method(person));
+        self.pass(Duration::from_secs(20));
+        self.assert_all_answered();
         for index in open {
             assert_eq!(self.tabs[index].close_code, Some(1001));
             assert_eq!(self.tabs[index].stage, Stage::Gone);

@@ -9,7 +9,7 @@ use okgate_core::base::Instant;
 use okgate_core::protocol::RingStarted;
 
 use crate::methods::name_for;
-use crate::watch::Subject;
+use crate::linked::Subject;
 
 pub(crate) struct Callers {
     /// How long they wait for their names; `None` if nobody is asked.

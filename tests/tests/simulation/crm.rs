@@ -161,7 +161,7 @@ impl Crm {
         };
         Self {
             habits,
-            trouble: [0, 20, 50][pick(&mut random, 3)],
+            trouble: [0, 0, 20, 50][pick(&mut random, 4)],
             random,
             socket: None,
             joins_messages,

@@ -15,22 +15,25 @@ use crate::tab::{Stage, Tab};
 impl Office {
     /// Something happens at the CRM, or is wanted of it.
     pub(crate) fn act_at_crm(&mut self, person: usize) {
-        match self.pick(20) {
-            0..4 => self.run_a_method(person),
-            4 => self.cancel_a_run(),
-            5..9 => drop(self.with_crm(|crm| crm.somebody_comes_or_goes(person))),
-            9..14 => self.crm_asks(person),
-            14 => drop(self.with_crm(Crm::says_something_odd)),
-            15 | 16 => drop(self.with_crm(Crm::breaks_its_link)),
-            17 => drop(self.with_crm(Crm::changes_its_pace)),
-            18 => drop(self.with_crm(|crm| crm.declare(None))),
+        if self.crm.is_none() && self.chance(80) {
+            return;
+        }
+        match self.pick(30) {
+            0..8 => self.run_a_method(person),
+            8 => self.cancel_a_run(),
+            9..15 => drop(self.with_crm(|crm| crm.somebody_comes_or_goes(person))),
+            15..24 => self.crm_asks(person),
+            24 => drop(self.with_crm(Crm::says_something_odd)),
+            25 => drop(self.with_crm(Crm::breaks_its_link)),
+            26 | 27 => drop(self.with_crm(Crm::changes_its_pace)),
+            28 => drop(self.with_crm(|crm| crm.declare(None))),
             _ => drop(self.with_crm(|crm| {
-                crm.trouble = [0, 30, 90][crm.pick(3)];
+                crm.trouble = [0, 0, 30, 90][crm.pick(4)];
             })),
         }
     }
 
-    fn run_a_method(&mut self, person: usize) {
+    pub(crate) fn run_a_method(&mut self, person: usize) {
         let ticket = self.next_ticket();
         let keys = ["sum", "sum", "sum", "sum", "personal", "nosuch", "posted"];
         let key = keys[self.pick(keys.len())];
@@ -243,6 +246,12 @@ impl Crm {
         append_close(&mut frame, code, "", None);
         self.write_bytes(&frame, Vec::new());
         self.flush();
+    }
+
+    pub(crate) fn gets_stuck(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.is_stuck = true;
+        }
     }
 
     /// It stops to read for a while, or its sends get stuck, or it reads on.

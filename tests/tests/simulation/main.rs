@@ -10,6 +10,7 @@ mod callers;
 mod crm;
 mod crm_acts;
 mod ledger;
+mod linked;
 mod mail;
 mod methods;
 mod office;
@@ -37,7 +38,7 @@ pub(crate) struct Totals {
     lines: usize,
     dropped: usize,
     /// At the CRM.
-    crm: watch::Counts,
+    crm: linked::Counts,
     /// Outside callers whose names the CRM gave in time, and rings of outside callers.
     named: usize,
     rings: usize,

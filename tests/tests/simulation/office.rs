@@ -327,6 +327,11 @@ impl Office {
         for output in &outputs {
             match output {
                 Output::ToShard(message) => touched.extend(self.note(&message.what)),
+                Output::Drained => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.is_ending = true;
+                    }
+                }
                 Output::CrmNews(news) => {
                     if std::env::var("TRACE").is_ok() { println!("{:?} NEWS {news:?}", self.now); }
                     let watch = self.watch.as_mut().expect("a CRM");
@@ -426,7 +431,7 @@ impl Office {
             Output::Drained => {
                 self.is_drained = true;
                 if let Some(watch) = &mut self.watch {
-                    watch.is_over = true;
+                    watch.ended();
                 }
             }
         }

@@ -34,7 +34,7 @@ pub(crate) fn pick(random: &mut Random, bound: usize) -> usize {
 /// The settings of a day's hub; on most days there is a CRM.
 pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
     let crm = (pick(random, 5) > 0).then(|| crm_config(random));
-    let caller_name = (pick(random, 2) == 0).then(|| caller_name(random));
+    let caller_name = (pick(random, 3) > 0).then(|| caller_name(random));
     let hashes = PasswordHashes::of("password");
     let users = PEOPLE.iter().enumerate().map(|(person, login)| {
         let number = (
@@ -117,7 +117,7 @@ fn crm_config(random: &mut Random) -> CrmConfig {
             users_max: [limits.users_max, limits.users_max, 3][pick(random, 3)],
             ping_after: Duration::from_secs(keep_alive.0),
             silence_max: Duration::from_secs(keep_alive.1),
-            pause_max: Duration::from_secs([30, 2][pick(random, 2)]),
+            pause_max: Duration::from_secs([30, 4, 1][pick(random, 3)]),
             health: Duration::from_secs([60, 5][pick(random, 2)]),
             late_result: Duration::from_secs([30, 2][pick(random, 2)]),
             ..limits
@@ -126,7 +126,7 @@ fn crm_config(random: &mut Random) -> CrmConfig {
 }
 
 fn caller_name(random: &mut Random) -> CallerName {
-    let waits = [1, 400, 1500, 4000];
+    let waits = [1, 400, 2000, 4000, 4000];
     CallerName {
         method: CALLER_NAME.into(),
         input: "number".into(),

@@ -7,7 +7,8 @@ use okgate_core::base::Instant;
 use okgate_core::hub::{AdminFault, AdminReply};
 use serde_json::Value;
 
-use crate::watch::{Subject, Watch};
+use crate::linked::Subject;
+use crate::watch::Watch;
 
 #[derive(Default)]
 pub(crate) struct Runs {
