@@ -261,9 +261,9 @@ impl Sessions {
         self.by_name.len()
     }
 
-    /// Whether there is no session.
+    /// Whether there is no session, and nobody whose absence is still to be noticed.
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.by_name.is_empty() && self.users.is_empty()
     }
 }
 

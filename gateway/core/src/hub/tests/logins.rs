@@ -117,6 +117,20 @@ fn a_user_is_ready_with_the_first_tab_and_absent_ten_seconds_after_the_last() {
 }
 
 #[test]
+fn a_user_who_logged_out_is_absent_ten_seconds_later_with_nobody_else_there() {
+    let mut world = World::new();
+    world.log_in(0, password("Anna")).expect("right");
+    let request = RequestId(1);
+    world.say(link(0), Upward::Logout { request });
+    assert_eq!(world.reply(), Ok(Answer::Done));
+    world.pass(Duration::from_secs(11));
+    match world.ask(1, 1, UserRequest::UserState) {
+        Ok(Answer::UserState(_, state)) => assert_eq!(state.id, StateId::Disconnected),
+        other => panic!("no state, but {other:?}"),
+    }
+}
+
+#[test]
 fn the_bound_on_tabs_is_answered_with_its_number() {
     let mut world = World::new();
     for slot in 0..20 {
