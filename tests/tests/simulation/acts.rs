@@ -30,6 +30,7 @@ pub(crate) fn day(seed: u64) -> Totals {
     office.everybody_reads();
     office.crm_recovers();
     office.calm_down();
+    office.perhaps_everybody_logs_out();
     office.check_everything();
     office.go_home();
     office.totals()
@@ -78,8 +79,11 @@ impl Office {
                 json!({"userlogin": typed, "password": PasswordHashes::of(password).lower_case})
             }
         };
-        let text = self.tabs[index].request("login", fields);
-        self.send(index, &text);
+        let mut fields = fields;
+        if self.has_short_sessions {
+            fields["expires"] = 2.into();
+        }
+        self.ask_for(index, "login", fields);
         if self.chance(20) {
             // Comes before the login is decided, and waits for it.
             self.ask_for(index, "getuserstate", json!({}));
@@ -245,6 +249,18 @@ impl Office {
         let left = self.sim_calls();
         assert!(left.is_empty(), "every call ends: {left:?}");
         self.pass(Duration::from_secs(10));
+    }
+
+    fn perhaps_everybody_logs_out(&mut self) {
+        if !self.chance(15) {
+            return;
+        }
+        for index in 0..self.tabs.len() {
+            if self.tabs[index].stage == Stage::LoggedIn {
+                self.ask_for(index, "logout", json!({}));
+            }
+        }
+        self.pass(Duration::from_secs(20));
     }
 
     fn check_everything(&mut self) {

@@ -34,6 +34,8 @@ pub(crate) struct Office {
     pub(crate) tabs: Vec<Tab>,
     pub(crate) ledger: Ledger,
     pub(crate) is_drained: bool,
+    /// Sessions do not outlive their tabs for long.
+    pub(crate) has_short_sessions: bool,
     /// The CRM, if there is one, and what must be true of its link.
     pub(crate) crm: Option<Crm>,
     pub(crate) watch: Option<Watch>,
@@ -78,6 +80,7 @@ impl Office {
             tabs: Vec::new(),
             ledger: Ledger::default(),
             is_drained: false,
+            has_short_sessions: pick(&mut random, 2) == 0,
             crm: limits.as_ref().map(|limits| {
                 let joins_messages = limits.queue_bytes_max > 1 << 20;
                 Crm::new(random.split(), joins_messages, now)
