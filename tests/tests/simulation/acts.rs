@@ -17,7 +17,7 @@ use crate::people::{PEOPLE, number_of};
 use crate::tab::Stage;
 
 /// Acts of one day.
-const ACTS: usize = 200;
+const ACTS: usize = 170;
 
 /// One day from the first tab to the last link's end.
 pub(crate) fn day(seed: u64) -> Totals {

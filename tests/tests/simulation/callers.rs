@@ -8,8 +8,8 @@ use std::time::Duration;
 use okgate_core::base::Instant;
 use okgate_core::protocol::RingStarted;
 
-use crate::methods::name_for;
 use crate::linked::Subject;
+use crate::methods::name_for;
 
 pub(crate) struct Callers {
     /// How long they wait for their names; `None` if nobody is asked.
@@ -83,7 +83,9 @@ impl Callers {
 
     /// A call waits to be let through.
     pub(crate) fn assert_may_wait(&self, number: &str, now: Instant) {
-        let wait = self.wait.expect("nobody waits for a name that is not asked for");
+        let wait = self
+            .wait
+            .expect("nobody waits for a name that is not asked for");
         let caller = &self.by_number[number];
         let since = caller.since.expect("the call has arrived");
         assert!(!caller.is_let_through, "{number} has its name");

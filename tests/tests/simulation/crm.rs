@@ -8,13 +8,8 @@ use std::time::Duration;
 
 use okgate_core::base::{Instant, Random};
 use okgate_core::crm::{CrmConnectionId, CrmInput, CrmReport};
-use okgate_core::protocol::split;
-use okgate_core::wire::frame::{append_pong, append_text};
-use okgate_core::wire::head::{Limits as HeadLimits, RequestHead};
-use okgate_core::wire::upgrade::{Policy, accept};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::methods::{self, Reaction};
 use crate::people::pick;
 use crate::tap::Heard;
 
@@ -41,13 +36,19 @@ pub(crate) enum Said {
     /// It says who it is.
     Introduced,
     /// It asks, and wants an answer of this name.
-    Asked { qid: String, answer: String },
+    Asked {
+        qid: String,
+        answer: String,
+    },
     LoggedIn(Named),
     LoggedOut(String),
     Active(Vec<Named>),
     Declared,
     /// The end of a run: whether it is a good one.
-    Result { execution: String, is_good: bool },
+    Result {
+        execution: String,
+        is_good: bool,
+    },
 }
 
 /// A user as the CRM names one.
@@ -77,20 +78,20 @@ pub(crate) enum Fate {
 
 /// What this CRM does by custom.
 #[derive(Clone, Copy, Debug)]
-struct Habits {
-    introduction: Introduction,
+pub(crate) struct Habits {
+    pub(crate) introduction: Introduction,
     /// It asks for the numbers after each introduction.
-    asks_numbers: bool,
+    pub(crate) asks_numbers: bool,
     /// How many of a hundred of its answers come in packets.
-    packets: u64,
+    pub(crate) packets: u64,
     /// How many of a hundred of its answers never come.
-    forgets: u64,
+    pub(crate) forgets: u64,
     /// How long a send may take at most.
-    sending_ms: u64,
+    pub(crate) sending_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Introduction {
+pub(crate) enum Introduction {
     AsksFirst,
     Answers,
     AnswersLate,
@@ -99,7 +100,7 @@ enum Introduction {
 
 pub(crate) struct Crm {
     pub(crate) random: Random,
-    habits: Habits,
+    pub(crate) habits: Habits,
     /// How many of a hundred connections go wrong.
     pub(crate) trouble: u64,
     pub(crate) socket: Option<Socket>,
@@ -109,15 +110,15 @@ pub(crate) struct Crm {
     pub(crate) active: BTreeMap<String, Named>,
     tasks: BTreeMap<(Instant, u64), Task>,
     task_count: u64,
-    posts: Vec<Post>,
-    asked: u64,
+    pub(crate) posts: Vec<Post>,
+    pub(crate) asked: u64,
     now: Instant,
 }
 
 /// The CRM's end of the connection.
 pub(crate) struct Socket {
     pub(crate) id: CrmConnectionId,
-    fate: Fate,
+    pub(crate) fate: Fate,
     pub(crate) is_open: bool,
     /// It reads nothing for now, and this waits.
     pub(crate) is_mute: bool,
@@ -126,10 +127,10 @@ pub(crate) struct Socket {
     pub(crate) is_stuck: bool,
     unconfirmed: bool,
     /// What is to be written, and what it says up to which of its bytes.
-    out: Vec<u8>,
-    said: Vec<(usize, Said)>,
+    pub(crate) out: Vec<u8>,
+    pub(crate) said: Vec<(usize, Said)>,
     /// A question of the gateway was not answered.
-    has_forgotten: bool,
+    pub(crate) has_forgotten: bool,
 }
 
 struct Task {
@@ -137,7 +138,7 @@ struct Task {
     what: Todo,
 }
 
-enum Todo {
+pub(crate) enum Todo {
     Report(CrmInput),
     Answer(String, Value, Vec<Said>),
     Confirm,
@@ -282,98 +283,6 @@ impl Crm {
         }
     }
 
-    /// Asks something of the hub.
-    pub(crate) fn ask(&mut self, name: &str, mut fields: Value, mut said: Vec<Said>) {
-        self.asked += 1;
-        let qid = format!("crm-{}", self.asked);
-        fields["qid"] = qid.as_str().into();
-        let answer = match name {
-            "ping" => "pong".to_owned(),
-            "whoareyou" => "iam".to_owned(),
-            name => format!("{name}result"),
-        };
-        said.push(Said::Asked { qid, answer });
-        self.write(name, &fields, said);
-    }
-
-    /// Answers, in packets by custom.
-    pub(crate) fn say(&mut self, name: &str, fields: Value, said: Vec<Said>) {
-        if !self.chance(self.habits.packets) {
-            return self.write(name, &fields, said);
-        }
-        let text = json!([name, fields]).to_string();
-        let chars = [4, 40, 400][self.pick(3)];
-        let chars = chars.max(text.len() / 10);
-        let id = self.random.guid();
-        let packets: Vec<Vec<u8>> = split(text.as_bytes(), id, chars).collect();
-        let count = packets.len();
-        for (index, packet) in packets.into_iter().enumerate() {
-            let text = String::from_utf8(packet).expect("packets are text");
-            let said = if index + 1 == count {
-                said.clone()
-            } else {
-                Vec::new()
-            };
-            self.write_text(&text, said);
-        }
-    }
-
-    pub(crate) fn say_later(
-        &mut self,
-        span: Duration,
-        name: &str,
-        fields: Value,
-        said: Vec<Said>,
-    ) {
-        if let Some(id) = self.socket.as_ref().map(|socket| socket.id) {
-            self.later(span, id, Todo::Answer(name.to_owned(), fields, said));
-        }
-    }
-
-    fn write(&mut self, name: &str, fields: &Value, said: Vec<Said>) {
-        self.write_text(&json!([name, fields]).to_string(), said);
-    }
-
-    pub(crate) fn write_text(&mut self, text: &str, said: Vec<Said>) {
-        let mut frame = Vec::new();
-        append_text(&mut frame, text, None);
-        self.write_bytes(&frame, said);
-    }
-
-    /// Writes bytes of frames; several messages may come in one report.
-    pub(crate) fn write_bytes(&mut self, bytes: &[u8], said: Vec<Said>) {
-        let flushes = self.chance(60) || !self.joins_messages;
-        let Some(socket) = self.socket.as_mut().filter(|socket| socket.is_open) else {
-            return;
-        };
-        socket.out.extend_from_slice(bytes);
-        let end = socket.out.len();
-        socket.said.extend(said.into_iter().map(|said| (end, said)));
-        if flushes {
-            self.flush();
-        }
-    }
-
-    /// Reports what is written, in one or two pieces.
-    pub(crate) fn flush(&mut self) {
-        let Some(socket) = self.socket.as_mut().filter(|it| !it.out.is_empty()) else {
-            return;
-        };
-        let connection = socket.id;
-        let bytes = std::mem::take(&mut socket.out);
-        let mut said = std::mem::take(&mut socket.said).into_iter().peekable();
-        let cut = pick(&mut self.random, bytes.len() * 2).min(bytes.len());
-        for (end, part) in [(cut, &bytes[..cut]), (bytes.len(), &bytes[cut..])] {
-            if !part.is_empty() {
-                let what = CrmInput::Bytes(part.to_vec());
-                let report = CrmReport { connection, what };
-                let said = std::iter::from_fn(|| said.next_if(|(said_by, _)| *said_by <= end));
-                let said = said.map(|(_, said)| said).collect();
-                self.posts.push(Post { report, said });
-            }
-        }
-    }
-
     fn connect(&mut self, id: CrmConnectionId) {
         let fate = if self.chance(self.trouble) {
             let fates = [
@@ -424,114 +333,6 @@ impl Crm {
         self.flush();
     }
 
-    fn react(&mut self, heard: Heard) {
-        match heard {
-            Heard::Handshake(head) => self.shake_hands(&head),
-            Heard::Message(name, fields) => self.take_message(&name, &fields),
-            Heard::Ping(payload) => {
-                let mut frame = Vec::new();
-                append_pong(&mut frame, &payload, None);
-                self.write_bytes(&frame, Vec::new());
-            }
-            Heard::Pong | Heard::Close(_) => {}
-        }
-    }
-
-    fn shake_hands(&mut self, head: &[u8]) {
-        let Some(socket) = &mut self.socket else {
-            return;
-        };
-        match socket.fate {
-            Fate::NoHandshake => {}
-            Fate::BadHandshake(answer) => {
-                socket.out.extend_from_slice(answer.as_bytes());
-                self.flush();
-            }
-            _ => {
-                let head = [head, b"\r\n\r\n"].concat();
-                let head = RequestHead::parse(&head, &HeadLimits::default());
-                let head = head.expect("a request").expect("a whole one");
-                let upgrade = accept(&head, &Policy { origins: &[] });
-                let upgrade = upgrade.expect("the gateway asks for a WebSocket");
-                upgrade.write_response(&mut socket.out);
-                socket.said.push((socket.out.len(), Said::Opened));
-                socket.is_open = true;
-                if socket.fate == Fate::DroppedOpen {
-                    return self.break_off();
-                }
-                if self.habits.introduction == Introduction::AsksFirst {
-                    self.ask("whoareyou", identity(), vec![Said::Introduced]);
-                }
-            }
-        }
-    }
-
-    fn take_message(&mut self, name: &str, fields: &Value) {
-        let is_question = name.starts_with("getavailable") || name == "getactiveusers";
-        if is_question && self.chance(self.habits.forgets) {
-            if let Some(socket) = &mut self.socket {
-                socket.has_forgotten = true;
-            }
-            return;
-        }
-        let qid = fields["qid"].clone();
-        match name {
-            "whoareyou" => self.introduce(&qid),
-            "getavailablemethods" => self.declare(Some(qid)),
-            "getavailableforms" => {
-                let forms = json!({"qid": qid, "forms": [null, {"key": "card"}]});
-                self.say("availableforms", forms, Vec::new());
-            }
-            "getactiveusers" => {
-                let users: Vec<Named> = self.active.values().cloned().collect();
-                let listed: Vec<Value> = users.iter().map(Named::entry).collect();
-                let fields = json!({"qid": qid, "users": listed});
-                self.say("activeusers", fields, vec![Said::Active(users)]);
-            }
-            "executemethod" => {
-                let reaction = methods::react(fields, &mut self.random);
-                self.answer_method(reaction);
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn declare(&mut self, qid: Option<Value>) {
-        let mut fields = json!({"methods": methods::catalogue()});
-        if let Some(qid) = qid {
-            fields["qid"] = qid;
-        }
-        self.say("availablemethods", fields, vec![Said::Declared]);
-    }
-
-    fn answer_method(&mut self, reaction: Reaction) {
-        for (span, fields, said) in reaction {
-            if span.is_zero() {
-                self.say("methodresult", fields, vec![said]);
-            } else {
-                self.say_later(span, "methodresult", fields, vec![said]);
-            }
-        }
-    }
-
-    fn introduce(&mut self, qid: &Value) {
-        let mut fields = identity();
-        fields["qid"] = qid.clone();
-        match self.habits.introduction {
-            Introduction::Never => return,
-            Introduction::AnswersLate => {
-                let span = Duration::from_millis(self.random.below(9000));
-                self.say_later(span, "iam", fields, vec![Said::Introduced]);
-            }
-            Introduction::AsksFirst | Introduction::Answers => {
-                self.say("iam", fields, vec![Said::Introduced]);
-            }
-        }
-        if self.habits.asks_numbers {
-            self.ask("getpbxnumbers", json!({}), Vec::new());
-        }
-    }
-
     fn confirm(&mut self) {
         if let Some(socket) = &mut self.socket {
             if socket.is_stuck {
@@ -543,30 +344,15 @@ impl Crm {
         }
     }
 
-    fn report(&mut self, connection: CrmConnectionId, what: CrmInput) {
+    pub(crate) fn report(&mut self, connection: CrmConnectionId, what: CrmInput) {
         let report = CrmReport { connection, what };
         let said = Vec::new();
         self.posts.push(Post { report, said });
     }
 
-    fn later(&mut self, span: Duration, connection: CrmConnectionId, what: Todo) {
+    pub(crate) fn later(&mut self, span: Duration, connection: CrmConnectionId, what: Todo) {
         self.task_count += 1;
         let key = (self.now + span, self.task_count);
         self.tasks.insert(key, Task { connection, what });
     }
-}
-
-impl Named {
-    /// As `activeusers` lists it.
-    fn entry(&self) -> Value {
-        let mut entry = json!({"userlogin": self.login, "type": "browser"});
-        if let Some(id) = &self.id {
-            entry["userid"] = serde_json::from_str(id).expect("ids are JSON");
-        }
-        entry
-    }
-}
-
-fn identity() -> Value {
-    json!({"type": "ws-server", "name": "Simulated CRM", "version": 1})
 }

@@ -1,6 +1,5 @@
 //! What the CRM and its users do on a simulated day, what scenarios want of it, and how things stand at the day's end.
 
-
 use okgate_core::base::ExecutionId;
 use okgate_core::hub::{AdminRequest, MethodRun};
 use okgate_core::wire::frame::{CloseCode, append_binary, append_close};
@@ -218,7 +217,10 @@ impl Crm {
         match self.pick(8) {
             0 => self.write_text("no message", Vec::new()),
             1 => self.write_text("[]", Vec::new()),
-            2 => self.write_text(r#"["getuserstateresult",{"qid":"1","result":0}]"#, Vec::new()),
+            2 => self.write_text(
+                r#"["getuserstateresult",{"qid":"1","result":0}]"#,
+                Vec::new(),
+            ),
             3 => self.write_text(r#"["error",{"error":400}]"#, Vec::new()),
             4 => {
                 let packet = r#"["multipart",{"message-id":"m","packetcount":2,"packetnumber":0,"content":"WyJh"}]"#;

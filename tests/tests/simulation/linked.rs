@@ -180,7 +180,9 @@ impl Linked {
         let qid = fields["qid"].as_str().expect("events carry a qid");
         assert!(self.seen.insert(qid.to_owned()), "{name} twice: {fields}");
         let login = fields["userlogin"].as_str().expect("a user's event");
-        let person = PEOPLE.iter().position(|it| it.to_lowercase() == login.to_lowercase());
+        let person = PEOPLE
+            .iter()
+            .position(|it| it.to_lowercase() == login.to_lowercase());
         let person = person.unwrap_or_else(|| panic!("{name} {fields}: no user of ours"));
         let own = Value::from(user_of(person).to_string());
         let id = fields["userid"].clone();

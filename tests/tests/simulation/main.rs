@@ -9,6 +9,7 @@ mod acts;
 mod callers;
 mod crm;
 mod crm_acts;
+mod crm_talk;
 mod ledger;
 mod linked;
 mod mail;

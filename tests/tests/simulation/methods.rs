@@ -60,10 +60,7 @@ pub(crate) fn react(fields: &Value, random: &mut Random) -> Reaction {
         0..4 => vec![after(0, good)],
         4..6 => vec![after(1 + random.below(8000), good)],
         6 => vec![after(0, result(false, names_execution))],
-        7 => vec![
-            after(0, good.clone()),
-            after(random.below(2000), good),
-        ],
+        7 => vec![after(0, good.clone()), after(random.below(2000), good)],
         8 => vec![after(4000 + random.below(60_000), good)],
         _ => Vec::new(),
     }

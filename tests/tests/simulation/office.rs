@@ -116,7 +116,6 @@ impl Office {
     /// Asks the hub as the admin interface does; its reply may come later.
     pub(crate) fn ask(&mut self, request: AdminRequest) -> u64 {
         let ticket = self.next_ticket();
-        if std::env::var("TRACE").is_ok() { println!("{:?} ADMIN {ticket} {request:?}", self.now); }
         self.unanswered.insert(ticket);
         self.tickets = ticket;
         self.hub
@@ -269,7 +268,6 @@ impl Office {
     }
 
     fn deliver(&mut self, letter: Letter) {
-        if std::env::var("TRACE").is_ok() { match &letter { Letter::ToCrm(e) => { let t=format!("{e:?}"); println!("{:?} TOCRM {}", self.now, t.chars().take(1500).collect::<String>())}, Letter::FromCrm(p) => println!("{:?} FROMCRM {} {:?}", self.now, match &p.report.what { okgate_core::crm::CrmInput::Bytes(b) => String::from_utf8_lossy(b).into_owned(), o => format!("{o:?}")}, p.said), _ => {}}}
         match letter {
             Letter::ToHub(message) => {
                 self.hub.handle_shard(message, clock(self.now));
@@ -336,7 +334,6 @@ impl Office {
                     }
                 }
                 Output::CrmNews(news) => {
-                    if std::env::var("TRACE").is_ok() { println!("{:?} NEWS {news:?}", self.now); }
                     let watch = self.watch.as_mut().expect("a CRM");
                     watch.news(news, self.now);
                 }
@@ -446,9 +443,7 @@ impl Office {
             "a request of the admin is answered once: {reply:?}"
         );
         if self.runs.is_open(ticket) {
-            return self
-                .runs
-                .end(ticket, &reply, self.watch.as_ref(), self.now);
+            return self.runs.end(ticket, &reply, self.watch.as_ref(), self.now);
         }
         if let Some(number) = self.calling.remove(&ticket)
             && let Ok(AdminReply::SimCallStarted(_)) = &reply

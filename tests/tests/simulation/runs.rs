@@ -58,7 +58,12 @@ impl Runs {
             Ok(other) => panic!("a run ends otherwise: {other:?}"),
             Err(fault) => {
                 let is_right = match fault.code {
-                    "unavailable" => !can_run && (!run.waits_for_link || now == run.deadline || watch.is_none_or(|it| it.is_over)),
+                    "unavailable" => {
+                        !can_run
+                            && (!run.waits_for_link
+                                || now == run.deadline
+                                || watch.is_none_or(|it| it.is_over))
+                    }
                     "timeout" => now == run.deadline,
                     "not_found" => run.key == "nosuch" && can_run,
                     "wrong_parameters" => !run.is_fit && can_run,

@@ -211,7 +211,10 @@ impl Watch {
         for heard in &heard {
             if let Heard::Message(name, fields) = heard {
                 let is_run = name == "executemethod";
-                assert!(self.is_declared || !is_run, "which methods there are is not known");
+                assert!(
+                    self.is_declared || !is_run,
+                    "which methods there are is not known"
+                );
                 link.check(name, fields, &mut self.counts);
             }
         }
@@ -238,7 +241,10 @@ impl Watch {
     }
 
     pub(crate) fn ended(&mut self) {
-        assert!(self.link.is_none(), "the link is closed when the hub has ended");
+        assert!(
+            self.link.is_none(),
+            "the link is closed when the hub has ended"
+        );
         self.is_over = true;
     }
 

@@ -138,7 +138,9 @@ fn the_list_of_active_users_is_the_one_that_counts() {
 #[test]
 fn active_users_are_told_of_in_one_order_however_they_are_listed() {
     let mut world = World::ready();
-    let logins: Vec<String> = (0..20).map(|it| format!("user{:02}", (it * 7) % 20)).collect();
+    let logins: Vec<String> = (0..20)
+        .map(|it| format!("user{:02}", (it * 7) % 20))
+        .collect();
     let users: Vec<Value> = logins.iter().map(|it| json!({"userlogin": it})).collect();
     world.say("activeusers", &json!({"qid": "x", "users": users}));
     let events = world.take_events();

@@ -61,7 +61,10 @@ fn a_call_that_the_switchboard_does_not_take_is_refused_and_not_forgotten() {
     world.log_in(0, password("Anna")).expect("right");
     ring(&mut world, "101");
     let refused = world.admin(outside_call("102"));
-    assert!(matches!(&refused, Err(fault) if fault.status == 429), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(fault) if fault.status == 429),
+        "{refused:?}"
+    );
 }
 
 #[test]
