@@ -35,10 +35,11 @@ pub(crate) enum Said {
     Opened,
     /// It says who it is.
     Introduced,
-    /// It asks, and wants an answer of this name.
+    /// It asks in a user's name or its own, and wants an answer of this name.
     Asked {
         qid: String,
         answer: String,
+        login: Option<String>,
     },
     LoggedIn(Named),
     LoggedOut(String),
@@ -203,7 +204,7 @@ impl Crm {
             match what {
                 // Late words about a connection that is over do no harm.
                 Todo::Report(what) => self.report(connection, what),
-                Todo::Answer(name, fields, said) if lives => self.say(&name, fields, said),
+                Todo::Answer(name, fields, said) if lives => self.say(&name, &fields, said),
                 Todo::Confirm if lives => self.confirm(),
                 Todo::Answer(..) | Todo::Confirm => {}
             }

@@ -10,6 +10,7 @@ use crate::office::Office;
 use crate::people::PEOPLE;
 use crate::runs::{Run, TIMEOUTS};
 use crate::tab::{Stage, Tab};
+use crate::watch::Watch;
 
 impl Office {
     /// Something happens at the CRM, or is wanted of it.
@@ -63,7 +64,7 @@ impl Office {
     }
 
     fn cancel_a_run(&mut self) {
-        let known = self.watch.as_ref().map(|watch| watch.executions());
+        let known = self.watch.as_ref().map(Watch::executions);
         let known = known.unwrap_or_default();
         if known.is_empty() {
             return;
@@ -90,28 +91,28 @@ impl Office {
 
     // protocol 5-a and 6.3: who is active in the CRM is present.
     pub(crate) fn check_presence(&mut self) {
-        for person in 0..PEOPLE.len() {
+        for (person, login) in PEOPLE.iter().enumerate() {
             let state = self.user_state(person);
             let is_active = self.watch.as_ref().is_some_and(|it| it.is_active(person));
             if is_active {
-                assert_ne!(state, 0, "{} is active in the CRM", PEOPLE[person]);
+                assert_ne!(state, 0, "{login} is active in the CRM");
             } else if !self.tabs.iter().any(|tab| tab.person == person) {
                 // protocol 6.6: a phone that is in a call makes its user busy, absent or not.
                 let in_call = self.line(person).chain.is_some();
                 let absent = if in_call { 5 } else { 0 };
-                assert_eq!(state, absent, "{} is nowhere", PEOPLE[person]);
+                assert_eq!(state, absent, "{login} is nowhere");
             }
         }
     }
 
     // protocol 5-a and 6.1: present is who is active in the CRM or has a tab, and nobody else.
     pub(crate) fn check_settled_presence(&mut self) {
-        for person in 0..PEOPLE.len() {
+        for (person, login) in PEOPLE.iter().enumerate() {
             let has_tab = |tab: &Tab| tab.person == person && tab.stage == Stage::LoggedIn;
             let is_active = self.watch.as_ref().is_some_and(|it| it.is_active(person));
             let is_present = is_active || self.tabs.iter().any(has_tab);
             let state = self.user_state(person);
-            assert_eq!(state != 0, is_present, "{}: {state}", PEOPLE[person]);
+            assert_eq!(state != 0, is_present, "{login}: {state}");
         }
     }
 
@@ -123,7 +124,7 @@ impl Office {
             let span = watch.recovery(self.mail.delay_max);
             self.pass(span);
             // protocol 2-g
-            assert!(self.watch.as_ref().is_some_and(|watch| watch.is_ready()));
+            assert!(self.watch.as_ref().is_some_and(Watch::is_ready));
         }
     }
 

@@ -25,14 +25,15 @@ impl Crm {
             "whoareyou" => "iam".to_owned(),
             name => format!("{name}result"),
         };
-        said.push(Said::Asked { qid, answer });
+        let login = fields["userlogin"].as_str().map(str::to_owned);
+        said.push(Said::Asked { qid, answer, login });
         self.write(name, &fields, said);
     }
 
     /// Answers, in packets by custom.
-    pub(crate) fn say(&mut self, name: &str, fields: Value, said: Vec<Said>) {
+    pub(crate) fn say(&mut self, name: &str, fields: &Value, said: Vec<Said>) {
         if !self.chance(self.habits.packets) {
-            return self.write(name, &fields, said);
+            return self.write(name, fields, said);
         }
         let text = json!([name, fields]).to_string();
         let chars = [4, 40, 400][self.pick(3)];
@@ -103,7 +104,7 @@ impl Crm {
 
     pub(crate) fn react(&mut self, heard: Heard) {
         match heard {
-            Heard::Handshake(head) => self.shake_hands(&head),
+            Heard::Handshake(request) => self.shake_hands(&request),
             Heard::Message(name, fields) => self.take_message(&name, &fields),
             Heard::Ping(payload) => {
                 let mut frame = Vec::new();
@@ -114,7 +115,7 @@ impl Crm {
         }
     }
 
-    fn shake_hands(&mut self, head: &[u8]) {
+    fn shake_hands(&mut self, request: &[u8]) {
         let Some(socket) = &mut self.socket else {
             return;
         };
@@ -125,7 +126,7 @@ impl Crm {
                 self.flush();
             }
             _ => {
-                let head = [head, b"\r\n\r\n"].concat();
+                let head = [request, b"\r\n\r\n"].concat();
                 let head = RequestHead::parse(&head, &HeadLimits::default());
                 let head = head.expect("a request").expect("a whole one");
                 let upgrade = accept(&head, &Policy { origins: &[] });
@@ -157,13 +158,13 @@ impl Crm {
             "getavailablemethods" => self.declare(Some(qid)),
             "getavailableforms" => {
                 let forms = json!({"qid": qid, "forms": [null, {"key": "card"}]});
-                self.say("availableforms", forms, Vec::new());
+                self.say("availableforms", &forms, Vec::new());
             }
             "getactiveusers" => {
                 let users: Vec<Named> = self.active.values().cloned().collect();
                 let listed: Vec<Value> = users.iter().map(Named::entry).collect();
                 let fields = json!({"qid": qid, "users": listed});
-                self.say("activeusers", fields, vec![Said::Active(users)]);
+                self.say("activeusers", &fields, vec![Said::Active(users)]);
             }
             "executemethod" => {
                 let reaction = methods::react(fields, &mut self.random);
@@ -178,13 +179,13 @@ impl Crm {
         if let Some(qid) = qid {
             fields["qid"] = qid;
         }
-        self.say("availablemethods", fields, vec![Said::Declared]);
+        self.say("availablemethods", &fields, vec![Said::Declared]);
     }
 
     fn answer_method(&mut self, reaction: Reaction) {
         for (span, fields, said) in reaction {
             if span.is_zero() {
-                self.say("methodresult", fields, vec![said]);
+                self.say("methodresult", &fields, vec![said]);
             } else {
                 self.say_later(span, "methodresult", fields, vec![said]);
             }
@@ -201,7 +202,7 @@ impl Crm {
                 self.say_later(span, "iam", fields, vec![Said::Introduced]);
             }
             Introduction::AsksFirst | Introduction::Answers => {
-                self.say("iam", fields, vec![Said::Introduced]);
+                self.say("iam", &fields, vec![Said::Introduced]);
             }
         }
         if self.habits.asks_numbers {

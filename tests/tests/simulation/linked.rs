@@ -26,8 +26,8 @@ pub(crate) struct Linked {
     pub(crate) in_flight: bool,
     /// The CRM was asked who is active.
     pub(crate) has_asked_users: bool,
-    /// Open requests of the CRM: the answer's name by `qid`.
-    pub(crate) open: HashMap<String, String>,
+    /// Open requests of the CRM: the answer's name, and in whose name it asked, by `qid`.
+    pub(crate) open: HashMap<String, (String, Option<String>)>,
     /// Events that were said of users who are active, and that the CRM has not got.
     pub(crate) expected: BTreeMap<usize, VecDeque<Guid>>,
     pub(crate) seen: HashSet<String>,
@@ -155,7 +155,11 @@ impl Linked {
     fn check_answer(&mut self, name: &str, fields: &Value, counts: &mut Counts) {
         let qid = fields["qid"].as_str().expect("answers carry the qid");
         let wanted = self.open.remove(qid);
-        assert_eq!(wanted.as_deref(), Some(name), "an answer nobody asked for");
+        let (wanted, login) = wanted.unwrap_or_else(|| panic!("nobody asked for {name} {qid}"));
+        assert_eq!(wanted, name, "the answer's name");
+        if let Some(login) = login.filter(|_| name.ends_with("result")) {
+            assert_eq!(fields["userlogin"], login, "logins are echoed as typed");
+        }
         counts.answers += 1;
         if name != "iam" && name != "pong" && fields["result"] != 1 {
             assert_eq!(fields["result"], 0, "{name} {fields}");

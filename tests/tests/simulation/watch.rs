@@ -101,9 +101,9 @@ impl Watch {
                 self.counts.links += 1;
             }
             Said::Introduced => link.is_introduced = true,
-            Said::Asked { qid, answer } => {
+            Said::Asked { qid, answer, login } => {
                 link.is_introduced = true;
-                link.open.insert(qid, answer);
+                link.open.insert(qid, (answer, login));
             }
             Said::LoggedIn(named) => {
                 let was_active = self.active.contains_key(&named.login.to_lowercase());
