@@ -72,6 +72,14 @@ impl Callers {
         }
     }
 
+    /// A run is cancelled: if it asked for a name, the call goes on without one.
+    pub(crate) fn cancelled(&mut self, subject: &Subject) {
+        if let Subject::Number(number) = subject {
+            let caller = self.by_number.get_mut(number.as_str());
+            caller.expect("a known caller").is_let_through = true;
+        }
+    }
+
     /// The phone rings with the name that the CRM gave in time, else with the one that the switch shows.
     pub(crate) fn rings(&mut self, ring: &RingStarted) {
         let caller = ring.caller.as_ref().and_then(|it| self.by_number.get(it));

@@ -1,7 +1,7 @@
 //! What the CRM and its users do on a simulated day, what scenarios want of it, and how things stand at the day's end.
 
 use okgate_core::base::ExecutionId;
-use okgate_core::hub::{AdminRequest, MethodRun};
+use okgate_core::hub::{AdminReply, AdminRequest, MethodRun};
 use okgate_core::wire::frame::{CloseCode, append_binary, append_close};
 use serde_json::json;
 
@@ -69,10 +69,14 @@ impl Office {
         if known.is_empty() {
             return;
         }
-        let execution = known[self.pick(known.len())].parse().expect("a GUID");
+        let (execution, subject) = &known[self.pick(known.len())];
+        let execution = ExecutionId(execution.parse().expect("a GUID"));
         self.runs.is_cancelling = true;
-        self.ask(AdminRequest::CancelRun(ExecutionId(execution)));
+        let ticket = self.ask(AdminRequest::CancelRun(execution));
         self.runs.is_cancelling = false;
+        if self.reply_to(ticket) == Some(Ok(AdminReply::Done)) {
+            self.callers.cancelled(subject);
+        }
     }
 
     fn crm_asks(&mut self, person: usize) {

@@ -62,11 +62,12 @@ impl Watch {
     }
 
     /// Runs that were asked for over this link.
-    pub(crate) fn executions(&self) -> Vec<String> {
-        let runs = self.link.iter().flat_map(|link| link.runs.keys());
-        let mut executions: Vec<String> = runs.cloned().collect();
-        executions.sort_unstable();
-        executions
+    pub(crate) fn executions(&self) -> Vec<(String, Subject)> {
+        let runs = self.link.iter().flat_map(|link| &link.runs);
+        let runs = runs.map(|(execution, run)| (execution.clone(), run.subject.clone()));
+        let mut runs: Vec<(String, Subject)> = runs.collect();
+        runs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        runs
     }
 
     /// The hub is about to hear this of a connection.
