@@ -48,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) results: usize,
     pub(crate) answers: usize,
     pub(crate) is_aborted: bool,
+    /// A result was accepted after the time-out.
+    pub(crate) was_accepted: bool,
 }
 
 /// What happened on the link.
@@ -61,6 +63,8 @@ pub(crate) struct Counts {
     pub(crate) answers: usize,
     pub(crate) refusals: usize,
     pub(crate) late_results: usize,
+    /// Of these, how many were accepted.
+    pub(crate) late_accepted: usize,
     pub(crate) errors: usize,
     /// Links that the gateway closed with 1001 in the end.
     pub(crate) goodbyes: usize,
@@ -85,6 +89,7 @@ impl std::ops::AddAssign for Counts {
         self.answers += other.answers;
         self.refusals += other.refusals;
         self.late_results += other.late_results;
+        self.late_accepted += other.late_accepted;
         self.errors += other.errors;
         self.goodbyes += other.goodbyes;
     }
@@ -144,6 +149,11 @@ impl Linked {
                 run.answers += 1;
                 assert!(run.answers <= run.results, "one answer for a result");
                 counts.late_results += 1;
+                if fields["result"] == 1 {
+                    // protocol 8-i: accepted, though not delivered; a second one is not.
+                    assert!(!std::mem::replace(&mut run.was_accepted, true), "{fields}");
+                    counts.late_accepted += 1;
+                }
             }
             name if name.ends_with("result") => self.check_answer(name, fields, counts),
             "pbxnumberstatechanged" => self.check_numbers(fields, counts),
@@ -243,6 +253,7 @@ impl Linked {
             results: 0,
             answers: 0,
             is_aborted: false,
+            was_accepted: false,
         };
         let before = self.runs.insert(execution.to_owned(), run);
         assert!(before.is_none(), "asked for once over one link: {fields}");

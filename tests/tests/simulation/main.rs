@@ -83,6 +83,7 @@ impl Totals {
             ("refusals of the CRM", crm.refusals, days / 2),
             ("errors at the CRM", crm.errors, days / 20),
             ("late results", crm.late_results, days / 2),
+            ("late results accepted", crm.late_accepted, days / 10),
             ("goodbyes", crm.goodbyes, days / 3),
             ("rings of outside callers", self.rings, days),
             ("callers named in time", self.named, days / 5),
