@@ -33,6 +33,7 @@ mod raw;
 mod raw_link;
 pub mod reference_echo;
 pub mod report;
+pub mod soak;
 pub mod swarm;
 pub mod tab;
 

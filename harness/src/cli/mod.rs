@@ -3,6 +3,7 @@
 mod crm;
 mod load;
 mod settings;
+mod soak;
 mod tabs;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Command {
     TabsWorker,
     /// Loads a server with requests in a closed loop and reports rate, latencies and CPU time per message
     Load(load::LoadArguments),
+    /// Keeps a gateway under mixed traffic with churn for a long time and fails on stalls, losses and leaks
+    Soak(soak::SoakArguments),
     /// Runs a bare single-threaded epoll WebSocket echo server, the yardstick for load
     ReferenceEcho(load::ReferenceEchoArguments),
 }
@@ -49,6 +52,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Load(arguments) => load::run(arguments),
+        Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
         Command::ReferenceEcho(arguments) => load::run_reference_echo(&arguments),
     }
 }
@@ -93,4 +97,12 @@ async fn asked_to_end() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// As [`asked_to_end`], for those who go on without signals where these cannot be awaited.
+async fn told_to_stop() {
+    if let Err(error) = asked_to_end().await {
+        tracing::warn!(%error, "signals cannot be awaited");
+        std::future::pending::<()>().await;
+    }
 }

@@ -1,0 +1,105 @@
+//! Owns what a soak reads of the gateway's process: descriptors, threads and memory from `/proc`, and its log, which stays
+//! readable after the process has ended.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::report::process_rss_bytes;
+
+/// What a process uses at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Open file descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Resident memory.
+    pub rss_bytes: u64,
+}
+
+impl Usage {
+    /// Of this process now; an error once it has ended.
+    pub(super) fn of(process: u32) -> Result<Self> {
+        Ok(Self {
+            descriptors: entries(&format!("/proc/{process}/fd"))?,
+            threads: entries(&format!("/proc/{process}/task"))?,
+            rss_bytes: process_rss_bytes(process)?,
+        })
+    }
+}
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{} descriptors, {} threads, {} KiB",
+            self.descriptors,
+            self.threads,
+            self.rss_bytes >> 10
+        )
+    }
+}
+
+fn entries(directory: &str) -> Result<usize> {
+    let listed = fs::read_dir(directory);
+    listed
+        .map(Iterator::count)
+        .map_err(|error| Error::io(format!("reading {directory}"), error))
+}
+
+/// The log of a running process, opened a second time.
+#[derive(Debug)]
+pub(super) struct Log(File);
+
+impl Log {
+    /// What the process writes its standard output to, which must be a file.
+    pub(super) fn of(process: u32) -> Result<Self> {
+        let path = format!("/proc/{process}/fd/1");
+        let file = File::open(&path);
+        file.map(Self)
+            .map_err(|error| Error::io(format!("opening {path}"), error))
+    }
+
+    /// Everything logged so far.
+    pub(super) fn text(&mut self) -> Result<String> {
+        let mut bytes = Vec::new();
+        let read = self
+            .0
+            .rewind()
+            .and_then(|()| self.0.read_to_end(&mut bytes));
+        read.map_err(|error| Error::io("reading the gateway's log", error))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// The lines of a log that tell of an error or a panic.
+pub(super) fn error_lines(log: &str) -> Vec<&str> {
+    let is_error = |line: &&str| line.contains("ERROR") || line.contains("panicked");
+    log.lines().filter(is_error).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_file_is_one_descriptor_more() {
+        let process = std::process::id();
+        let before = Usage::of(process).unwrap();
+        let files: Vec<File> = (0..100).map(|_| File::open("/dev/null").unwrap()).collect();
+        // Other tests of this process open and close some too.
+        assert!(Usage::of(process).unwrap().descriptors > before.descriptors + 50);
+        drop(files);
+        assert!(before.threads > 0 && before.rss_bytes > 0);
+        assert!(Usage::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn errors_and_panics_are_found_among_other_lines() {
+        let log = "a  INFO x\nb ERROR y\nthread 'z' panicked at\nc  WARN w\n";
+        assert_eq!(error_lines(log), ["b ERROR y", "thread 'z' panicked at"]);
+    }
+}

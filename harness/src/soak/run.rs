@@ -1,0 +1,285 @@
+//! Owns the course of a soak: start, held tabs, warm-up, rest, traffic, rest, the end of the tabs, the end of the gateway.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_local};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::held::HeldTab;
+use super::phase::{Phase, conduct};
+use super::process::{Log, Usage, error_lines};
+use super::report::{Row, SoakReport};
+use super::rest::{self, Usages, come_to_rest};
+use super::watch::{Gate, Kind};
+use super::{SoakOptions, World, calls, churn, crm};
+use crate::crm::CrmHandle;
+use crate::error::Result;
+use crate::gateway::Gateway;
+
+/// Runs the soak; `stop` ends the traffic early, `progress` gets a line for every row. An error means that it could not
+/// start; everything later is in the report.
+pub async fn run(
+    options: SoakOptions,
+    stop: impl Future<Output = ()>,
+    progress: impl Fn(&str),
+) -> Result<SoakReport> {
+    options.check()?;
+    crate::report::raise_descriptor_limit();
+    let stop: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(stop);
+    let soak = async {
+        let crm = crm::start(None).await?;
+        let settings = options.settings(crm.address());
+        let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
+        let Some(process) = gateway.process_id() else {
+            return Err(gateway.failure("it has ended already"));
+        };
+        let world = World::new(options, gateway.clients(), gateway.admin());
+        let soak = Soak {
+            world: Rc::new(world),
+            log: Log::of(process)?,
+            process,
+            crm: Some(crm),
+            stop: Some(stop),
+            progress: &progress,
+            rows: Vec::new(),
+            begun: Instant::now(),
+        };
+        Ok(soak.run(gateway).await)
+    };
+    LocalSet::new().run_until(soak).await
+}
+
+struct Soak<'s> {
+    world: Rc<World>,
+    log: Log,
+    /// The gateway's process.
+    process: u32,
+    crm: Option<CrmHandle>,
+    /// Until it was told to stop.
+    stop: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
+    progress: &'s dyn Fn(&str),
+    rows: Vec<Row>,
+    begun: Instant,
+}
+
+/// The figures of a soak's course.
+#[derive(Default)]
+struct Course {
+    traffic: Duration,
+    usages: Option<Usages>,
+    refusals: std::collections::BTreeMap<String, f64>,
+    ring: std::collections::BTreeMap<String, f64>,
+}
+
+impl Soak<'_> {
+    async fn run(mut self, gateway: Gateway) -> SoakReport {
+        let lag = spawn_local(watch_own_timer(Rc::clone(&self.world)));
+        let mut course = Course::default();
+        if let Err(error) = self.go(&mut course).await {
+            self.world.watch.fail(Gate::Process, error);
+        }
+        let end_s = self.end(gateway).await;
+        lag.abort();
+        let log = self.log.text().unwrap_or_default();
+        for line in error_lines(&log) {
+            self.world.watch.fail(Gate::Log, line);
+        }
+        let watch = &self.world.watch;
+        SoakReport {
+            seed: self.world.options.seed,
+            traffic_s: course.traffic.as_secs_f64(),
+            tabs: self.world.options.tabs,
+            rows: self.rows,
+            counts: watch.counts(),
+            times: watch.all_times(),
+            usages: course.usages,
+            refusals: course.refusals,
+            ring: course.ring,
+            log_warnings: log.lines().filter(|line| line.contains(" WARN ")).count(),
+            end_s,
+            failures: watch.failures(),
+        }
+    }
+
+    /// All but the end; an error means that the gateway is not there any more, or does not answer.
+    async fn go(&mut self, course: &mut Course) -> Result<()> {
+        let world = Rc::clone(&self.world);
+        let (process, count) = (self.process, world.options.tabs);
+        let idle = come_to_rest(&world, process, 0, None).await?;
+        let tabs = open_tabs(&world).await?;
+        self.begun = Instant::now();
+        let warm_up_end = self.begun + world.options.warm_up();
+        self.traffic(warm_up_end, WARM_UP_STREAM).await?;
+        let mut traffic = self.begun.elapsed();
+        let warm = come_to_rest(&world, process, count, None).await?;
+        let left = world.options.duration.saturating_sub(traffic);
+        let again = Instant::now();
+        self.traffic(again + left, TRAFFIC_STREAM).await?;
+        traffic += again.elapsed();
+        course.traffic = traffic;
+        let end = come_to_rest(&world, process, count, Some(warm.descriptors)).await?;
+        let metrics = world.admin.metrics().await?;
+        course.refusals = rest::refusals(&metrics);
+        course.ring = rest::judge_counters(&world, &metrics);
+        world.phases.send_replace(Phase::Over);
+        self.join(tabs, "the held tabs").await;
+        let wanted = warm.descriptors.saturating_sub(count);
+        let none = come_to_rest(&world, process, 0, Some(wanted)).await?;
+        let usages = Usages {
+            idle,
+            warm,
+            end,
+            none,
+        };
+        rest::judge(&world, &usages);
+        course.usages = Some(usages);
+        Ok(())
+    }
+
+    /// Keeps up the traffic until this time, then waits until its makers have ended.
+    async fn traffic(&mut self, until: Instant, stream: u64) -> Result<()> {
+        let world = Rc::clone(&self.world);
+        let parallel = world.options.calls;
+        let conductor = spawn_local({
+            let (world, random) = (Rc::clone(&world), world.random(stream));
+            async move { conduct(&world.phases, random, world.options.tabs).await }
+        });
+        let mut makers = JoinSet::new();
+        makers.spawn_local(churn::come_and_go(
+            Rc::clone(&world),
+            world.random(stream + 1),
+        ));
+        for rest in 0..parallel {
+            let random = world.random(stream + 3 + rest as u64);
+            makers.spawn_local(calls::call(Rc::clone(&world), random, parallel, rest));
+        }
+        let crm = self.crm.take().map(|crm| {
+            let random = world.random(stream + 2);
+            spawn_local(crm::come_and_go(Rc::clone(&world), random, crm))
+        });
+        let watched = self.watch_until(until).await;
+        conductor.abort();
+        world.phases.send_replace(Phase::Calm);
+        self.join(makers, "the traffic").await;
+        if let Some(crm) = crm {
+            self.crm = self.crm_back(crm).await;
+        }
+        watched
+    }
+
+    async fn crm_back(&self, crm: JoinHandle<Option<CrmHandle>>) -> Option<CrmHandle> {
+        match timeout(JOIN_MAX, crm).await {
+            Ok(Ok(crm)) => crm,
+            other => {
+                let what = format_args!("the CRM's task ended as {:?}", other.err());
+                self.world.watch.fail(Gate::Scenario, what);
+                None
+            }
+        }
+    }
+
+    /// Makes rows until this time, or until told to stop; an error once the gateway has died.
+    async fn watch_until(&mut self, until: Instant) -> Result<()> {
+        let every = self.world.options.row_interval();
+        let stopped = async {
+            match &mut self.stop {
+                Some(stop) => stop.await,
+                None => {}
+            }
+        };
+        tokio::pin!(stopped);
+        let mut next_row = Instant::now() + every;
+        loop {
+            tokio::select! {
+                () = &mut stopped => break,
+                () = sleep_until(until) => break,
+                () = sleep_until(next_row) => {
+                    next_row += every;
+                    let row = row(&self.world, self.begun, self.process)?;
+                    (self.progress)(&row.to_string());
+                    self.rows.push(row);
+                }
+            }
+        }
+        if Instant::now() < until {
+            self.stop = None;
+        }
+        Ok(())
+    }
+
+    /// Waits for tasks to end by themselves.
+    async fn join(&self, mut tasks: JoinSet<()>, who: &str) {
+        let deadline = Instant::now() + JOIN_MAX;
+        while !tasks.is_empty() {
+            let problem = match tokio::time::timeout_at(deadline, tasks.join_next()).await {
+                Ok(Some(Err(error))) => error.to_string(),
+                Ok(_) => continue,
+                Err(_) => format!("{} tasks had not ended after {JOIN_MAX:?}", tasks.len()),
+            };
+            self.world
+                .watch
+                .fail(Gate::Rest, format_args!("{who}: {problem}"));
+            if Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+
+    /// Ends the gateway in order; how long that took.
+    async fn end(&self, gateway: Gateway) -> Option<f64> {
+        let started = Instant::now();
+        if let Err(error) = gateway.stop().await {
+            self.world.watch.fail(Gate::Process, error);
+            return None;
+        }
+        let took = started.elapsed();
+        if took > DRAIN + END_SLACK {
+            let what = format_args!("it took {took:?} to end; its drain time is {DRAIN:?}");
+            self.world.watch.fail(Gate::Process, what);
+        }
+        Some(took.as_secs_f64())
+    }
+}
+
+fn row(world: &World, begun: Instant, process: u32) -> Result<Row> {
+    Ok(Row {
+        at_s: begun.elapsed().as_secs_f64(),
+        times: world.watch.take_times(),
+        counts: world.watch.counts(),
+        usage: Usage::of(process)?,
+    })
+}
+
+/// Opens all held tabs, one after the other.
+async fn open_tabs(world: &Rc<World>) -> Result<JoinSet<()>> {
+    let mut tabs = JoinSet::new();
+    for index in 0..world.options.tabs {
+        tabs.spawn_local(HeldTab::open(world, index).await?.hold());
+    }
+    Ok(tabs)
+}
+
+/// Notes how late a timer of this program is, for it bounds what the driver itself adds to every round trip.
+async fn watch_own_timer(world: Rc<World>) {
+    let mut ticks = interval(LAG_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let due = ticks.tick().await;
+        world.watch.time(Kind::DriverLag, due.elapsed());
+    }
+}
+
+/// Where the streams of random numbers begin.
+const WARM_UP_STREAM: u64 = 0;
+/// Likewise, after the warm-up.
+const TRAFFIC_STREAM: u64 = 1 << 16;
+/// How long the makers of traffic may take to end.
+const JOIN_MAX: Duration = Duration::from_secs(60);
+/// The gateway's time for draining, as the harness's settings have it.
+const DRAIN: Duration = Duration::from_secs(1);
+/// What its end may take beyond that.
+const END_SLACK: Duration = Duration::from_secs(5);
+/// How often the own timer is watched.
+const LAG_INTERVAL: Duration = Duration::from_millis(20);
