@@ -1,4 +1,4 @@
-//! The command line of the harness: a simulated CRM, many tabs, load, a reference server.
+//! The command line of the harness: a simulated CRM, many tabs, load, a soak, a reference server.
 #![forbid(unsafe_code)]
 
 mod cli;

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a reference server.
+/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, a reference server.
 ///
 /// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on.
 #[derive(Debug, Parser)]

@@ -53,18 +53,26 @@ pub(super) async fn pass(phases: &mut watch::Receiver<Phase>, time: Duration) ->
 /// Goes from phase to phase for ever.
 pub(super) async fn conduct(phases: &watch::Sender<Phase>, mut random: ChaCha8Rng, tabs: usize) {
     loop {
-        phases.send_replace(Phase::Busy);
-        sleep(Duration::from_millis(random.random_range(BUSY_MS))).await;
-        phases.send_replace(Phase::Quiet);
-        sleep(Duration::from_millis(random.random_range(QUIET_MS))).await;
-        let wake = match random.random_range(0..5) {
-            0 => continue,
-            1 => Phase::Lone(random.random_range(0..tabs)),
-            _ => Phase::Burst,
-        };
-        phases.send_replace(wake);
-        sleep(WAKE).await;
+        for (phase, time) in cycle(&mut random, tabs) {
+            phases.send_replace(phase);
+            sleep(time).await;
+        }
     }
+}
+
+/// A busy time, a pause, and what follows it if that is not just the next busy time.
+fn cycle(random: &mut ChaCha8Rng, tabs: usize) -> Vec<(Phase, Duration)> {
+    let mut chosen = |ms| Duration::from_millis(random.random_range(ms));
+    let mut cycle = vec![
+        (Phase::Busy, chosen(BUSY_MS)),
+        (Phase::Quiet, chosen(QUIET_MS)),
+    ];
+    match random.random_range(0..5) {
+        0 => {}
+        1 => cycle.push((Phase::Lone(random.random_range(0..tabs)), WAKE)),
+        _ => cycle.push((Phase::Burst, WAKE)),
+    }
+    cycle
 }
 
 /// How long busy times last.
@@ -80,38 +88,36 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn pauses_lie_between_busy_times_and_the_same_seed_gives_the_same_phases() {
-        let mut stories = Vec::new();
-        for _ in 0..2 {
-            let (sender, mut phases) = watch::channel(Phase::Calm);
-            let mut story = Vec::new();
-            let listening = async {
-                while story.len() < 40 && phases.changed().await.is_ok() {
-                    story.push(*phases.borrow_and_update());
-                }
-            };
-            tokio::select! {
-                () = conduct(&sender, ChaCha8Rng::seed_from_u64(7), 3) => {}
-                () = listening => {}
-            }
-            stories.push(story);
+    #[test]
+    fn pauses_follow_busy_times_and_the_same_seed_gives_the_same_phases() {
+        let story = |seed| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let cycles = (0..40).flat_map(|_| cycle(&mut random, 3));
+            cycles.collect::<Vec<_>>()
+        };
+        assert_eq!(story(7), story(7));
+        assert_ne!(story(7), story(8));
+        let phases: Vec<Phase> = story(7).into_iter().map(|(phase, _)| phase).collect();
+        for kind in [Phase::Burst, Phase::Lone(0), Phase::Lone(1), Phase::Lone(2)] {
+            assert!(phases.contains(&kind), "{kind:?}");
         }
-        assert_eq!(stories[0], stories[1]);
-        let story = &stories[0];
-        assert!(story.contains(&Phase::Burst));
-        assert!(story.iter().any(|phase| matches!(phase, Phase::Lone(_))));
-        for pair in story.windows(2) {
+        for pair in phases.windows(2) {
             let is_wake = matches!(pair[1], Phase::Burst | Phase::Lone(_));
+            assert_eq!(pair[0] == Phase::Busy, pair[1] == Phase::Quiet, "{pair:?}");
             assert!(!is_wake || pair[0] == Phase::Quiet, "{pair:?}");
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_passes_time_stops_when_the_traffic_ends() {
+    #[tokio::test]
+    async fn who_passes_time_waits_for_traffic_and_stops_when_it_ends() {
         let (sender, mut phases) = watch::channel(Phase::Busy);
-        assert!(pass(&mut phases, Duration::from_secs(1)).await);
+        assert!(pass(&mut phases, Duration::ZERO).await);
+        sender.send_replace(Phase::Quiet);
+        let mut waiting = Box::pin(pass(&mut phases, Duration::ZERO));
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        sender.send_replace(Phase::Burst);
+        assert!(waiting.await);
         sender.send_replace(Phase::Calm);
-        assert!(!pass(&mut phases, Duration::from_secs(1)).await);
+        assert!(!pass(&mut phases, Duration::from_secs(3600)).await);
     }
 }

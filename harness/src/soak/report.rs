@@ -87,20 +87,8 @@ impl SoakReport {
     fn failed(&self, gate: Gate) -> Option<&Failed> {
         self.failures.iter().find(|failed| failed.gate == gate)
     }
-}
 
-impl Display for Failed {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let (gate, count, first) = (self.gate.name(), self.count, &self.first);
-        write!(
-            formatter,
-            "gate {gate} failed {count} times; first: {first}"
-        )
-    }
-}
-
-impl Display for SoakReport {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+    fn write_traffic(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         let counts = &self.counts;
         writeln!(
             formatter,
@@ -126,17 +114,15 @@ impl Display for SoakReport {
         ] {
             writeln!(formatter, "{name:<15} {latency}")?;
         }
-        if let Some(Usages {
-            idle,
-            warm,
-            end,
-            none,
-        }) = &self.usages
-        {
-            writeln!(formatter, "before any tab  {idle}")?;
-            writeln!(formatter, "after warm-up   {warm}")?;
-            writeln!(formatter, "after traffic   {end}")?;
-            writeln!(formatter, "without tabs    {none}")?;
+        Ok(())
+    }
+
+    fn write_process(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        if let Some(usages) = &self.usages {
+            writeln!(formatter, "before any tab  {}", usages.idle)?;
+            writeln!(formatter, "after warm-up   {}", usages.warm)?;
+            writeln!(formatter, "after traffic   {}", usages.end)?;
+            writeln!(formatter, "without tabs    {}", usages.none)?;
         }
         writeln!(formatter, "refusals        {:?}", self.refusals)?;
         if self.ring.is_empty() {
@@ -148,27 +134,38 @@ impl Display for SoakReport {
             writeln!(formatter, "tab ring        {:?}", self.ring)?;
         }
         if let Some(end_s) = self.end_s {
+            let warnings = self.log_warnings;
             writeln!(
                 formatter,
-                "end             {end_s:.2} s, {} warnings in the log",
-                self.log_warnings
+                "end             {end_s:.2} s, {warnings} warnings in the log"
             )?;
         }
-        for gate in Gate::ALL {
-            match self.failed(gate) {
-                None => writeln!(formatter, "  {:<12} fine", gate.name())?,
-                Some(failed) => writeln!(
-                    formatter,
-                    "  {:<12} FAILED {} times",
-                    gate.name(),
-                    failed.count
-                )?,
-            }
-        }
+        Ok(())
+    }
+}
+
+impl Display for Failed {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let (gate, count, first) = (self.gate.name(), self.count, &self.first);
         write!(
             formatter,
-            "soak: {}",
-            if self.is_good() { "good" } else { "FAILED" }
+            "gate {gate} failed {count} times; first: {first}"
         )
+    }
+}
+
+impl Display for SoakReport {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        self.write_traffic(formatter)?;
+        self.write_process(formatter)?;
+        for gate in Gate::ALL {
+            let name = gate.name();
+            match self.failed(gate) {
+                None => writeln!(formatter, "  {name:<12} fine")?,
+                Some(failed) => writeln!(formatter, "  {name:<12} FAILED {} times", failed.count)?,
+            }
+        }
+        let verdict = if self.is_good() { "good" } else { "FAILED" };
+        write!(formatter, "soak: {verdict}")
     }
 }

@@ -57,7 +57,7 @@ struct Soak<'s> {
     /// The gateway's process.
     process: u32,
     crm: Option<CrmHandle>,
-    /// Until it was told to stop.
+    /// Gone once it has resolved.
     stop: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
     progress: &'s dyn Fn(&str),
     rows: Vec<Row>,
@@ -183,30 +183,29 @@ impl Soak<'_> {
     /// Makes rows until this time, or until told to stop; an error once the gateway has died.
     async fn watch_until(&mut self, until: Instant) -> Result<()> {
         let every = self.world.options.row_interval();
-        let stopped = async {
-            match &mut self.stop {
-                Some(stop) => stop.await,
-                None => {}
-            }
-        };
-        tokio::pin!(stopped);
         let mut next_row = Instant::now() + every;
         loop {
-            tokio::select! {
-                () = &mut stopped => break,
-                () = sleep_until(until) => break,
-                () = sleep_until(next_row) => {
-                    next_row += every;
-                    let row = row(&self.world, self.begun, self.process)?;
-                    (self.progress)(&row.to_string());
-                    self.rows.push(row);
-                }
+            // The last row may take a little longer than the others, but is not a stump.
+            let is_last = next_row + every / 2 > until;
+            let wait = sleep_until(if is_last { until } else { next_row });
+            let is_told = match &mut self.stop {
+                Some(stop) => tokio::select! {
+                    () = stop => true,
+                    () = wait => false,
+                },
+                None => true,
+            };
+            let row = row(&self.world, self.begun, self.process)?;
+            (self.progress)(&row.to_string());
+            self.rows.push(row);
+            next_row += every;
+            if is_told {
+                self.stop = None;
+            }
+            if is_told || is_last {
+                return Ok(());
             }
         }
-        if Instant::now() < until {
-            self.stop = None;
-        }
-        Ok(())
     }
 
     /// Waits for tasks to end by themselves.
