@@ -12,7 +12,7 @@ use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::World;
 use super::phase::{pass, until_lively};
@@ -81,15 +81,18 @@ impl CallBook {
         self.expected.borrow().get(&user)?.chain.clone()
     }
 
-    /// Waits until no event is missing; how many still are when the time is over.
+    /// Waits until no event is missing, so long from the step on at most; how many are missing then.
     async fn complete(&self, user: usize, within: Duration) -> usize {
+        let since = self.expected.borrow().get(&user).map(|step| step.since);
         let all = async {
             while self.missing(user) > 0 {
                 self.changed.notified().await;
             }
         };
-        // A missed time is seen by what is missing.
-        let _missed = timeout(within, all).await;
+        if let Some(since) = since {
+            // A missed time is seen by what is missing.
+            let _missed = timeout_at(since + within, all).await;
+        }
         self.missing(user)
     }
 }
@@ -104,6 +107,10 @@ pub(super) fn seen(world: &World, user: usize, tab: usize, event: &str, chain: &
             if outcome.is_ok() {
                 world.watch.time(Kind::CallEvent, time);
                 world.calls.changed.notify_waiters();
+            }
+            if time > world.options.stall {
+                let late = format_args!("tab {tab} got {event} {time:?} after its step");
+                world.watch.fail(Gate::CallEvents, late);
             }
             outcome
         }
@@ -167,14 +174,12 @@ async fn one_call(world: &World, random: &mut ChaCha8Rng, user: usize) -> Result
 /// Waits for the events of a step, in time or not, and checks that they named this call.
 async fn arrived(world: &World, user: usize, chain: &str) {
     let stall = world.options.stall;
-    let mut missing = world.calls.complete(user, stall).await;
-    if missing > 0 {
-        let since = Instant::now();
-        let late = missing;
-        missing = world.calls.complete(user, LATE_MAX).await;
-        let more = since.elapsed();
+    let late = world.calls.complete(user, stall).await;
+    if late > 0 {
+        let within = stall + LATE_MAX;
+        let lost = world.calls.complete(user, within).await;
         let what = format_args!(
-            "{late} events of the call {chain} to user {user} had not come within {stall:?}; {missing} had not {more:.1?} later"
+            "{late} events of the call {chain} to user {user} had not come within {stall:?}, {lost} not within {within:?}"
         );
         world.watch.fail(Gate::CallEvents, what);
     }

@@ -19,7 +19,7 @@ use super::phase::{Phase, pass};
 use super::watch::{Gate, Kind};
 use crate::error::{Error, Result};
 use crate::gateway::DEFAULT_PASSWORD;
-use crate::message::{Message, shortened};
+use crate::message::Message;
 use crate::raw;
 use crate::raw_link::append_text;
 use crate::tab::connect::{self, ConnectOptions};
@@ -175,15 +175,15 @@ async fn make(world: &World, visit: &mut Visit) -> Result<()> {
             guest.send(&frame).await?;
         }
         Way::BeforeLogin => guest.send(&login_frame(&visit.login)).await?,
-        Way::AfterLogin => guest.ask("login", login_of(&visit.login)).await?,
+        Way::AfterLogin => guest.ask("login", credentials(&visit.login)).await?,
         Way::Unread => {
-            guest.ask("login", login_of(&visit.login)).await?;
+            guest.ask("login", credentials(&visit.login)).await?;
             guest.ask("subscribeevent", subscription()).await?;
             let pings = text_frame("ping", json!({"qid": "0"})).repeat(UNREAD_PINGS);
             guest.send(&pings).await?;
         }
         Way::IdleTab => {
-            guest.ask("login", login_of(&visit.login)).await?;
+            guest.ask("login", credentials(&visit.login)).await?;
             guest.ask("subscribeevent", subscription()).await?;
             pass(&mut visit.phases, visit.stay).await;
             return guest.close().await;
@@ -343,12 +343,12 @@ fn text_frame(method: &str, fields: Value) -> Vec<u8> {
     frame
 }
 
-fn login_of(login: &str) -> Value {
+fn credentials(login: &str) -> Value {
     login_fields(login, DEFAULT_PASSWORD)
 }
 
 fn login_frame(login: &str) -> Vec<u8> {
-    let mut fields = login_of(login);
+    let mut fields = credentials(login);
     fields["qid"] = "0".into();
     text_frame("login", fields)
 }
@@ -369,7 +369,7 @@ fn cut(bytes: usize, share: f64) -> usize {
 
 fn late(awaited: &str, after: Duration) -> Error {
     Error::Deadline {
-        awaited: shortened(awaited),
+        awaited: awaited.to_owned(),
         after,
         instead: "nothing that answers it".into(),
     }

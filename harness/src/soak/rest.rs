@@ -85,49 +85,45 @@ pub struct Usages {
     pub none: Usage,
 }
 
-/// Holds the end against the time after the warm-up.
-pub(super) fn judge(world: &World, usages: &Usages) {
-    let fail = |gate, what: String| world.watch.fail(gate, what);
+/// Holds the end against the time after the warm-up: what is wrong, by gate.
+pub(super) fn judge(usages: &Usages, tabs: usize) -> Vec<(Gate, String)> {
     let Usages {
         idle,
         warm,
         end,
         none,
     } = usages;
-    let tabs = world.options.tabs;
+    let mut wrong = Vec::new();
     if end.descriptors != warm.descriptors {
-        let what = format!(
-            "{} after the warm-up, {} at the end",
-            warm.descriptors, end.descriptors
-        );
-        fail(Gate::Descriptors, what);
+        let (warm, end) = (warm.descriptors, end.descriptors);
+        wrong.push((
+            Gate::Descriptors,
+            format!("{warm} after the warm-up, {end} at the end"),
+        ));
     }
     if none.descriptors + tabs != warm.descriptors {
         let (none, warm) = (none.descriptors, warm.descriptors);
-        fail(
+        wrong.push((
             Gate::Descriptors,
             format!("{warm} with {tabs} tabs, but {none} without any"),
-        );
+        ));
     }
     if end.threads != warm.threads || none.threads != idle.threads {
-        fail(
+        let threads = [idle, warm, end, none].map(|usage| usage.threads);
+        wrong.push((
             Gate::Threads,
-            format!(
-                "{} idle, {} warm, {} at the end, {} without tabs",
-                idle.threads, warm.threads, end.threads, none.threads
-            ),
-        );
+            format!("{threads:?}: idle, warm, at the end, without tabs"),
+        ));
     }
     let limit = warm.rss_bytes + warm.rss_bytes / 10 + GROWTH_BYTES_MAX;
     if end.rss_bytes > limit {
-        let what = format!(
-            "{} KiB at the end, {} KiB after the warm-up, {} KiB allowed",
-            end.rss_bytes >> 10,
-            warm.rss_bytes >> 10,
-            limit >> 10
-        );
-        fail(Gate::Memory, what);
+        let [end, warm, limit] = [end.rss_bytes, warm.rss_bytes, limit].map(|bytes| bytes >> 10);
+        wrong.push((
+            Gate::Memory,
+            format!("{end} KiB at the end, {warm} KiB after the warm-up, {limit} KiB allowed"),
+        ));
     }
+    wrong
 }
 
 /// Fails on counters that must be zero, and gives those of the tab ring, if the gateway shows any.
@@ -220,6 +216,34 @@ mod tests {
             told.contains("okgate_calls is 1") && told.contains("okgate_tabs is missing"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn what_is_left_over_is_named_by_its_gate() {
+        let usage = |descriptors, mib: u64| Usage {
+            descriptors,
+            threads: 8,
+            rss_bytes: mib << 20,
+        };
+        let mut usages = Usages {
+            idle: usage(30, 40),
+            warm: usage(50, 40),
+            end: usage(50, 48),
+            none: usage(30, 48),
+        };
+        assert_eq!(judge(&usages, 20), []);
+        let gates = |usages: &Usages| {
+            let wrong = judge(usages, 20).into_iter();
+            wrong.map(|(gate, _)| gate).collect::<Vec<_>>()
+        };
+        usages.end = usage(51, 49);
+        assert_eq!(gates(&usages), [Gate::Descriptors, Gate::Memory]);
+        usages.end = usage(50, 48);
+        usages.none = usage(31, 48);
+        assert_eq!(gates(&usages), [Gate::Descriptors]);
+        usages.none = usage(30, 48);
+        usages.end.threads = 9;
+        assert_eq!(gates(&usages), [Gate::Threads]);
     }
 
     #[test]

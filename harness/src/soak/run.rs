@@ -133,7 +133,9 @@ impl Soak<'_> {
             end,
             none,
         };
-        rest::judge(&world, &usages);
+        for (gate, what) in rest::judge(&usages, count) {
+            world.watch.fail(gate, what);
+        }
         course.usages = Some(usages);
         Ok(())
     }

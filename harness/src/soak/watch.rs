@@ -87,7 +87,7 @@ pub struct Failed {
     pub gate: Gate,
     /// How often.
     pub count: u64,
-    /// When the first one was seen, in milliseconds from the start of the traffic's first tab.
+    /// When the first one was seen, in milliseconds from the start on.
     pub first_at_ms: u64,
     /// The first one in words.
     pub first: String,
@@ -244,8 +244,14 @@ impl Watch {
         let mut failures = self.failures.borrow_mut();
         let failed = failures.entry(gate).or_insert_with(|| {
             let at = self.started.elapsed();
-            let lag = Duration::from_micros(self.now.borrow().driver_lag.max());
-            let first = format!("{what} (this program's timer was late by up to {lag:?})");
+            let first = match gate {
+                // So that a stall of this program is not taken for one of the gateway.
+                Gate::Stall | Gate::CallEvents => {
+                    let lag = Duration::from_micros(self.now.borrow().driver_lag.max());
+                    format!("{what} (this program's timer was late by up to {lag:?})")
+                }
+                _ => what.to_string(),
+            };
             eprintln!("gate {} failed after {at:.1?}: {first}", gate.name());
             Failed {
                 gate,
@@ -315,6 +321,8 @@ mod tests {
         watch.fail(Gate::Stall, "two");
         let failures = watch.failures();
         assert_eq!((failures.len(), failures[0].count), (1, 2));
-        assert!(failures[0].first.starts_with("one"));
+        assert!(failures[0].first.starts_with("one (this program's timer"));
+        watch.fail(Gate::Log, "three");
+        assert_eq!(watch.failures()[1].first, "three");
     }
 }
