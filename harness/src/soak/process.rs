@@ -1,8 +1,11 @@
-//! Owns what a soak reads of the gateway's process: descriptors, threads and memory from `/proc`, and its log, which stays
-//! readable after the process has ended.
+//! Owns what a soak reads of the gateway's process: descriptors, threads, memory and waits for a processor from `/proc`, and
+//! its log, which stays readable after the process has ended.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -40,6 +43,31 @@ impl std::fmt::Display for Usage {
             self.threads,
             self.rss_bytes >> 10
         )
+    }
+}
+
+/// How long the threads of a process have waited for a processor although they had something to do.
+#[derive(Debug, Default)]
+pub(super) struct ProcessorWaits(HashMap<OsString, u64>);
+
+impl ProcessorWaits {
+    /// The longest wait of any thread since the last call. A thread that waits still is seen when it has run.
+    pub(super) fn longest(&mut self, process: u32) -> Duration {
+        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
+            return Duration::ZERO;
+        };
+        let mut longest = 0;
+        for thread in threads.flatten() {
+            // A thread may end between being listed and being read.
+            let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else {
+                continue;
+            };
+            let waited = text.split(' ').nth(1).and_then(|text| text.parse().ok());
+            let waited: u64 = waited.unwrap_or(0);
+            let before = self.0.insert(thread.file_name(), waited).unwrap_or(waited);
+            longest = longest.max(waited.saturating_sub(before));
+        }
+        Duration::from_nanos(longest)
     }
 }
 
@@ -95,6 +123,15 @@ mod tests {
         drop(files);
         assert!(before.threads > 0 && before.rss_bytes > 0);
         assert!(Usage::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn waits_for_a_processor_are_counted_from_the_last_look_on() {
+        let mut waits = ProcessorWaits::default();
+        let process = std::process::id();
+        assert_eq!(waits.longest(process), Duration::ZERO);
+        assert!(waits.longest(process) < Duration::from_secs(60));
+        assert_eq!(waits.longest(u32::MAX), Duration::ZERO);
     }
 
     #[test]

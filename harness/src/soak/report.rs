@@ -34,7 +34,7 @@ impl Display for Row {
         write!(
             formatter,
             "{at_s:>6.1} s: {:>6} answers, p50 {:>5} p99 {:>6} max {:>7} µs, after pauses max {:>7}, call events max {:>7}, \
-             timer late max {:>6}; so far {} connections, {} calls, {} CRM stops; {usage}",
+             timer late max {:>6}, processor waits max {:>6}; so far {} connections, {} calls, {} CRM stops; {usage}",
             requests.count,
             requests.p50_us,
             requests.p99_us,
@@ -42,6 +42,7 @@ impl Display for Row {
             times.after_pause.max_us,
             times.call_events.max_us,
             times.driver_lag.max_us,
+            times.processor_waits.max_us,
             counts.churn_total(),
             counts.calls,
             counts.crm_stops,
@@ -111,6 +112,7 @@ impl SoakReport {
             ("call events", &self.times.call_events),
             ("handshakes", &self.times.handshakes),
             ("own timer late", &self.times.driver_lag),
+            ("processor waits", &self.times.processor_waits),
         ] {
             writeln!(formatter, "{name:<15} {latency}")?;
         }

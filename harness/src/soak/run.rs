@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::held::HeldTab;
 use super::phase::{Phase, conduct};
-use super::process::{Log, Usage, error_lines};
+use super::process::{Log, ProcessorWaits, Usage, error_lines};
 use super::report::{Row, SoakReport};
 use super::rest::{self, Usages, come_to_rest};
 use super::watch::{Gate, Kind};
@@ -75,7 +75,7 @@ struct Course {
 
 impl Soak<'_> {
     async fn run(mut self, gateway: Gateway) -> SoakReport {
-        let lag = spawn_local(watch_own_timer(Rc::clone(&self.world)));
+        let lag = spawn_local(watch_machine(Rc::clone(&self.world), self.process));
         let mut course = Course::default();
         if let Err(error) = self.go(&mut course).await {
             self.world.watch.fail(Gate::Process, error);
@@ -262,13 +262,19 @@ async fn open_tabs(world: &Rc<World>) -> Result<JoinSet<()>> {
     Ok(tabs)
 }
 
-/// Notes how late a timer of this program is, for it bounds what the driver itself adds to every round trip.
-async fn watch_own_timer(world: Rc<World>) {
+/// Notes how late a timer of this program is, and how long the gateway waits for a processor: what neither of the two can
+/// help is in these.
+async fn watch_machine(world: Rc<World>, process: u32) {
+    let mut waits = ProcessorWaits::default();
     let mut ticks = interval(LAG_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for tick in 0_u64.. {
         let due = ticks.tick().await;
         world.watch.time(Kind::DriverLag, due.elapsed());
+        if tick.is_multiple_of(TICKS_PER_WAIT) {
+            let wait = waits.longest(process);
+            world.watch.time(Kind::ProcessorWait, wait);
+        }
     }
 }
 
@@ -284,3 +290,5 @@ const DRAIN: Duration = Duration::from_secs(1);
 const END_SLACK: Duration = Duration::from_secs(5);
 /// How often the own timer is watched.
 const LAG_INTERVAL: Duration = Duration::from_millis(20);
+/// After how many of these the gateway's waits are looked at.
+const TICKS_PER_WAIT: u64 = 5;

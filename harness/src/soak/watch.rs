@@ -130,6 +130,8 @@ pub(super) struct Times {
     pub(super) handshakes: Histogram<u64>,
     /// How late this program's own timer was.
     pub(super) driver_lag: Histogram<u64>,
+    /// How long a thread of the gateway waited for a processor.
+    pub(super) processor_waits: Histogram<u64>,
 }
 
 impl Times {
@@ -140,16 +142,18 @@ impl Times {
             call_events: report::histogram(),
             handshakes: report::histogram(),
             driver_lag: report::histogram(),
+            processor_waits: report::histogram(),
         }
     }
 
-    fn all(&mut self) -> [&mut Histogram<u64>; 5] {
+    fn all(&mut self) -> [&mut Histogram<u64>; 6] {
         [
             &mut self.requests,
             &mut self.after_pause,
             &mut self.call_events,
             &mut self.handshakes,
             &mut self.driver_lag,
+            &mut self.processor_waits,
         ]
     }
 }
@@ -167,6 +171,9 @@ pub struct Latencies {
     pub handshakes: Latency,
     /// How late this program's own timer was: what the driver adds to all others at most.
     pub driver_lag: Latency,
+    /// How long a thread of the gateway waited for a processor, the longest wait in each tenth of a second: what other
+    /// programs on the machine add.
+    pub processor_waits: Latency,
 }
 
 /// Which round trip is meant.
@@ -177,6 +184,7 @@ pub(super) enum Kind {
     CallEvent,
     Handshake,
     DriverLag,
+    ProcessorWait,
 }
 
 /// What the traffic's makers share.
@@ -217,6 +225,7 @@ impl Watch {
             Kind::CallEvent => &mut now.call_events,
             Kind::Handshake => &mut now.handshakes,
             Kind::DriverLag => &mut now.driver_lag,
+            Kind::ProcessorWait => &mut now.processor_waits,
         };
         report::record(histogram, time);
     }
@@ -245,10 +254,15 @@ impl Watch {
         let failed = failures.entry(gate).or_insert_with(|| {
             let at = self.started.elapsed();
             let first = match gate {
-                // So that a stall of this program is not taken for one of the gateway.
+                // So that a stall of this program or the machine is not taken for one of the gateway.
                 Gate::Stall | Gate::CallEvents => {
-                    let lag = Duration::from_micros(self.now.borrow().driver_lag.max());
-                    format!("{what} (this program's timer was late by up to {lag:?})")
+                    let now = self.now.borrow();
+                    let [lag, wait] = [&now.driver_lag, &now.processor_waits]
+                        .map(|histogram| Duration::from_micros(histogram.max()));
+                    format!(
+                        "{what} (lately this program's timer was late by up to {lag:?}, and the gateway's threads waited \
+                         for a processor for up to {wait:?})"
+                    )
                 }
                 _ => what.to_string(),
             };
@@ -293,6 +307,7 @@ fn latencies(times: &Times) -> Latencies {
         call_events: Latency::from(&times.call_events),
         handshakes: Latency::from(&times.handshakes),
         driver_lag: Latency::from(&times.driver_lag),
+        processor_waits: Latency::from(&times.processor_waits),
     }
 }
 
@@ -321,7 +336,11 @@ mod tests {
         watch.fail(Gate::Stall, "two");
         let failures = watch.failures();
         assert_eq!((failures.len(), failures[0].count), (1, 2));
-        assert!(failures[0].first.starts_with("one (this program's timer"));
+        assert!(
+            failures[0]
+                .first
+                .starts_with("one (lately this program's timer")
+        );
         watch.fail(Gate::Log, "three");
         assert_eq!(watch.failures()[1].first, "three");
     }
