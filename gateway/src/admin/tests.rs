@@ -38,7 +38,7 @@ impl Told {
 fn stage(token: Option<&str>) -> Stage {
     let (hub, questions) = async_channel::bounded(1);
     let token = token.map(|token| Secret::new(token.as_bytes()));
-    let metrics = Arc::new(Metrics::new(1, Arc::default(), 7));
+    let metrics = Arc::new(Metrics::new(vec![Box::new(Vec::new)], Arc::default(), 7));
     let readiness = Arc::new(Readiness::default());
     Stage {
         gate: AdminGate::new(hub, token, metrics, readiness),

@@ -20,7 +20,7 @@ use super::wiring::hub_config;
 use crate::admin::{AdminGate, Readiness};
 use crate::config::{self, CrmMode, LogFormat, Settings};
 use crate::log::{self, LogCounters};
-use crate::metrics::{Metrics, ShardMetrics};
+use crate::metrics::{Metrics, RingReader, ShardMetrics};
 use crate::runtime::{
     self, Clock, ExecutorSettings, Executors, Inbox, Mailbox, RingSettings, Seat, ShardHandle,
     ShardMain, ShardPort, Signal, SignalSource, TabRing, Watchdog,
@@ -96,7 +96,8 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
     let config = hub_config(settings, cores.len(), sockets.web.first().map(|it| it.0))?;
     let hub = Hub::new(config, random.split(), clock.now());
 
-    let metrics = Metrics::new(cores.len(), log, clock.now().wall.unix_seconds());
+    let rings = handles.iter().map(ring_reader).collect();
+    let metrics = Metrics::new(rings, log, clock.now().wall.unix_seconds());
     let metrics = Arc::new(metrics);
     let readiness = Arc::new(Readiness::default());
     let shard_config = Arc::new(settings.shard_config());
@@ -141,6 +142,11 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
         _watchdog: watchdog,
         _signals: source,
     })
+}
+
+fn ring_reader(shard: &ShardHandle<ToShard>) -> RingReader {
+    let counters = Arc::clone(shard.counters());
+    Box::new(move || counters.named())
 }
 
 /// SIGTERM and SIGINT drain; the second of them ends at once.

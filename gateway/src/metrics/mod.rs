@@ -20,20 +20,25 @@ use crate::log::LogCounters;
 /// How often a shard should show its numbers.
 pub const PUBLISH_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Reads the counters of one shard's ring, by their names.
+pub type RingReader = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
 /// All metrics of the process.
-#[derive(Debug)]
 pub struct Metrics {
     shards: Vec<Arc<ShardMetrics>>,
+    rings: Vec<RingReader>,
     log: Arc<LogCounters>,
     /// When the process started, in seconds since 1970.
     started_at: u64,
 }
 
 impl Metrics {
-    /// The metrics of so many shards. `started_at` is in seconds since 1970.
-    pub fn new(shards: usize, log: Arc<LogCounters>, started_at: u64) -> Self {
+    /// The metrics of as many shards as there are rings. `started_at` is in seconds
+    /// since 1970.
+    pub fn new(rings: Vec<RingReader>, log: Arc<LogCounters>, started_at: u64) -> Self {
         Self {
-            shards: (0..shards).map(|_| Arc::default()).collect(),
+            shards: rings.iter().map(|_| Arc::default()).collect(),
+            rings,
             log,
             started_at,
         }
@@ -50,6 +55,7 @@ impl Metrics {
         let samples = self.shards.iter().map(|shard| shard.latest()).collect();
         text::encode(text::Snapshot {
             samples,
+            rings: self.rings.iter().map(|read| read()).collect(),
             status: status.cloned(),
             log_lines: self.log.lines(),
             log_lines_dropped: self.log.dropped(),
@@ -65,6 +71,13 @@ impl Metrics {
     /// The numbers that the shards showed last.
     pub fn samples(&self) -> Vec<ShardSample> {
         self.shards.iter().map(|shard| shard.latest()).collect()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut fields = formatter.debug_struct("Metrics");
+        fields.field("shards", &self.shards).finish_non_exhaustive()
     }
 }
 

@@ -18,6 +18,7 @@ use super::ShardSample;
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) samples: Vec<ShardSample>,
+    pub(super) rings: Vec<Vec<(&'static str, u64)>>,
     pub(super) status: Option<Status>,
     pub(super) log_lines: u64,
     pub(super) log_lines_dropped: u64,
@@ -40,6 +41,7 @@ impl Collector for Snapshot {
         self.links(&mut page)?;
         self.by_kind(&mut page)?;
         self.fanout(&mut page)?;
+        self.rings(&mut page)?;
         if let Some(status) = &self.status {
             hub(&mut page, status)?;
             crm(&mut page, status)?;
@@ -80,6 +82,20 @@ impl Snapshot {
         page.counters("connections", help, each(|sample| sample.counters.accepted))?;
         let help = "Handshakes that became links";
         page.counters("upgrades", help, each(|sample| sample.counters.upgraded))
+    }
+
+    /// One counter for each name that the rings have.
+    fn rings(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let names = self.rings.first().into_iter().flatten();
+        for (place, (name, _)) in names.enumerate() {
+            let rings = self.rings.iter().enumerate();
+            let rows = rings.filter_map(|(shard, ring)| {
+                Some(([("shard", shard.to_string())], ring.get(place)?.1))
+            });
+            let help = "What the tab ring counts; the names say what";
+            page.counters(&format!("ring_{name}"), help, rows)?;
+        }
+        Ok(())
     }
 
     fn by_kind(&self, page: &mut Page<'_>) -> Result<(), Error> {
@@ -277,7 +293,14 @@ mod tests {
 
     #[test]
     fn the_text_holds_what_the_shards_showed_and_the_hub_said() {
-        let metrics = Metrics::new(2, std::sync::Arc::default(), 7);
+        let metrics = Metrics::new(
+            vec![
+                Box::new(|| vec![("parks", 3)]),
+                Box::new(|| vec![("parks", 4)]),
+            ],
+            std::sync::Arc::default(),
+            7,
+        );
         let mut sample = ShardSample::default();
         sample.counters.links = 3;
         sample.counters.messages[Method::Ping.index()] = 5;
@@ -305,6 +328,8 @@ mod tests {
         let name = "okgate_fanout_seconds_bucket{le=\"+Inf\",shard=\"1\"}";
         assert_eq!(value(name), Some(1.0), "{text}");
         assert_eq!(value("okgate_fanout_seconds_count{shard=\"0\"}"), Some(0.0));
+        let name = "okgate_ring_parks_total{shard=\"1\"}";
+        assert_eq!(value(name), Some(4.0), "{text}");
         assert_eq!(value("okgate_users_online"), Some(4.0));
         assert_eq!(value("okgate_hub_up"), Some(1.0));
         assert!(text.ends_with("# EOF\n"));
@@ -312,7 +337,7 @@ mod tests {
 
     #[test]
     fn without_the_hub_its_numbers_are_missing_and_the_text_says_so() {
-        let metrics = Metrics::new(1, std::sync::Arc::default(), 7);
+        let metrics = Metrics::new(vec![Box::new(Vec::new)], std::sync::Arc::default(), 7);
         let text = metrics.text(None).expect("numbers can be written");
         let values = parse(&text);
         assert_eq!(values.get("okgate_hub_up"), Some(&0.0));

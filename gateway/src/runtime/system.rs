@@ -50,6 +50,13 @@ pub fn available_cores() -> io::Result<Vec<usize>> {
         .collect())
 }
 
+/// The calling thread, as `/proc/self/task` names it.
+pub(super) fn thread_id() -> u32 {
+    // SAFETY: it takes nothing and cannot fail.
+    let id = unsafe { libc::gettid() };
+    id.unsigned_abs()
+}
+
 /// An event descriptor of value zero, closed on exec.
 pub(super) fn event_descriptor(flags: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the call takes plain numbers.

@@ -63,6 +63,44 @@ struct Watched<Message> {
     since: Instant,
     reported: bool,
     logged: Option<Instant>,
+    /// How long the thread had waited for a processor at its last progress.
+    processor_wait: Duration,
+}
+
+/// What the kernel says of a thread.
+#[derive(Debug, Default)]
+struct ThreadState {
+    /// `R` runs or wants to, `S` sleeps, `D` waits for a device.
+    state: String,
+    /// The function of the kernel in which it sleeps, as far as this process may know.
+    kernel: String,
+    /// How long it was ready to run and had no processor, since it began.
+    processor_wait: Duration,
+}
+
+impl ThreadState {
+    /// Nothing, where the system says nothing.
+    fn read(thread: u32) -> Self {
+        let read = |file| std::fs::read_to_string(format!("/proc/self/task/{thread}/{file}"));
+        let (stat, schedule) = (
+            read("stat").unwrap_or_default(),
+            read("schedstat").unwrap_or_default(),
+        );
+        // The name before the state stands in brackets and may hold anything.
+        let state = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.split(' ').next());
+        let wait = schedule
+            .split(' ')
+            .nth(1)
+            .and_then(|wait| wait.parse().ok());
+        Self {
+            state: state.unwrap_or_default().to_owned(),
+            kernel: read("wchan").unwrap_or_default(),
+            processor_wait: Duration::from_nanos(wait.unwrap_or(0)),
+        }
+    }
 }
 
 impl<Message> Watched<Message> {
@@ -73,6 +111,7 @@ impl<Message> Watched<Message> {
             since: Instant::now(),
             reported: false,
             logged: None,
+            processor_wait: Duration::ZERO,
         }
     }
 
@@ -82,6 +121,8 @@ impl<Message> Watched<Message> {
         let ended = counters.ended.load(Ordering::Relaxed);
         // Without progress at all it has not started yet.
         if progress != self.progress || progress == 0 || ended {
+            let thread = counters.thread.load(Ordering::Relaxed);
+            self.processor_wait = ThreadState::read(thread).processor_wait;
             self.progress = progress;
             self.since = now;
             self.reported = false;
@@ -98,11 +139,16 @@ impl<Message> Watched<Message> {
             .is_none_or(|logged| now.saturating_duration_since(logged) >= LOG_PAUSE)
         {
             self.logged = Some(now);
+            let thread = ThreadState::read(counters.thread.load(Ordering::Relaxed));
             tracing::error!(
                 shard = number,
                 stuck_ms = stuck.as_millis(),
                 pending,
                 stalls = counters.stalls(),
+                place = ?counters.place(),
+                thread = %thread.state,
+                kernel = %thread.kernel,
+                processor_wait_ms = thread.processor_wait.saturating_sub(self.processor_wait).as_millis(),
                 "a shard makes no progress"
             );
         }

@@ -12,6 +12,7 @@ use super::batch::End;
 use super::queue::Completion;
 use super::token::{Kind, Token};
 use super::{Outside, TabRing};
+use crate::runtime::counters::Place;
 use crate::runtime::mailbox::Rest;
 
 impl<Message> TabRing<Message> {
@@ -23,6 +24,7 @@ impl<Message> TabRing<Message> {
         X: Outside<E::Outbox>,
     {
         self.counters.progress.add(1);
+        self.counters.enter(Place::Working);
         self.waker.awake();
         let now = self.clock.instant();
         self.dispatch(engine, now)?;
@@ -49,6 +51,7 @@ impl<Message> TabRing<Message> {
             Duration::ZERO
         };
         self.counters.waits.add(1);
+        self.counters.enter(Place::Waiting);
         self.flush(engine, Some(wait))?;
         self.waker.get_up(Rest::Waiting);
         self.queue.take_completions(&mut self.completions);

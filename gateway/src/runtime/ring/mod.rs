@@ -40,6 +40,7 @@ use super::clock::Clock;
 use super::counters::RingCounters;
 use super::executor::Seat;
 use super::mailbox::{Inbox, LocalMailbox, RingWaker};
+use super::system;
 
 pub(super) use self::park::PARK_MAX;
 pub use self::port::{ShardHandle, ShardPort, shard_port};
@@ -204,6 +205,8 @@ impl<Message> TabRing<Message> {
         E: Engine<Inbox = Message>,
         X: Outside<E::Outbox>,
     {
+        let thread = system::thread_id();
+        self.counters.thread.store(thread, Ordering::Relaxed);
         while self.wake_up(&mut engine, &mut outside)? {
             self.rest(&engine, &outside).await?;
         }

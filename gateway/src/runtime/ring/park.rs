@@ -19,6 +19,7 @@ use okgate_core::base::{Engine, Instant};
 use super::queue::Completion;
 use super::token::{Kind, Token};
 use super::{Outside, TabRing};
+use crate::runtime::counters::Place;
 use crate::runtime::mailbox::Rest;
 use crate::runtime::task;
 
@@ -84,6 +85,7 @@ impl<Message> TabRing<Message> {
             self.park(longest).await?;
         } else if due || now.since(self.last_turn) >= self.settings.turn_every {
             self.counters.turns.add(1);
+            self.counters.enter(Place::Turn);
             task::run_others().await;
         } else {
             return Ok(());
@@ -144,11 +146,13 @@ impl<Message> TabRing<Message> {
         let idle = self.completions.is_empty() && !self.executor_due && !self.queue.pending();
         if asleep && idle && !self.has_messages() && !self.waker.tasks_pending() {
             self.counters.parks.add(1);
+            self.counters.enter(Place::Parked);
             let announced = self.park.sleep(longest).await;
             if !announced && self.queue.pending() {
                 self.counters.lost_wakeups.add(1);
             }
         }
+        self.counters.enter(Place::Working);
         self.waker.get_up(Rest::Parked);
         self.queue.silence();
         self.queue.submit(None)?;
