@@ -184,7 +184,7 @@ const MUST_BE_ZERO: [&str; 2] = [
     "okgate_crm_queue_overflows_total",
 ];
 /// Parts of names of the ring's counters that stay zero in a healthy run.
-const MUST_BE_ZERO_IN_RING: [&str; 1] = ["stalls"];
+const MUST_BE_ZERO_IN_RING: [&str; 2] = ["lost_wakeups", "stalls"];
 /// The samples of refusals.
 const REFUSALS: &str = "okgate_refusals_total{";
 /// How often the gateway is asked: HTTP has no way to be told.

@@ -148,7 +148,8 @@ impl<Message> TabRing<Message> {
             self.counters.parks.add(1);
             self.counters.enter(Place::Parked);
             let announced = self.park.sleep(longest).await;
-            if !announced && self.queue.pending() {
+            // A timer may end the sleep while the announcement is on its way.
+            if !announced && self.queue.pending() && !self.park.sleep(ANNOUNCEMENT_MAX).await {
                 self.counters.lost_wakeups.add(1);
             }
         }
@@ -160,6 +161,9 @@ impl<Message> TabRing<Message> {
         Ok(())
     }
 }
+
+/// How long the announcement of a completion that is there may be on its way.
+const ANNOUNCEMENT_MAX: Duration = Duration::from_millis(1);
 
 /// The longest sleep: a wake-up that was lost for whatever reason costs no
 /// more than this, and is counted; so does a task that the executor forgot
