@@ -67,42 +67,6 @@ struct Watched<Message> {
     processor_wait: Duration,
 }
 
-/// What the kernel says of a thread.
-#[derive(Debug, Default)]
-struct ThreadState {
-    /// `R` runs or wants to, `S` sleeps, `D` waits for a device.
-    state: String,
-    /// The function of the kernel in which it sleeps, as far as this process may know.
-    kernel: String,
-    /// How long it was ready to run and had no processor, since it began.
-    processor_wait: Duration,
-}
-
-impl ThreadState {
-    /// Nothing, where the system says nothing.
-    fn read(thread: u32) -> Self {
-        let read = |file| std::fs::read_to_string(format!("/proc/self/task/{thread}/{file}"));
-        let (stat, schedule) = (
-            read("stat").unwrap_or_default(),
-            read("schedstat").unwrap_or_default(),
-        );
-        // The name before the state stands in brackets and may hold anything.
-        let state = stat
-            .rsplit(") ")
-            .next()
-            .and_then(|rest| rest.split(' ').next());
-        let wait = schedule
-            .split(' ')
-            .nth(1)
-            .and_then(|wait| wait.parse().ok());
-        Self {
-            state: state.unwrap_or_default().to_owned(),
-            kernel: read("wchan").unwrap_or_default(),
-            processor_wait: Duration::from_nanos(wait.unwrap_or(0)),
-        }
-    }
-}
-
 impl<Message> Watched<Message> {
     fn new(shard: ShardHandle<Message>) -> Self {
         Self {
@@ -122,7 +86,7 @@ impl<Message> Watched<Message> {
         // Without progress at all it has not started yet.
         if progress != self.progress || progress == 0 || ended {
             let thread = counters.thread.load(Ordering::Relaxed);
-            self.processor_wait = ThreadState::read(thread).processor_wait;
+            self.processor_wait = processor_wait(thread);
             self.progress = progress;
             self.since = now;
             self.reported = false;
@@ -139,20 +103,42 @@ impl<Message> Watched<Message> {
             .is_none_or(|logged| now.saturating_duration_since(logged) >= LOG_PAUSE)
         {
             self.logged = Some(now);
-            let thread = ThreadState::read(counters.thread.load(Ordering::Relaxed));
+            let thread = counters.thread.load(Ordering::Relaxed);
+            let waited = processor_wait(thread).saturating_sub(self.processor_wait);
             tracing::error!(
                 shard = number,
                 stuck_ms = stuck.as_millis(),
                 pending,
                 stalls = counters.stalls(),
                 place = ?counters.place(),
-                thread = %thread.state,
-                kernel = %thread.kernel,
-                processor_wait_ms = thread.processor_wait.saturating_sub(self.processor_wait).as_millis(),
+                thread = %thread_state(thread),
+                kernel = %of_thread(thread, "wchan"),
+                processor_wait_ms = waited.as_millis(),
                 "a shard makes no progress"
             );
         }
     }
+}
+
+/// A file of the kernel about a thread of this process; empty where it says nothing.
+fn of_thread(thread: u32, file: &str) -> String {
+    std::fs::read_to_string(format!("/proc/self/task/{thread}/{file}")).unwrap_or_default()
+}
+
+/// `R` runs or wants to, `S` sleeps, `D` waits for a device.
+fn thread_state(thread: u32) -> String {
+    let stat = of_thread(thread, "stat");
+    // The name before the state stands in brackets and may hold anything.
+    let state = stat.rsplit(") ").next();
+    let state = state.and_then(|rest| rest.split(' ').next());
+    state.unwrap_or_default().to_owned()
+}
+
+/// How long the thread was ready to run and had no processor, since it began.
+fn processor_wait(thread: u32) -> Duration {
+    let schedule = of_thread(thread, "schedstat");
+    let wait = schedule.split(' ').nth(1);
+    Duration::from_nanos(wait.and_then(|wait| wait.parse().ok()).unwrap_or(0))
 }
 
 /// The least time between two log lines about one shard.
