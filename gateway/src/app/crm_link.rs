@@ -5,7 +5,7 @@
 //! time, from the try to make it to its end; what a close finds still unsent
 //! delays the next try by no more than [`CLOSE_WAIT`].
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,12 +38,7 @@ impl CrmDriver {
 
     /// One connection, from the try to make it on.
     async fn serve(&self, id: CrmConnectionId) {
-        let given_up = async {
-            let _close = self.actions.receive().await;
-            None
-        };
-        let connect = async { Some(connect(&self.address).await) };
-        match or(connect, given_up).await {
+        match self.unless_closed(connect(&self.address)).await {
             None => {}
             Some(Err(reason)) => self.report(id, CrmInput::ConnectFailed(reason)).await,
             Some(Ok(stream)) => {
@@ -75,12 +70,7 @@ impl CrmDriver {
         while let Some(action) = self.actions.receive().await {
             match action {
                 CrmAction::Send(bytes) => {
-                    let write = async { Some(writer.write_all(&bytes).await) };
-                    let closed = async {
-                        let _close = self.actions.receive().await;
-                        None
-                    };
-                    match or(write, closed).await {
+                    match self.unless_closed(writer.write_all(&bytes)).await {
                         // Nothing can be put behind half a frame.
                         None => return,
                         Some(Ok(())) => self.report(id, CrmInput::Sent).await,
@@ -98,6 +88,17 @@ impl CrmDriver {
                 CrmAction::Connect(_) => return,
             }
         }
+    }
+
+    /// What the work gives, or `None` if the link closes the connection meanwhile: the
+    /// link wants nothing else done while it waits for the end of this.
+    async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let done = async { Some(work.await) };
+        let closed = async {
+            let _close = self.actions.receive().await;
+            None
+        };
+        or(done, closed).await
     }
 
     /// Tells the hub, waiting for room: nothing of a connection is lost, and a CRM

@@ -105,10 +105,9 @@ impl CrmLink {
     pub(super) fn reply(&mut self, outline: &Outline, reply: &Reply) {
         let mut message = Vec::new();
         let mut echo = outline.echo();
-        let login = named_login(outline);
         if echo.user_id.is_none() {
             // protocol 5: the CRM's own id is remembered.
-            let known = login.and_then(|login| self.users.named(&login));
+            let known = named_login(outline).and_then(|login| self.users.named(&login));
             echo.user_id = known.and_then(|user| Some(user.crm_user_id.as_ref()?.as_bytes()));
         }
         write_reply_with(&mut message, &outline.name, echo, reply);

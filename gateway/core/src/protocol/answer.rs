@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::directory::UserRef;
-use super::directory::{BreakReason, NumberEntry, PhotoLink, UserEntry};
+use super::directory::{BreakReason, NumberEntry, PhotoLink, UserEntry, UserRef};
 use super::fault::Fault;
 use super::line::{Abonent, LineInfo};
 use super::state::UserState;
