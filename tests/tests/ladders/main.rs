@@ -2,13 +2,19 @@
 //! the line as it can be asked for at each of them.
 #![forbid(unsafe_code)]
 
+mod steps;
+
 use std::time::Duration;
 
 use anyhow::Context as _;
 use okgate_harness::gateway::{Gateway, Settings, User, user_id};
-use okgate_tests::ladder::{Ladder, Pace, Step, ZERO};
+use okgate_tests::ladder::{Ladder, Pace, Step};
 use okgate_tests::{TestResult, number_state};
-use serde_json::{Value, json};
+use serde_json::json;
+use steps::{
+    flash, incoming_answered, incoming_rings, line, other_answers, outside, over,
+    own_phone_answered, own_phone_rings, ring_stops, state, step, talk_stops, user,
+};
 
 const OUTSIDE: &str = "89274513158";
 /// Answers after the time of the settings.
@@ -32,200 +38,6 @@ fn settings() -> Settings {
 
 async fn anna(gateway: &Gateway, pace: Pace, steps: Vec<Step>) -> anyhow::Result<Ladder> {
     Ladder::open(gateway, "anna", "101", pace, steps).await
-}
-
-/// The other party of a call.
-#[derive(Clone)]
-struct Party(serde_json::Map<String, Value>);
-
-fn outside(number: &str, name: Option<&str>) -> Party {
-    let mut party = json!({
-        "number": number, "callerid": number, "caption": name.unwrap_or(number), "isextline": true, "extline": number,
-    });
-    if let Some(name) = name {
-        party["simplename"] = name.into();
-        party["name"] = name.into();
-    }
-    Party(party.as_object().expect("an object").clone())
-}
-
-fn user(login: &str, place: usize, number: &str, name: &str) -> Party {
-    let party = json!({
-        "number": number, "callerid": number, "userid": user_id(place), "userlogin": login, "username": name,
-        "simplename": name, "name": name, "caption": name, "isextline": false,
-    });
-    Party(party.as_object().expect("an object").clone())
-}
-
-impl Party {
-    fn text(&self, key: &str) -> &str {
-        self.0.get(key).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    fn is_outside(&self) -> bool {
-        self.0["isextline"] == true
-    }
-
-    /// `phoneevent_ringstarted` of an incoming call.
-    fn rings(&self) -> (&'static str, Value) {
-        self.ring("", "")
-    }
-
-    /// `phoneevent_ringstarted` of the own phone in a back-call to this party.
-    fn back_rings(&self) -> (&'static str, Value) {
-        self.ring("oktell_pbx", self.text("number"))
-    }
-
-    fn ring(&self, direction: &str, info: &str) -> (&'static str, Value) {
-        let fields = json!({
-            "chainid": "$chain", "callerid": self.text("number"), "callername": self.text("name"),
-            "callerdirection": direction, "callerinfo": info, "callerlineid": "", "callerlinenum": "",
-            "callercomment": "", "callerdescription": "", "isextline": self.is_outside(), "isconference": false,
-            "istask": false, "canfax": false, "canvideo": false, "connectionindex": 0,
-        });
-        ("phoneevent_ringstarted", fields)
-    }
-
-    fn talk_starts(&self, talk: &str) -> (&'static str, Value) {
-        let fields = json!({
-            "chainid": "$chain", "commutationid": talk, "callerid": self.text("number"),
-            "isextline": self.is_outside(), "isconference": false,
-        });
-        ("phoneevent_commstarted", fields)
-    }
-
-    fn dialling(&self, what: &'static str) -> (&'static str, Value) {
-        (what, json!({"number": self.text("number")}))
-    }
-
-    /// A row that shows this party with one flag.
-    fn row(&self, line: &str, called: &str, flag: &str) -> Value {
-        let mut abonent = self.0.clone();
-        abonent.extend(flags(flag));
-        json!({
-            "linestatestr": line, "chainid": "$chain", "calledid": called, "isflashing": false, "abonent": abonent,
-        })
-    }
-
-    /// The row while the own phone rings first.
-    fn back_ring_row(&self) -> Value {
-        let mut row = self.row("lsReserved", self.text("number"), "isringing");
-        row["abonent"]["direction"] = "acm_callback".into();
-        row
-    }
-
-    /// The row of the one who holds this party.
-    fn held_row(&self) -> Value {
-        let mut row = idle();
-        row["linestatestr"] = "lsHookUp".into();
-        row["chainid"] = "$chain".into();
-        row["isflashing"] = true.into();
-        row["flashed"] = self.0.clone().into();
-        row
-    }
-}
-
-fn flags(set: &str) -> serde_json::Map<String, Value> {
-    let all = [
-        "isautocall",
-        "isringing",
-        "iswaitingforanswer",
-        "iscommutated",
-        "iswaitinginflash",
-        "isivr",
-        "isroutingivr",
-        "isconference",
-    ];
-    all.into_iter()
-        .map(|flag| (flag.to_owned(), (flag == set).into()))
-        .collect()
-}
-
-fn idle() -> Value {
-    let mut abonent = flags("");
-    abonent.insert("isextline".into(), false.into());
-    json!({"linestatestr": "lsHookDown", "chainid": ZERO, "isflashing": false, "abonent": abonent})
-}
-
-fn state(id: i64) -> (&'static str, Value) {
-    let text = if id == 5 { "usFullbusy" } else { "usReady" };
-    let fields = json!({
-        "userstateid": id, "userstate": id, "userstatestr": text, "oncallcenter": false, "onccmanual": false,
-        "onlunch": false, "onredirect": false, "ontask": false, "lunchreasonid": null,
-    });
-    ("userstatechanged", fields)
-}
-
-fn line(state: &str) -> (&'static str, Value) {
-    ("linestatechanged", json!({"linestatestr": state}))
-}
-
-fn ring_stops() -> (&'static str, Value) {
-    ("phoneevent_ringstopped", json!({"chainid": "$chain"}))
-}
-
-fn talk_stops(talk: &str) -> (&'static str, Value) {
-    (
-        "phoneevent_commstopped",
-        json!({"chainid": "$chain", "commutationid": talk}),
-    )
-}
-
-fn flash(is_flashing: bool) -> (&'static str, Value) {
-    ("flashstatechanged", json!({"isflashing": is_flashing}))
-}
-
-fn step(events: Vec<(&'static str, Value)>, row: Value) -> Step {
-    Step { events, row }
-}
-
-/// The step that ends a ladder.
-fn over(events: Vec<(&'static str, Value)>) -> Step {
-    let mut all = vec![state(1)];
-    all.extend(events);
-    all.push(line("lsHookDown"));
-    step(all, idle())
-}
-
-fn incoming_rings(party: &Party, called: &str) -> Step {
-    step(
-        vec![state(5), party.rings(), line("lsReserved")],
-        party.row("lsReserved", called, "isringing"),
-    )
-}
-
-fn incoming_answered(party: &Party, called: &str) -> Step {
-    let events = vec![
-        ring_stops(),
-        party.talk_starts("$talk"),
-        line("lsCommutated"),
-    ];
-    step(events, party.row("lsCommutated", called, "iscommutated"))
-}
-
-fn own_phone_rings(party: &Party) -> Step {
-    let dials = party.dialling("phoneevent_acmcallstarted");
-    step(
-        vec![state(5), dials, party.back_rings(), line("lsReserved")],
-        party.back_ring_row(),
-    )
-}
-
-fn own_phone_answered(party: &Party) -> Step {
-    let row = party.row("lsHookUp", party.text("number"), "isautocall");
-    step(vec![ring_stops(), line("lsHookUp")], row)
-}
-
-fn other_answers(party: &Party) -> Step {
-    let events = vec![
-        party.dialling("phoneevent_acmcallstopped"),
-        party.talk_starts("$talk"),
-        line("lsCommutated"),
-    ];
-    step(
-        events,
-        party.row("lsCommutated", party.text("number"), "iscommutated"),
-    )
 }
 
 // protocol 6.6-b, 6.6-c, 6.6-d, 6.6-e, 6.6-f, 6.6-g, 6.6-h, 6.6-i, 6.5-g, 6.5-h, 7-e, 7-f, 7-g and 7-h
