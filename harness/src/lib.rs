@@ -1,5 +1,6 @@
 //! Peers of the gateway for demonstrations, tests and measurements: a simulated CRM server, browser tabs one
-//! by one or by the thousand, closed-loop load, a soak, a bare echo server as yardstick, and a starter of the real binary.
+//! by one or by the thousand, closed-loop load, a soak, measurements beside a bare server as yardstick, and a starter of the real
+//! binary.
 //!
 //! What comes in: addresses and options. What goes out: protocol messages over `tokio-tungstenite`, and what was seen.
 //! It never uses the gateway's codecs: an independent peer finds what a shared bug would hide.
@@ -26,12 +27,13 @@ pub mod error;
 pub mod gateway;
 pub mod journal;
 pub mod load;
+pub mod measure;
 pub mod message;
 pub mod multipart;
 pub mod password;
 mod raw;
 mod raw_link;
-pub mod reference_echo;
+pub mod reference;
 pub mod report;
 pub mod soak;
 pub mod swarm;

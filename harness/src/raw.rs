@@ -18,6 +18,8 @@ pub(crate) struct FrameHead {
 
 /// A text frame.
 pub(crate) const TEXT: u8 = 1;
+/// A binary frame.
+pub(crate) const BINARY: u8 = 2;
 /// A close frame.
 pub(crate) const CLOSE: u8 = 8;
 /// A ping frame.

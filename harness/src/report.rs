@@ -59,6 +59,12 @@ impl std::fmt::Display for Latency {
     }
 }
 
+/// The time since the machine's start: the same in all of its processes.
+pub(crate) fn monotonic() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::try_from(time).expect("the machine started in the past")
+}
+
 /// The CPU time of all of a process's living threads.
 pub fn process_cpu_time(process: u32) -> Result<Duration> {
     let directory = format!("/proc/{process}/task");

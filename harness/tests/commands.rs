@@ -44,8 +44,8 @@ fn harness(arguments: &[&str]) -> Command {
     command
 }
 
-fn reference_echo() -> (Server, String) {
-    let mut server = Server::start(&["reference-echo", "--listen", "127.0.0.1:0"]);
+fn reference() -> (Server, String) {
+    let mut server = Server::start(&["reference", "--listen", "127.0.0.1:0"]);
     let line = server.next_line();
     let address = line.trim().rsplit(' ').next().unwrap().to_owned();
     (server, address)
@@ -60,10 +60,10 @@ fn report(arguments: &[&str]) -> (Option<i32>, Value) {
 
 #[test]
 fn tabs_are_held_by_workers_and_their_pings_are_timed() {
-    let (_server, address) = reference_echo();
+    let (_server, address) = reference();
     let (code, report) = report(&[
         "tabs",
-        "--echo",
+        "--reference",
         "--address",
         &address,
         "--users",
@@ -104,11 +104,11 @@ fn tabs_that_cannot_connect_are_failures() {
 
 #[test]
 fn a_load_reports_the_servers_cpu_time() {
-    let (server, address) = reference_echo();
+    let (server, address) = reference();
     let process = server.child.id().to_string();
     let (code, report) = report(&[
         "load",
-        "--echo",
+        "--reference",
         "--address",
         &address,
         "--connections",
@@ -268,10 +268,10 @@ async fn the_opening_sequence_gets_every_answer_in_order() {
 
 #[test]
 fn a_signal_to_the_whole_process_group_still_leads_to_a_report() {
-    let (_server, address) = reference_echo();
+    let (_server, address) = reference();
     let arguments = [
         "tabs",
-        "--echo",
+        "--reference",
         "--address",
         &address,
         "--users",

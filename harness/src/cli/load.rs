@@ -1,4 +1,4 @@
-//! Owns the subcommands `load` and `reference-echo`: options to the library, the report to the standard output.
+//! Owns the subcommands `load` and `reference`: options to the library, the report to the standard output.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use okgate_harness::load::{self, LoadLogin, LoadMethod, LoadOptions};
-use okgate_harness::reference_echo::ReferenceEcho;
+use okgate_harness::reference::{Answer, ReferenceServer};
 
 use super::ReportForm;
 
@@ -40,9 +40,9 @@ pub(super) struct LoadArguments {
     /// Everybody's password
     #[arg(long, value_name = "P", default_value = okgate_harness::gateway::DEFAULT_PASSWORD)]
     password: String,
-    /// The server is a plain echo: any text that comes back with its qid counts
+    /// The server is the one of "reference": no login, and any text answers the oldest open request
     #[arg(long)]
-    echo: bool,
+    reference: bool,
     /// How many threads drive the connections
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
             users,
             password: arguments.password,
         }),
-        is_echo: arguments.echo,
+        is_reference: arguments.reference,
         threads: arguments.threads,
         server_process: arguments.server_pid,
         padding_bytes: arguments.padding,
@@ -89,18 +89,22 @@ pub(super) fn seconds(option: &str, seconds: f64) -> anyhow::Result<Duration> {
     })
 }
 
-/// The options of `reference-echo`.
+/// The options of `reference`.
 #[derive(Debug, Args)]
-pub(super) struct ReferenceEchoArguments {
+pub(super) struct ReferenceArguments {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4099")]
     listen: SocketAddr,
+    /// Answer every text with the same message of so many bytes [default: send the text back]
+    #[arg(long, value_name = "N")]
+    answer_bytes: Option<usize>,
 }
 
 /// Serves until the process is killed.
-pub(super) fn run_reference_echo(arguments: &ReferenceEchoArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run_reference(arguments: &ReferenceArguments) -> anyhow::Result<ExitCode> {
     okgate_harness::report::raise_descriptor_limit();
-    let server = ReferenceEcho::bind(arguments.listen)?;
+    let answer = arguments.answer_bytes.map_or(Answer::Echo, Answer::Canned);
+    let server = ReferenceServer::bind(arguments.listen, answer)?;
     println!("listening on {}", server.address()?);
     match server.run()? {}
 }

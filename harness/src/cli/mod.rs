@@ -2,6 +2,7 @@
 
 mod crm;
 mod load;
+mod measure;
 mod settings;
 mod soak;
 mod tabs;
@@ -12,7 +13,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, a reference server.
+/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, measurements, a reference server.
 ///
 /// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on.
 #[derive(Debug, Parser)]
@@ -37,8 +38,10 @@ enum Command {
     Load(load::LoadArguments),
     /// Keeps a gateway under mixed traffic with churn for a long time and fails on stalls, losses and leaks
     Soak(soak::SoakArguments),
-    /// Runs a bare single-threaded epoll WebSocket echo server, the yardstick for load
-    ReferenceEcho(load::ReferenceEchoArguments),
+    /// Measures a gateway beside the reference server and says whether it holds its targets
+    Measure(measure::MeasureArguments),
+    /// Runs a bare single-threaded epoll WebSocket server, the yardstick for measurements
+    Reference(load::ReferenceArguments),
 }
 
 /// Runs the chosen subcommand.
@@ -53,7 +56,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Load(arguments) => load::run(arguments),
         Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
-        Command::ReferenceEcho(arguments) => load::run_reference_echo(&arguments),
+        Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),
+        Command::Reference(arguments) => load::run_reference(&arguments),
     }
 }
 

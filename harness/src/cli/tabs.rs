@@ -47,9 +47,9 @@ pub(super) struct TabsArguments {
     /// Go through the whole opening sequence of a browser library
     #[arg(long)]
     full_opening: bool,
-    /// The server is a plain echo: no login, no subscriptions, pings only
+    /// The server is the one of "reference": no login, no subscriptions, pings only
     #[arg(long)]
-    echo: bool,
+    reference: bool,
     /// Form of the report
     #[arg(long, value_enum, default_value_t = ReportForm::Text)]
     report: ReportForm,
@@ -62,16 +62,18 @@ pub(super) async fn run(arguments: TabsArguments) -> anyhow::Result<ExitCode> {
     let options = SwarmOptions {
         address: arguments.address,
         users: arguments.users,
+        first_user: 1,
         tabs_per_user: arguments.tabs_per_user,
         login_prefix: arguments.login_prefix,
         password: arguments.password,
         workers: arguments.workers,
         rate: arguments.rate,
+        opening_max: swarm::OPENING_MAX,
         hold: (!hold.is_zero()).then_some(hold),
         ping_interval: seconds("--ping-s", arguments.ping_s)?,
         queue_interval: seconds("--queue-s", arguments.queue_s)?,
         full_opening: arguments.full_opening,
-        is_echo: arguments.echo,
+        is_reference: arguments.reference,
     };
     let program = std::env::current_exe().context("finding this program's own file")?;
     let stop = async {
@@ -80,7 +82,7 @@ pub(super) async fn run(arguments: TabsArguments) -> anyhow::Result<ExitCode> {
             std::future::pending::<()>().await;
         }
     };
-    let report = swarm::run(options, program, stop, |line| eprintln!("{line}")).await?;
+    let report = swarm::run(options, &program, stop, |line| eprintln!("{line}")).await?;
     arguments.report.print(&report)?;
     Ok(ExitCode::from(u8::from(!report.is_good())))
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
+use crate::error::{Error, Result};
 use crate::password::PasswordHashes;
 
 /// The password of users that were not given one.
@@ -36,6 +37,18 @@ impl Settings {
             .set("gateway.drain_s", 1)
             .set("crm.mode", "off")
             .set("pbx.driver", "sim")
+    }
+
+    /// Those of a text like a settings file's, whose users are counted on.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let table: Table = text
+            .parse()
+            .map_err(|error| Error::Malformed(format!("the settings: {error}")))?;
+        let users = table.get("users").and_then(Value::as_array);
+        Ok(Self {
+            user_count: users.map_or(0, Vec::len),
+            table,
+        })
     }
 
     /// Sets any key, given with its sections: `"clients.tabs_per_user"`. Sections on the way are made.

@@ -37,7 +37,7 @@ struct Buffers {
 
 /// What a good answer looks like.
 struct Expected {
-    is_echo: bool,
+    is_reference: bool,
     /// How the text begins.
     beginning: String,
     failure: Finder<'static>,
@@ -53,7 +53,7 @@ impl Shared {
                 output: Vec::with_capacity(INPUT_BYTES),
             }),
             expected: Expected {
-                is_echo: options.is_echo,
+                is_reference: options.is_reference,
                 beginning: format!("[\"{}\"", answer_name(options.method.name())),
                 failure: Finder::new("\"result\":0"),
             },
@@ -67,7 +67,7 @@ impl Shared {
 
 impl Expected {
     fn holds(&self, text: &[u8]) -> bool {
-        self.is_echo
+        self.is_reference
             || (text.starts_with(self.beginning.as_bytes()) && self.failure.find(text).is_none())
     }
 }
@@ -76,6 +76,8 @@ impl Expected {
 pub(super) struct Connection {
     link: RawLink,
     slots: Vec<Slot>,
+    /// The slot whose request is the oldest.
+    oldest: usize,
 }
 
 /// One open request after the other.
@@ -111,6 +113,7 @@ impl Connection {
         let mut connection = Self {
             link: RawLink::new(connected),
             slots,
+            oldest: 0,
         };
         if let Some((name, login)) = &user {
             let login = connection.login(name, &login.password);
@@ -184,10 +187,17 @@ impl Connection {
         output.clear();
         let is_measuring = shared.phases.is_measuring.load(Ordering::Relaxed);
         let mut tally = shared.tally.borrow_mut();
-        let slots = &mut self.slots;
+        let (slots, oldest) = (&mut self.slots, &mut self.oldest);
         let now = Instant::now();
         let state = self.link.read(input, |text| {
-            let Some(slot) = slot_of(text, slots) else {
+            let slot = if shared.expected.is_reference {
+                let place = *oldest;
+                *oldest = (place + 1) % slots.len();
+                slots.get_mut(place)
+            } else {
+                slot_of(text, slots)
+            };
+            let Some(slot) = slot else {
                 tally.other_messages += 1;
                 return;
             };
@@ -254,6 +264,8 @@ pub(crate) fn source_address(index: usize, target: SocketAddr) -> Option<SocketA
     Some(SocketAddr::from((source, 0)))
 }
 
+/// What the `qid` of a load's request looks like.
+pub(crate) const QID_EXAMPLE: &str = "0.0000000000000000";
 /// How long the answer to a login may be.
 const LOGIN_BYTES_MAX: usize = 64 << 10;
 /// How long a login may take.

@@ -5,7 +5,7 @@
 
 mod connection;
 
-pub(crate) use self::connection::source_address;
+pub(crate) use self::connection::{QID_EXAMPLE, source_address};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,8 +66,8 @@ pub struct LoadOptions {
     pub warm_up: Duration,
     /// Log in as prefix + number, if set.
     pub login: Option<LoadLogin>,
-    /// The server echoes: any text answer counts.
-    pub is_echo: bool,
+    /// The server is the reference: no login, and any text answers the oldest open request.
+    pub is_reference: bool,
     /// How many threads drive the connections.
     pub threads: usize,
     /// The process whose CPU time per message is reported.
@@ -240,7 +240,7 @@ fn check(options: &LoadOptions) -> Result<()> {
             "a load needs connections, a depth of 1 to {DEPTH_MAX}, users, and no more threads than connections"
         )));
     }
-    let needs_login = options.method != LoadMethod::Ping && !options.is_echo;
+    let needs_login = options.method != LoadMethod::Ping && !options.is_reference;
     if needs_login && options.login.is_none() {
         return Err(Error::Usage(format!(
             "{} needs a login: give --login-prefix",
@@ -344,11 +344,12 @@ const OPENING_MAX: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference_echo::ReferenceEcho;
+    use crate::reference::{Answer, ReferenceServer};
 
     #[test]
     fn a_load_on_the_reference_server_answers_every_request() {
-        let server = ReferenceEcho::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let server = ReferenceServer::bind(address, Answer::Canned(60)).unwrap();
         let address = server.address().unwrap();
         std::thread::spawn(move || server.run());
         let report = run(&LoadOptions {
@@ -359,7 +360,7 @@ mod tests {
             duration: Duration::from_millis(300),
             warm_up: Duration::from_millis(50),
             login: None,
-            is_echo: true,
+            is_reference: true,
             threads: 2,
             server_process: Some(std::process::id()),
             padding_bytes: 100,
@@ -380,7 +381,7 @@ mod tests {
             duration: Duration::ZERO,
             warm_up: Duration::ZERO,
             login: None,
-            is_echo: false,
+            is_reference: false,
             threads: 1,
             server_process: None,
             padding_bytes: 0,

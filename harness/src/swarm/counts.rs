@@ -35,6 +35,10 @@ pub struct Counts {
     pub rss_bytes: u64,
     /// Ping round trips: microseconds and how often.
     pub round_trips: Vec<(u64, u64)>,
+    /// From the beginning of calls to their rings in tabs: microseconds and how often.
+    pub rings: Vec<(u64, u64)>,
+    /// When the last tab was opened, or failed to: microseconds since the workers' start.
+    pub settled_after_us: u64,
 }
 
 impl Counts {
@@ -84,6 +88,8 @@ impl Counts {
             self.first_failure.clone_from(&other.first_failure);
         }
         self.round_trips.extend_from_slice(&other.round_trips);
+        self.rings.extend_from_slice(&other.rings);
+        self.settled_after_us = self.settled_after_us.max(other.settled_after_us);
     }
 
     pub(super) fn progress_line(&self, elapsed: Duration, target: usize) -> String {
@@ -99,6 +105,14 @@ impl Counts {
             self.rss_bytes >> 20,
         )
     }
+}
+
+fn latency(steps: &[(u64, u64)]) -> Latency {
+    let mut histogram: Histogram<u64> = report::histogram();
+    for (us, number) in steps {
+        histogram.saturating_record_n(*us, *number);
+    }
+    Latency::from(&histogram)
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
@@ -128,24 +142,24 @@ pub struct SwarmReport {
     pub counts: Counts,
     /// Ping round trips.
     pub ping: Latency,
+    /// From the beginning of calls with a timed caller to their rings in tabs.
+    pub ring: Latency,
     /// Memory of the workers per held tab, theirs before the first connection taken off.
     pub rss_bytes_per_tab: u64,
 }
 
 impl SwarmReport {
     pub(super) fn new(target: usize, held_s: f64, lost_workers: usize, total: &Counts) -> Self {
-        let mut round_trips: Histogram<u64> = report::histogram();
-        for (us, number) in &total.round_trips {
-            round_trips.saturating_record_n(*us, *number);
-        }
         let grown = total.rss_bytes.saturating_sub(total.rss_bytes_before);
         let mut counts = total.clone();
         counts.round_trips = Vec::new();
+        counts.rings = Vec::new();
         Self {
             target,
             held_s,
             lost_workers,
-            ping: Latency::from(&round_trips),
+            ping: latency(&total.round_trips),
+            ring: latency(&total.rings),
             rss_bytes_per_tab: grown / total.held.max(1),
             counts,
         }
@@ -188,6 +202,9 @@ impl std::fmt::Display for SwarmReport {
             )?;
         }
         writeln!(formatter, "ping: {}", self.ping)?;
+        if self.ring.count > 0 {
+            writeln!(formatter, "ring: {}", self.ring)?;
+        }
         write!(
             formatter,
             "memory per held tab: {} bytes",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::call_time;
 use super::worker::Shared;
 use crate::error::{Error, Result};
 use crate::load::source_address;
@@ -51,11 +52,8 @@ impl HeldTab {
             link: RawLink::new(connected),
             next_qid: 0,
         };
-        let login = format!(
-            "{}{}",
-            options.login_prefix,
-            index / options.tabs_per_user + 1
-        );
+        let user = options.first_user + index / options.tabs_per_user;
+        let login = format!("{}{user}", options.login_prefix);
         for (method, fields) in sequence(&login, shared) {
             let answered = timeout(ANSWER_MAX, tab.request(method, fields, shared)).await;
             let outcome = answered.unwrap_or_else(|_| {
@@ -99,7 +97,7 @@ impl HeldTab {
         let options = &shared.job.options;
         let mut times = Times {
             next_ping: first_time(options.ping_interval),
-            next_queue: if options.is_echo {
+            next_queue: if options.is_reference {
                 Instant::now() + NEVER
             } else {
                 first_time(options.queue_interval)
@@ -201,7 +199,7 @@ impl HeldTab {
 /// What a tab asks before it is held.
 fn sequence(login: &str, shared: &Shared) -> Vec<(&'static str, Value)> {
     let options = &shared.job.options;
-    if options.is_echo {
+    if options.is_reference {
         return Vec::new();
     }
     if options.full_opening {
@@ -217,6 +215,12 @@ fn sequence(login: &str, shared: &Shared) -> Vec<(&'static str, Value)> {
 /// Takes a message of a held tab: the pong of its ping is timed, everything is counted.
 fn take(text: &[u8], times: &mut Times, shared: &Shared) {
     count(text, shared);
+    if is_named(text, "phoneevent_ringstarted") {
+        if let Some(age) = call_time::age(text) {
+            report::record(&mut shared.rings.borrow_mut(), age);
+        }
+        return;
+    }
     // A server that echoes sends pings back.
     if !is_named(text, "pong") && !is_named(text, "ping") {
         return;

@@ -3,12 +3,13 @@
 //! Options come in; progress lines and one report go out. Each worker is this program again, with a job on its standard
 //! input; it ends when that input ends, so that no worker outlives its supervisor.
 
+mod call_time;
 mod counts;
 mod held_tab;
 mod worker;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, timeout, timeout_at};
 
+pub use self::call_time::timed_caller;
 pub use self::counts::{Counts, SwarmReport};
 pub use self::worker::run_worker;
 use crate::error::{Error, Result};
@@ -29,6 +31,8 @@ pub struct SwarmOptions {
     pub address: SocketAddr,
     /// How many users.
     pub users: usize,
+    /// The number of the first user, from 1 on.
+    pub first_user: usize,
     /// How many tabs each user has.
     pub tabs_per_user: usize,
     /// Logins are this and a number from 1 on.
@@ -39,6 +43,8 @@ pub struct SwarmOptions {
     pub workers: Option<usize>,
     /// How many connections are opened per second; 0: as fast as they succeed.
     pub rate: f64,
+    /// How many connections a worker opens at once.
+    pub opening_max: usize,
     /// How long the tabs are held once all are there; `None`: until told to stop.
     pub hold: Option<Duration>,
     /// How often each tab sends `ping`; zero: never.
@@ -47,8 +53,8 @@ pub struct SwarmOptions {
     pub queue_interval: Duration,
     /// Go through the whole opening sequence of a browser library, not only `login` and the subscriptions.
     pub full_opening: bool,
-    /// The server echoes: no login, no subscriptions, pings only.
-    pub is_echo: bool,
+    /// The server is the reference, which echoes: no login, no subscriptions, pings only.
+    pub is_reference: bool,
 }
 
 /// What one worker is told.
@@ -67,77 +73,105 @@ struct Job {
 /// every second.
 pub async fn run(
     options: SwarmOptions,
-    program: PathBuf,
+    program: &Path,
     stop: impl Future<Output = ()>,
     progress: impl Fn(&str),
 ) -> Result<SwarmReport> {
-    let jobs = divide(&options)?;
-    let target = options.users * options.tabs_per_user;
-    let started = Instant::now();
-    let (sender, mut receiver) = mpsc::channel(LINES_MAX);
-    let mut workers = Vec::new();
-    for (number, job) in jobs.iter().enumerate() {
-        workers.push(Worker::start(number, &program, job, sender.clone()).await?);
+    let mut swarm = Swarm::start(options, program).await?;
+    tokio::select! {
+        () = stop => {}
+        () = swarm.hold(progress) => {}
     }
-    drop(sender);
-    let mut supervisor = Supervisor {
-        latest: vec![Counts::default(); workers.len()],
-        target,
-        hold: options.hold,
-        held_since: None,
-    };
-    supervisor
-        .follow(&mut receiver, stop, started, progress)
-        .await;
-    let held_s = supervisor
-        .held_since
-        .map_or(0.0, |since| since.elapsed().as_secs_f64());
-    for worker in &mut workers {
-        worker.tell_to_stop();
-    }
-    let finals = async {
-        while let Some((number, counts)) = receiver.recv().await {
-            supervisor.latest[number] = counts;
-        }
-    };
-    let have_all_ended = timeout(END_MAX, finals).await.is_ok();
-    let mut lost_workers = 0;
-    for worker in &mut workers {
-        let has_ended = matches!(timeout(END_MAX, worker.child.wait()).await, Ok(Ok(status)) if status.success());
-        lost_workers += usize::from(!has_ended || !have_all_ended);
-    }
-    let total = supervisor.total();
-    Ok(SwarmReport::new(target, held_s, lost_workers, &total))
+    Ok(swarm.stop().await)
 }
 
-struct Supervisor {
+/// Worker processes that open tabs, or hold them already.
+#[derive(Debug)]
+pub struct Swarm {
+    workers: Vec<Worker>,
+    /// The latest counts of each worker.
     latest: Vec<Counts>,
+    lines: mpsc::Receiver<(usize, Counts)>,
     target: usize,
     hold: Option<Duration>,
+    started: Instant,
     held_since: Option<Instant>,
 }
 
-impl Supervisor {
-    /// Follows the workers until the tabs were held long enough, or `stop`, or no worker is left.
-    async fn follow(
+impl Swarm {
+    /// Starts the workers; the tabs come after that. `program` is this program's file.
+    pub async fn start(options: SwarmOptions, program: &Path) -> Result<Self> {
+        let jobs = divide(&options)?;
+        let (sender, lines) = mpsc::channel(LINES_MAX);
+        let mut workers = Vec::new();
+        for (number, job) in jobs.iter().enumerate() {
+            workers.push(Worker::start(number, program, job, sender.clone()).await?);
+        }
+        Ok(Self {
+            latest: vec![Counts::default(); workers.len()],
+            workers,
+            lines,
+            target: options.users * options.tabs_per_user,
+            hold: options.hold,
+            started: Instant::now(),
+            held_since: None,
+        })
+    }
+
+    /// Waits until every tab is opened or has failed to; how long that took since the start.
+    pub async fn opened(&mut self, within: Duration) -> Result<Duration> {
+        let target = self.target as u64;
+        let settled = self.until(within, |counts| counts.settled() >= target);
+        let counts = settled.await?;
+        let failed: u64 = counts.failures.values().sum();
+        if failed > 0 || counts.held < target {
+            let first = counts.first_failure.as_deref().unwrap_or("some are closed");
+            return Err(Error::Usage(format!(
+                "of {target} tabs {} are held, {failed} failed: {first}",
+                counts.held
+            )));
+        }
+        Ok(Duration::from_micros(counts.settled_after_us))
+    }
+
+    /// Waits until the counts of all workers are as wanted; gives them.
+    pub async fn until(
         &mut self,
-        receiver: &mut mpsc::Receiver<(usize, Counts)>,
-        stop: impl Future<Output = ()>,
-        started: Instant,
-        progress: impl Fn(&str),
-    ) {
-        tokio::pin!(stop);
+        within: Duration,
+        is_as_wanted: impl Fn(&Counts) -> bool,
+    ) -> Result<Counts> {
+        let deadline = Instant::now() + within;
+        loop {
+            let counts = self.counts();
+            if is_as_wanted(&counts) {
+                return Ok(counts);
+            }
+            match timeout_at(deadline, self.lines.recv()).await {
+                Ok(Some((number, counts))) => self.latest[number] = counts,
+                Ok(None) => return Err(Error::Usage("all worker processes have ended".into())),
+                Err(_) => {
+                    return Err(Error::Deadline {
+                        awaited: "what the tabs are to count".into(),
+                        after: within,
+                        instead: counts.progress_line(self.started.elapsed(), self.target),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Follows the workers until the tabs were held long enough, or no worker is left.
+    async fn hold(&mut self, progress: impl Fn(&str)) {
         let mut ticks = interval(PROGRESS_INTERVAL);
         loop {
             tokio::select! {
-                () = &mut stop => return,
-                line = receiver.recv() => match line {
+                line = self.lines.recv() => match line {
                     Some((number, counts)) => self.latest[number] = counts,
                     None => return,
                 },
                 _ = ticks.tick() => {
-                    let total = self.total();
-                    progress(&total.progress_line(started.elapsed(), self.target));
+                    let total = self.counts();
+                    progress(&total.progress_line(self.started.elapsed(), self.target));
                     if self.held_since.is_none() && total.settled() >= self.target as u64 {
                         self.held_since = Some(Instant::now());
                     }
@@ -150,7 +184,29 @@ impl Supervisor {
         }
     }
 
-    fn total(&self) -> Counts {
+    /// Ends the workers and the tabs with them.
+    pub async fn stop(mut self) -> SwarmReport {
+        let held_s = self
+            .held_since
+            .map_or(0.0, |since| since.elapsed().as_secs_f64());
+        for worker in &mut self.workers {
+            worker.tell_to_stop();
+        }
+        let finals = async {
+            while let Some((number, counts)) = self.lines.recv().await {
+                self.latest[number] = counts;
+            }
+        };
+        let have_all_ended = timeout(END_MAX, finals).await.is_ok();
+        let mut lost_workers = 0;
+        for worker in &mut self.workers {
+            let has_ended = matches!(timeout(END_MAX, worker.child.wait()).await, Ok(Ok(status)) if status.success());
+            lost_workers += usize::from(!has_ended || !have_all_ended);
+        }
+        SwarmReport::new(self.target, held_s, lost_workers, &self.counts())
+    }
+
+    fn counts(&self) -> Counts {
         let mut total = Counts::default();
         for counts in &self.latest {
             total.add(counts);
@@ -159,6 +215,7 @@ impl Supervisor {
     }
 }
 
+#[derive(Debug)]
 struct Worker {
     child: Child,
     input: Option<ChildStdin>,
@@ -167,7 +224,7 @@ struct Worker {
 impl Worker {
     async fn start(
         number: usize,
-        program: &PathBuf,
+        program: &Path,
         job: &Job,
         sender: mpsc::Sender<(usize, Counts)>,
     ) -> Result<Self> {
@@ -251,7 +308,11 @@ pub const WORKER_COMMAND: &str = "tabs-worker";
 pub const CONNECTIONS_PER_WORKER_MAX: usize = 18_000;
 /// How many lines of workers wait to be taken.
 const LINES_MAX: usize = 64;
-/// How often counts are sent and progress is shown.
+/// How many connections a worker opens at once, unless that is what is measured.
+pub const OPENING_MAX: usize = 64;
+/// How often workers send their counts.
+const COUNTS_INTERVAL: Duration = Duration::from_millis(250);
+/// How often progress is shown.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long workers may take to end.
 const END_MAX: Duration = Duration::from_secs(15);
@@ -264,16 +325,18 @@ mod tests {
         SwarmOptions {
             address: "127.0.0.1:4066".parse().unwrap(),
             users,
+            first_user: 1,
             tabs_per_user,
             login_prefix: "user".into(),
             password: "password".into(),
             workers,
             rate: 100.0,
+            opening_max: OPENING_MAX,
             hold: None,
             ping_interval: Duration::from_secs(15),
             queue_interval: Duration::from_secs(5),
             full_opening: false,
-            is_echo: false,
+            is_reference: false,
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::counts::Counts;
 use super::held_tab::HeldTab;
-use super::{Job, PROGRESS_INTERVAL};
+use super::{COUNTS_INTERVAL, Job};
 use crate::error::{Error, Result};
 use crate::raw_link::INPUT_BYTES;
 use crate::report;
@@ -25,6 +25,10 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) counts: RefCell<Counts>,
     pub(super) round_trips: RefCell<Histogram<u64>>,
+    /// From a call's beginning to its ring in a tab.
+    pub(super) rings: RefCell<Histogram<u64>>,
+    /// When the job was begun.
+    pub(super) begun: Instant,
     /// The buffer that all links read into.
     pub(super) input: RefCell<Vec<u8>>,
 }
@@ -51,11 +55,13 @@ async fn work() -> Result<()> {
         job,
         counts: RefCell::default(),
         round_trips: RefCell::new(report::histogram()),
+        rings: RefCell::new(report::histogram()),
+        begun: Instant::now(),
         input: RefCell::new(vec![0; INPUT_BYTES]),
     });
     shared.counts.borrow_mut().rss_bytes_before = own_rss();
     spawn_local(open_tabs(Rc::clone(&shared)));
-    let mut ticks = interval(PROGRESS_INTERVAL);
+    let mut ticks = interval(COUNTS_INTERVAL);
     let mut byte = [0];
     let listen = |kind| signal(kind).map_err(|error| Error::io("listening for signals", error));
     let mut interrupts = listen(SignalKind::interrupt())?;
@@ -74,7 +80,7 @@ async fn work() -> Result<()> {
 
 /// Opens the tabs at the set rate, a bounded number at once.
 async fn open_tabs(shared: Rc<Shared>) {
-    let opening = Arc::new(Semaphore::new(OPENING_MAX));
+    let opening = Arc::new(Semaphore::new(shared.job.options.opening_max));
     let gap = if shared.job.rate > 0.0 {
         Duration::from_secs_f64(1.0 / shared.job.rate)
     } else {
@@ -93,6 +99,8 @@ async fn open_tabs(shared: Rc<Shared>) {
         spawn_local(async move {
             let index = shared.job.first + place;
             let opened = HeldTab::open(index, &shared).await;
+            let after = shared.begun.elapsed().as_micros();
+            shared.counts.borrow_mut().settled_after_us = u64::try_from(after).unwrap_or(u64::MAX);
             drop(permit);
             // A task of its own, since the future of the opening is far bigger than that of the hold.
             if let Some(tab) = opened {
@@ -107,11 +115,8 @@ impl Shared {
         let mut counts = self.counts.borrow_mut();
         counts.rss_bytes = own_rss();
         if is_last {
-            let round_trips = self.round_trips.borrow();
-            counts.round_trips = round_trips
-                .iter_recorded()
-                .map(|step| (step.value_iterated_to(), step.count_at_value()))
-                .collect();
+            counts.round_trips = steps(&self.round_trips.borrow());
+            counts.rings = steps(&self.rings.borrow());
         }
         let line =
             serde_json::to_string(&*counts).map_err(|error| Error::Malformed(error.to_string()))?;
@@ -120,9 +125,14 @@ impl Shared {
     }
 }
 
+/// A histogram as values and how often they were recorded.
+fn steps(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+    histogram
+        .iter_recorded()
+        .map(|step| (step.value_iterated_to(), step.count_at_value()))
+        .collect()
+}
+
 fn own_rss() -> u64 {
     report::process_rss_bytes(std::process::id()).unwrap_or_default()
 }
-
-/// How many tabs are being opened at once.
-const OPENING_MAX: usize = 64;

@@ -1,27 +1,38 @@
-//! Owns the reference server: a bare, single-threaded epoll WebSocket echo, the yardstick beside which the gateway is
+//! Owns the reference server: a bare, single-threaded epoll WebSocket server, the yardstick beside which the gateway is
 //! measured. Frames of one read are unmasked in place and answered in one write; an idle connection owns no buffer.
 //!
-//! Connections and frames come in, the same frames go out. It checks no more of the protocol than it needs to echo.
+//! A text comes back, or is answered with a text of a set length; a binary frame goes out as a text to all other
+//! connections, one `send` after the other. It checks no more of the protocol than it needs for that.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
 
+use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::error::{Error, Result};
-use crate::raw::{self, CLOSE, FrameHead, PING, PONG};
+use crate::raw::{self, BINARY, CLOSE, FrameHead, PING, PONG, TEXT};
 
 /// The server, listening but not yet serving.
 #[derive(Debug)]
-pub struct ReferenceEcho {
+pub struct ReferenceServer {
     poll: Poll,
     listener: TcpListener,
     connections: Slab<Connection>,
     buffers: Buffers,
+}
+
+/// What a text is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The text itself.
+    Echo,
+    /// Always the same message, so many bytes long.
+    Canned(usize),
 }
 
 #[derive(Debug)]
@@ -39,6 +50,10 @@ struct Connection {
 struct Buffers {
     input: Vec<u8>,
     output: Vec<u8>,
+    /// The frame that answers every text, if it is always the same.
+    canned: Option<Vec<u8>>,
+    /// The frames that a connection wants sent to all others.
+    broadcast: Vec<u8>,
 }
 
 /// What follows for a connection.
@@ -48,9 +63,9 @@ enum Next {
     Drop,
 }
 
-impl ReferenceEcho {
+impl ReferenceServer {
     /// Listens on the address.
-    pub fn bind(address: SocketAddr) -> Result<Self> {
+    pub fn bind(address: SocketAddr, answer: Answer) -> Result<Self> {
         let bind = || -> io::Result<Self> {
             let poll = Poll::new()?;
             let mut listener = TcpListener::bind(address)?;
@@ -63,6 +78,8 @@ impl ReferenceEcho {
                 buffers: Buffers {
                     input: vec![0; INPUT_BYTES],
                     output: Vec::with_capacity(INPUT_BYTES),
+                    canned: answer.frame(),
+                    broadcast: Vec::new(),
                 },
             })
         };
@@ -91,20 +108,31 @@ impl ReferenceEcho {
                     self.accept();
                     continue;
                 }
-                let key = event.token().0;
-                let Some(connection) = self.connections.get_mut(key) else {
-                    continue;
-                };
-                if connection.handle(
-                    event.is_readable(),
-                    event.is_read_closed(),
-                    &mut self.buffers,
-                ) == Next::Drop
-                {
-                    self.connections.remove(key);
-                }
+                self.handle(event);
             }
         }
+    }
+
+    fn handle(&mut self, event: &Event) {
+        let key = event.token().0;
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let (is_readable, is_ending) = (event.is_readable(), event.is_read_closed());
+        if connection.handle(is_readable, is_ending, &mut self.buffers) == Next::Drop {
+            self.connections.remove(key);
+        }
+        if !self.buffers.broadcast.is_empty() {
+            self.broadcast(key);
+        }
+    }
+
+    /// Sends what one connection wants sent to all others.
+    fn broadcast(&mut self, speaker: usize) {
+        let frames = std::mem::take(&mut self.buffers.broadcast);
+        self.connections.retain(|key, connection| {
+            key == speaker || !connection.is_open || connection.send(&frames) == Next::Keep
+        });
     }
 
     fn accept(&mut self) {
@@ -140,6 +168,19 @@ impl ReferenceEcho {
     }
 }
 
+impl Answer {
+    fn frame(self) -> Option<Vec<u8>> {
+        let Self::Canned(bytes) = self else {
+            return None;
+        };
+        let padding = bytes.saturating_sub(CANNED_START.len() + CANNED_END.len());
+        let text = format!("{CANNED_START}{}{CANNED_END}", "x".repeat(padding));
+        let mut frame = Vec::new();
+        raw::append_frame(&mut frame, 0x80 | TEXT, None, text.as_bytes());
+        Some(frame)
+    }
+}
+
 impl Connection {
     /// Reads and answers; `is_ending` says that the peer has ended its side after what is there to be read.
     fn handle(&mut self, is_readable: bool, is_ending: bool, buffers: &mut Buffers) -> Next {
@@ -164,7 +205,7 @@ impl Connection {
             };
             self.unfinished.clear();
             buffers.output.clear();
-            let next = self.answer(&mut buffers.input[..kept + read], &mut buffers.output);
+            let next = self.answer(kept + read, buffers);
             if self.send(&buffers.output) == Next::Drop || next == Next::Drop {
                 return Next::Drop;
             }
@@ -175,10 +216,16 @@ impl Connection {
         }
     }
 
-    fn answer(&mut self, input: &mut [u8], output: &mut Vec<u8>) -> Next {
-        let mut rest = input;
+    /// Answers the first so many bytes of the input.
+    fn answer(&mut self, read: usize, buffers: &mut Buffers) -> Next {
+        let mut answers = Answers {
+            output: &mut buffers.output,
+            canned: buffers.canned.as_deref(),
+            broadcast: &mut buffers.broadcast,
+        };
+        let mut rest = &mut buffers.input[..read];
         if !self.is_open {
-            match accept_handshake(rest, output) {
+            match accept_handshake(rest, answers.output) {
                 Handshake::Unfinished => {
                     self.unfinished.extend_from_slice(rest);
                     return Next::Keep;
@@ -199,7 +246,7 @@ impl Connection {
                 break;
             }
             let (frame, after) = rest.split_at_mut(frame_bytes);
-            if echo(head, frame, output) == Next::Drop {
+            if answers.take(head, frame) == Next::Drop {
                 return Next::Drop;
             }
             rest = after;
@@ -238,23 +285,34 @@ impl Connection {
     }
 }
 
-fn echo(head: FrameHead, frame: &mut [u8], output: &mut Vec<u8>) -> Next {
-    let payload = &mut frame[head.head_bytes..];
-    let Some(mask) = head.mask else {
-        return Next::Drop;
-    };
-    raw::apply_mask(payload, mask);
-    let final_bit = if head.is_final { 0x80 } else { 0 };
-    match head.opcode {
-        CLOSE => {
-            raw::append_frame(output, 0x80 | CLOSE, None, payload);
+/// Where the answers to a read go.
+struct Answers<'a> {
+    output: &'a mut Vec<u8>,
+    canned: Option<&'a [u8]>,
+    broadcast: &'a mut Vec<u8>,
+}
+
+impl Answers<'_> {
+    fn take(&mut self, head: FrameHead, frame: &mut [u8]) -> Next {
+        let payload = &mut frame[head.head_bytes..];
+        let Some(mask) = head.mask else {
             return Next::Drop;
+        };
+        raw::apply_mask(payload, mask);
+        let final_bit = if head.is_final { 0x80 } else { 0 };
+        match (head.opcode, self.canned) {
+            (CLOSE, _) => {
+                raw::append_frame(self.output, 0x80 | CLOSE, None, payload);
+                return Next::Drop;
+            }
+            (PING, _) => raw::append_frame(self.output, 0x80 | PONG, None, payload),
+            (PONG, _) => {}
+            (BINARY, _) => raw::append_frame(self.broadcast, final_bit | TEXT, None, payload),
+            (_, Some(frame)) => self.output.extend_from_slice(frame),
+            (opcode, None) => raw::append_frame(self.output, final_bit | opcode, None, payload),
         }
-        PING => raw::append_frame(output, 0x80 | PONG, None, payload),
-        PONG => {}
-        opcode => raw::append_frame(output, final_bit | opcode, None, payload),
+        Next::Keep
     }
-    Next::Keep
 }
 
 enum Handshake {
@@ -295,6 +353,10 @@ fn accept_handshake(input: &[u8], output: &mut Vec<u8>) -> Handshake {
     Handshake::Accepted(length)
 }
 
+/// How a canned answer begins: it is a message like others.
+const CANNED_START: &str = r#"["canned",{"text":""#;
+/// How a canned answer ends.
+const CANNED_END: &str = r#""}]"#;
 /// The listener's token; connections have their place in the slab.
 const LISTENER: Token = Token(usize::MAX);
 /// The size of the one read buffer.
@@ -314,8 +376,9 @@ mod tests {
     use crate::message::Message;
     use crate::tab::{Frame, Tab};
 
-    fn start() -> SocketAddr {
-        let server = ReferenceEcho::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    fn start(answer: Answer) -> SocketAddr {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let server = ReferenceServer::bind(address, answer).unwrap();
         let address = server.address().unwrap();
         std::thread::spawn(move || server.run());
         address
@@ -323,7 +386,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_tab_hears_its_own_messages_of_any_length() {
-        let mut tab = Tab::connect(start(), Some("json")).await.unwrap();
+        let mut tab = Tab::connect(start(Answer::Echo), Some("json"))
+            .await
+            .unwrap();
         assert_eq!(tab.subprotocol(), Some("json"));
         for length in [0, 1, 100, 200, 70_000, 200_000] {
             let message = Message::new("customevent", json!({"text": "x".repeat(length)}));
@@ -334,7 +399,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_that_the_tab_does_not_read_at_once_is_echoed_in_order() {
-        let mut tab = Tab::connect(start(), Some("json")).await.unwrap();
+        let mut tab = Tab::connect(start(Answer::Echo), Some("json"))
+            .await
+            .unwrap();
         let message = |number: usize| {
             Message::new(
                 "customevent",
@@ -351,7 +418,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_close_is_echoed_and_a_too_long_frame_ends_the_link() {
-        let address = start();
+        let address = start(Answer::Echo);
         let tab = Tab::connect(address, None).await.unwrap();
         assert_eq!(tab.close(1000).await.unwrap().code, Some(1000));
         let mut tab = Tab::connect(address, None).await.unwrap();
@@ -359,5 +426,38 @@ mod tests {
         // The server may end the link before everything is written.
         let _ = tab.send_frame(Frame::text("x".repeat(INPUT_BYTES))).await;
         assert_eq!(tab.closed().await.unwrap().code, None);
+    }
+    #[tokio::test]
+    async fn a_canned_answer_has_its_length_whatever_was_asked() {
+        let address = start(Answer::Canned(200));
+        let mut tab = Tab::connect(address, Some("json")).await.unwrap();
+        for _ in 0..2 {
+            let message = Message::new("ping", json!({}));
+            tab.send(&message).await.unwrap();
+            let answer = tab.next_event().await.unwrap();
+            assert_eq!(
+                (answer.name.as_str(), answer.to_text().len()),
+                ("canned", 200)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_binary_frame_goes_to_all_others_as_a_text() {
+        let address = start(Answer::Echo);
+        let mut tabs = Vec::new();
+        for _ in 0..3 {
+            tabs.push(Tab::connect(address, Some("json")).await.unwrap());
+        }
+        let event = Message::new("customevent", json!({"text": "for all"}));
+        let mut speaker = tabs.remove(0);
+        let frame = Frame::binary(event.to_text().into_bytes());
+        speaker.send_frame(frame).await.unwrap();
+        for tab in &mut tabs {
+            assert_eq!(tab.next_event().await.unwrap(), event);
+        }
+        let own = Message::new("customevent", json!({"text": "back"}));
+        speaker.send(&own).await.unwrap();
+        assert_eq!(speaker.next_event().await.unwrap(), own);
     }
 }

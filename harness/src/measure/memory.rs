@@ -1,0 +1,133 @@
+//! Owns the measurement of idle tabs: memory by tab between few and many, CPU time by tab for what an idle tab asks.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::servers::{Reference, Server, start_gateway};
+use super::table::{Table, Target};
+use super::{MeasureOptions, OPENING_TIME_MAX, TABS_FEW, TABS_PER_USER, number, quiet_tabs, us};
+use crate::error::Result;
+use crate::swarm::{Swarm, SwarmOptions};
+
+pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) -> Result<Table> {
+    let few = TABS_FEW / TABS_PER_USER;
+    let mut table = Table::new(format!(
+        "Idle tabs: logged in, subscribed, a ping every {} s and getcurrentqueue every {} s; {} of them, one shard",
+        PING_INTERVAL.as_secs(),
+        QUEUE_INTERVAL.as_secs(),
+        options.users() * TABS_PER_USER,
+    ));
+    let mut gateway = Costs::default();
+    let mut reference = Costs::default();
+    for round in 0..options.rounds_or(3) {
+        let server = start_gateway(options, options.users(), 1).await?;
+        let tabs = |users| SwarmOptions {
+            ping_interval: PING_INTERVAL,
+            queue_interval: QUEUE_INTERVAL,
+            ..quiet_tabs(server.address(), users)
+        };
+        gateway
+            .measure(
+                &server,
+                options,
+                [tabs(1..few + 1), tabs(few + 1..options.users() + 1)],
+            )
+            .await?;
+        server.stop().await?;
+        let server = Reference::start(options, None).await?;
+        let tabs = |users| SwarmOptions {
+            ping_interval: PING_INTERVAL,
+            is_reference: true,
+            ..quiet_tabs(server.address(), users)
+        };
+        reference
+            .measure(
+                &server,
+                options,
+                [tabs(1..few + 1), tabs(few + 1..options.users() + 1)],
+            )
+            .await?;
+        progress(&format!(
+            "round {round}: gateway {gateway}, reference {reference}"
+        ));
+    }
+    table
+        .row("memory per tab", "bytes", &gateway.bytes, &reference.bytes)
+        .wanted(Target::AtMost(1.2 * 1024.0));
+    table
+        .row("CPU time per tab", "µs/s", &gateway.cpu_us, &[])
+        .wanted(Target::AtMost(20.0));
+    table.row(
+        "memory in all",
+        "MiB",
+        &gateway.mebibytes,
+        &reference.mebibytes,
+    );
+    table.note(format!(
+        "memory per tab: (resident memory with all tabs − with {}) by the tabs between",
+        few * TABS_PER_USER
+    ));
+    Ok(table)
+}
+
+/// What the tabs of one server cost, round by round.
+#[derive(Default)]
+struct Costs {
+    bytes: Vec<f64>,
+    cpu_us: Vec<f64>,
+    mebibytes: Vec<f64>,
+}
+
+impl Costs {
+    /// Opens the first tabs, then the others, then lets them be.
+    async fn measure(
+        &mut self,
+        server: &impl Server,
+        options: &MeasureOptions,
+        [few, more]: [SwarmOptions; 2],
+    ) -> Result<()> {
+        let added = more.users * more.tabs_per_user;
+        let mut few = Swarm::start(few, &options.harness).await?;
+        few.opened(OPENING_TIME_MAX).await?;
+        sleep(SETTLING).await;
+        let before = server.rss_bytes()?;
+        let mut more = Swarm::start(more, &options.harness).await?;
+        more.opened(OPENING_TIME_MAX).await?;
+        sleep(SETTLING).await;
+        let after = server.rss_bytes()?;
+        let cpu_before = server.cpu()?;
+        sleep(IDLE).await;
+        let cpu = server.cpu()?.saturating_sub(cpu_before);
+        let all = options.users() * TABS_PER_USER;
+        self.bytes
+            .push(number(after.saturating_sub(before)) / number(added as u64));
+        self.mebibytes.push(number(after) / f64::from(1 << 20));
+        self.cpu_us
+            .push(us(cpu) / IDLE.as_secs_f64() / number(all as u64));
+        more.stop().await;
+        few.stop().await;
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Costs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let last = |figures: &[f64]| figures.last().copied().unwrap_or_default();
+        write!(
+            formatter,
+            "{:.0} bytes and {:.1} µs/s per tab",
+            last(&self.bytes),
+            last(&self.cpu_us)
+        )
+    }
+}
+
+/// How often a tab sends a ping.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How often a tab asks for its queue.
+const QUEUE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a server is let be before its memory is looked at: what is measured is the rest, not the rush.
+const SETTLING: Duration = Duration::from_secs(3);
+/// How long the CPU time of idle tabs is measured: every tab sends all its requests at least once.
+const IDLE: Duration = Duration::from_secs(20);

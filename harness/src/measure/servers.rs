@@ -1,0 +1,139 @@
+//! Owns the two servers of a measurement as processes: the gateway, and the reference that is this program again.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, interval};
+
+use super::MeasureOptions;
+use crate::admin::Admin;
+use crate::error::{Error, Result};
+use crate::gateway::Gateway;
+use crate::report::{process_cpu_time, process_rss_bytes};
+
+/// A server that is measured.
+pub(super) trait Server {
+    /// Where tabs connect.
+    fn address(&self) -> SocketAddr;
+
+    /// The id of its process.
+    fn process(&self) -> Result<u32>;
+
+    /// The CPU time that it has used.
+    fn cpu(&self) -> Result<Duration> {
+        process_cpu_time(self.process()?)
+    }
+
+    /// Its resident memory.
+    fn rss_bytes(&self) -> Result<u64> {
+        process_rss_bytes(self.process()?)
+    }
+}
+
+impl Server for Gateway {
+    fn address(&self) -> SocketAddr {
+        self.clients()
+    }
+
+    fn process(&self) -> Result<u32> {
+        self.process_id()
+            .ok_or_else(|| self.failure("it has ended while it was measured"))
+    }
+}
+
+/// Starts a gateway with so many users on so many cores.
+pub(super) async fn start_gateway(
+    options: &MeasureOptions,
+    users: usize,
+    cores: i64,
+) -> Result<Gateway> {
+    let settings = options
+        .settings
+        .clone()
+        .set("gateway.cores", cores)
+        .users(users);
+    Gateway::start_program(options.gateway.clone(), settings).await
+}
+
+/// Waits until the gateway has closed all its links.
+pub(super) async fn until_empty(admin: &Admin) -> Result<()> {
+    let deadline = Instant::now() + EMPTY_WITHIN;
+    let mut ticks = interval(EMPTY_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let links = admin.metrics().await?.sum("okgate_links", &[]);
+        if links == Some(0.0) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::Deadline {
+                awaited: "the gateway to have no links".into(),
+                after: EMPTY_WITHIN,
+                instead: format!("{links:?} links"),
+            });
+        }
+    }
+}
+
+/// The reference server as a process; it ends with this value.
+#[derive(Debug)]
+pub(super) struct Reference {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Reference {
+    /// Starts one that sends texts back, or answers with so many bytes.
+    pub(super) async fn start(
+        options: &MeasureOptions,
+        answer_bytes: Option<usize>,
+    ) -> Result<Self> {
+        let failed = |error| Error::io("starting the reference server", error);
+        let mut command = Command::new(&options.harness);
+        command.args(["reference", "--listen", "127.0.0.1:0"]);
+        if let Some(bytes) = answer_bytes {
+            command.arg("--answer-bytes").arg(bytes.to_string());
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let mut line = String::new();
+        if let Some(output) = child.stdout.take() {
+            let read = BufReader::new(output).read_line(&mut line).await;
+            read.map_err(failed)?;
+        }
+        let address = line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .and_then(|text| text.parse().ok());
+        let Some(address) = address else {
+            return Err(Error::Malformed(format!(
+                "the reference server's first line does not end with its address: {line:?}"
+            )));
+        };
+        Ok(Self { child, address })
+    }
+}
+
+impl Server for Reference {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn process(&self) -> Result<u32> {
+        let ended = || Error::Usage("the reference server has ended".into());
+        self.child.id().ok_or_else(ended)
+    }
+}
+
+/// How long the gateway may take to notice that all tabs are gone.
+const EMPTY_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is asked.
+const EMPTY_INTERVAL: Duration = Duration::from_millis(100);
