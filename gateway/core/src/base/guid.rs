@@ -40,13 +40,13 @@ impl Guid {
     /// Its 36 characters, in lower case.
     pub fn text(self) -> [u8; 36] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        /// Where the two digits of each byte stand.
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
         let mut text = [b'-'; 36];
-        let mut shift = 128;
-        for (index, place) in text.iter_mut().enumerate() {
-            if !matches!(index, 8 | 13 | 18 | 23) {
-                shift -= 4;
-                *place = DIGITS[(self.0 >> shift) as usize & 0xF];
-            }
+        let bytes = self.0.to_be_bytes();
+        for (byte, place) in bytes.into_iter().zip(PLACES) {
+            text[place] = DIGITS[usize::from(byte >> 4)];
+            text[place + 1] = DIGITS[usize::from(byte & 0xF)];
         }
         text
     }

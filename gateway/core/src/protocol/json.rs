@@ -1,6 +1,7 @@
 //! The JSON form of messages, written (protocol 3.1).
 
 use super::write::FieldWriter;
+use crate::base::Guid;
 
 /// Appends `["name",{fields}]` to `out`.
 pub fn write_message(out: &mut Vec<u8>, name: &str, fields: impl FnOnce(&mut JsonWriter<'_>)) {
@@ -105,34 +106,66 @@ impl FieldWriter for JsonWriter<'_> {
     fn json(&mut self, key: &str, value: &str) {
         self.raw(key, value.as_bytes());
     }
+
+    fn guid(&mut self, key: &str, value: Guid) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(&value.text());
+        self.out.push(b'"');
+    }
 }
 
 /// Appends `text` as a JSON string: only what must be escaped is.
 fn write_string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut copied = 0;
-    for (index, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[copied..index]);
-        copied = index + 1;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            _ => {
-                let low = usize::from(byte);
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[low >> 4], HEX[low & 0xF]]);
-            }
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, escaped) = rest.split_at(plain_bytes(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = escaped.split_first() else {
+            break;
+        };
+        write_escaped(out, byte);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+fn write_escaped(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        _ => {
+            let low = usize::from(byte);
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[HEX[low >> 4], HEX[low & 0xF]]);
         }
     }
-    out.extend_from_slice(&bytes[copied..]);
-    out.push(b'"');
+}
+
+/// How many bytes there are before the first that must be escaped; looks at eight
+/// at a time.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // The high bit of every byte that is zero, and perhaps of those above one.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, _) = bytes.as_chunks::<8>();
+    let is_plain = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
+        controls | quotes | backslashes == 0
+    };
+    let start = words.iter().take_while(is_plain).count() * 8;
+    let must_be_escaped = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let found = bytes[start..].iter().position(must_be_escaped);
+    found.map_or(bytes.len(), |place| start + place)
 }
 
 #[cfg(test)]
@@ -169,5 +202,19 @@ mod tests {
         let read: (String, std::collections::HashMap<String, String>) =
             serde_json::from_str(&text).expect("valid JSON");
         assert_eq!(read.1["text"], all);
+    }
+    #[test]
+    fn an_escape_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            let plain = vec![0xD0; length];
+            assert_eq!(plain_bytes(&plain), length);
+            for place in 0..length {
+                for byte in [0, 0x1F, b'"', b'\\'] {
+                    let mut bytes = plain.clone();
+                    bytes[place] = byte;
+                    assert_eq!(plain_bytes(&bytes), place, "{byte} of {length}");
+                }
+            }
+        }
     }
 }

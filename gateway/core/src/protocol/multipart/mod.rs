@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -297,22 +298,28 @@ impl Packet {
 
 /// The same JSON text in ASCII alone. Beyond ASCII there are only characters
 /// within strings, where an escape means the same.
-fn ascii_json(message: &[u8]) -> Vec<u8> {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut ascii = Vec::with_capacity(message.len());
-    for character in String::from_utf8_lossy(message).chars() {
-        if let Ok(byte @ 0..0x80) = u8::try_from(character) {
-            ascii.push(byte);
-            continue;
-        }
-        for &unit in character.encode_utf16(&mut [0; 2]).iter() {
-            ascii.extend_from_slice(b"\\u");
-            for shift in [12, 8, 4, 0] {
-                ascii.push(HEX[usize::from(unit >> shift) & 0xF]);
-            }
+fn ascii_json(message: &[u8]) -> Cow<'_, [u8]> {
+    if message.is_ascii() {
+        return Cow::Borrowed(message);
+    }
+    let mut ascii = Vec::with_capacity(message.len() * 3 / 2);
+    for piece in message.chunk_by(|one, next| one.is_ascii() == next.is_ascii()) {
+        if piece.is_ascii() {
+            ascii.extend_from_slice(piece);
+        } else {
+            escape(&mut ascii, &String::from_utf8_lossy(piece));
         }
     }
-    ascii
+    Cow::Owned(ascii)
+}
+
+/// Appends the characters as escapes of JSON.
+fn escape(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for unit in text.encode_utf16() {
+        let digit = |shift: u32| HEX[usize::from(unit >> shift) & 0xF];
+        out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
+    }
 }
 
 fn signed(number: usize) -> i64 {
