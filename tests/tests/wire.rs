@@ -311,12 +311,7 @@ async fn what_is_over_a_mebibyte_closes_with_1009() -> TestResult {
 
 #[tokio::test]
 async fn a_message_of_nearly_a_mebibyte_is_answered() -> TestResult {
-    let gateway = Gateway::start(
-        Settings::new()
-            .users(1)
-            .set("clients.queue_bytes_max", 8 << 20),
-    )
-    .await?;
+    let gateway = gateway().await?;
     let mut tab = gateway.tab().await?;
     let long = "ы".repeat((1 << 19) - 100);
     let pong = tab.request("ping", json!({"long": long})).await?;

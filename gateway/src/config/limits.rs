@@ -54,6 +54,7 @@ impl ClientLimits {
             },
             unauthenticated: time(self.unauthenticated),
             queue_bytes_max: size(self.queue_bytes),
+            long_answer_bytes_max: size(self.long_answer_bytes),
             ping_after: time(self.silence_ping),
             close_after: time(self.silence_close),
             multipart_over_bytes: size(self.multipart_over_bytes),

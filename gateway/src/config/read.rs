@@ -79,6 +79,7 @@ fn clients(view: &View<'_>, file: &File<'_>) -> ClientSettings {
         messages_per_second: view.limit_count("messages_per_s"),
         messages_burst: view.limit_count("messages_burst"),
         queue_bytes: view.limit_size("queue_bytes_max"),
+        long_answer_bytes: view.limit_size("long_answer_bytes_max"),
         multipart_over_bytes: view.limit_size("multipart_over_bytes"),
         idle_sessions_per_user: view.limit_size("idle_sessions_per_user"),
         session_life: view.limit_seconds("session_life_max_s"),

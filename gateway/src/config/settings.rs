@@ -94,6 +94,8 @@ pub struct ClientLimits {
     pub messages_burst: Option<u32>,
     /// Bytes that wait to be sent to one tab.
     pub queue_bytes: Option<usize>,
+    /// Bytes of answers in pieces that wait to be sent to one tab.
+    pub long_answer_bytes: Option<usize>,
     /// Bytes above which an answer is sent in pieces.
     pub multipart_over_bytes: Option<usize>,
     /// Sessions without a tab that are kept for one user.

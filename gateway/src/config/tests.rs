@@ -330,6 +330,7 @@ fn a_limit_of_zero_means_none() {
         messages_per_second: None,
         messages_burst: None,
         queue_bytes: None,
+        long_answer_bytes: None,
         multipart_over_bytes: None,
         idle_sessions_per_user: None,
         session_life: None,

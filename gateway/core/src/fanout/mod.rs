@@ -3,10 +3,11 @@
 //! In come bytes for one link (answers) or shared bytes for many (events); out
 //! goes at most one send a link and batch. What a full socket did not take is
 //! queued up to a bound; a link that goes over it has met the slow-consumer rule
-//! and is to be dropped, so that it never holds up others. This module knows
-//! neither sockets nor frames.
+//! and is to be dropped, so that it never holds up others. A long answer has a
+//! bound of its own: who asked for a list of thousands of numbers has to be given
+//! the time to read it. This module knows neither sockets nor frames.
 //!
-//! Order of calls: [`Fanout::write`] and [`Fanout::share`] while a batch is
+//! Order of calls: [`Fanout::write`], [`Fanout::write_long`] and [`Fanout::share`] while a batch is
 //! handled, then [`Fanout::poll_ready`] and [`Fanout::take`] until there is none,
 //! [`Fanout::unsent`] for each send that was cut short, and [`Fanout::end_batch`].
 
@@ -16,29 +17,27 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::base::{LinkId, Payload};
-use outbox::Pending;
-pub use outbox::{Outbox, Overflow};
+pub use outbox::{Outbox, Overflow, QueueBounds};
+use outbox::{Pending, narrow};
 
 /// A shard's arena and the list of links that have something to say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fanout {
     arena: Vec<u8>,
     /// Links with something to send, in the order in which they began to speak.
     ready: VecDeque<LinkId>,
-    queue_bytes_max: usize,
+    bounds: QueueBounds,
     queued_bytes: usize,
 }
 
 impl Fanout {
-    /// An empty fan-out whose links may each queue `queue_bytes_max` bytes; 0
-    /// means no bound.
-    pub fn new(queue_bytes_max: usize) -> Self {
+    /// An empty fan-out whose links may each queue so much.
+    pub fn new(bounds: QueueBounds) -> Self {
         Self {
-            queue_bytes_max: match queue_bytes_max {
-                0 => usize::MAX,
-                bound => bound,
-            },
-            ..Self::default()
+            arena: Vec::new(),
+            ready: VecDeque::new(),
+            bounds,
+            queued_bytes: 0,
         }
     }
 
@@ -49,18 +48,46 @@ impl Fanout {
         outbox: &mut Outbox,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Overflow> {
-        self.gather(outbox);
+        self.append(link, outbox, false, write)
+    }
+
+    /// As [`Fanout::write`], for an answer that may be so long that it has a bound
+    /// of its own.
+    pub fn write_long(
+        &mut self,
+        link: LinkId,
+        outbox: &mut Outbox,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Overflow> {
+        self.append(link, outbox, true, write)
+    }
+
+    fn append(
+        &mut self,
+        link: LinkId,
+        outbox: &mut Outbox,
+        is_long: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Overflow> {
+        let pending = self.gather(outbox);
         let start = self.arena.len();
         write(&mut self.arena);
+        let end = self.arena.len();
+        let long_bytes = if is_long { end - start } else { 0 };
         if outbox.is_blocked() {
             let bytes = Rc::from(&self.arena[start..]);
             self.arena.truncate(start);
-            return self.queue(outbox, bytes, 0);
+            return self.queue(outbox, bytes, 0, long_bytes);
         }
-        match &mut outbox.pending {
-            Pending::Arena(range) => range.end = self.arena.len(),
-            pending => *pending = Pending::Arena(start..self.arena.len()),
+        if end - pending > self.bounds.total() {
+            self.arena.truncate(start);
+            return Err(Overflow);
         }
+        if pending == start {
+            outbox.long_bytes = 0;
+        }
+        outbox.pending = Pending::Arena(pending..end);
+        outbox.long_bytes = outbox.long_bytes.saturating_add(narrow(long_bytes));
         self.mark(link, outbox);
         Ok(())
     }
@@ -73,10 +100,11 @@ impl Fanout {
         bytes: &Rc<[u8]>,
     ) -> Result<(), Overflow> {
         if outbox.is_blocked() {
-            return self.queue(outbox, Rc::clone(bytes), 0);
+            return self.queue(outbox, Rc::clone(bytes), 0, 0);
         }
         if matches!(outbox.pending, Pending::Nothing) {
             outbox.pending = Pending::Shared(Rc::clone(bytes));
+            outbox.long_bytes = 0;
             self.mark(link, outbox);
             return Ok(());
         }
@@ -116,12 +144,13 @@ impl Fanout {
         sent: usize,
     ) -> Result<(), Overflow> {
         outbox.block();
+        let long_bytes = std::mem::take(&mut outbox.long_bytes) as usize;
         match payload {
             Payload::Arena(range) => {
                 let rest = Rc::from(&self.arena[range.start + sent..range.end]);
-                self.queue(outbox, rest, 0)
+                self.queue(outbox, rest, 0, long_bytes)
             }
-            Payload::Shared(bytes) => self.queue(outbox, Rc::clone(bytes), sent),
+            Payload::Shared(bytes) => self.queue(outbox, Rc::clone(bytes), sent, long_bytes),
         }
     }
 
@@ -145,11 +174,18 @@ impl Fanout {
         self.queued_bytes -= outbox.truncate();
     }
 
-    /// Queues the last bytes of a link that is to be closed, whatever the bound.
-    pub fn append_last(&mut self, outbox: &mut Outbox, bytes: &[u8]) {
+    /// Appends the last bytes of a link that is to be closed, whatever the bound.
+    pub fn append_last(&mut self, link: LinkId, outbox: &mut Outbox, bytes: &[u8]) {
+        if !outbox.is_blocked() {
+            let pending = self.gather(outbox);
+            self.arena.extend_from_slice(bytes);
+            outbox.pending = Pending::Arena(pending..self.arena.len());
+            self.mark(link, outbox);
+            return;
+        }
         self.queued_bytes += bytes.len();
         // The bound was met before; a close frame more is what it costs to say so.
-        let _over = outbox.queue(Rc::from(bytes), 0, usize::MAX);
+        let _over = outbox.queue(Rc::from(bytes), 0, 0, self.bounds);
     }
 
     /// The batch's sends are settled: the arena is free again.
@@ -165,16 +201,18 @@ impl Fanout {
         self.queued_bytes
     }
 
-    /// Makes the pending bytes the last ones of the arena, so that more can follow.
-    fn gather(&mut self, outbox: &mut Outbox) {
+    /// Makes the pending bytes the last ones of the arena, so that more can follow;
+    /// gives where they begin.
+    fn gather(&mut self, outbox: &mut Outbox) -> usize {
         let start = self.arena.len();
         match &outbox.pending {
-            Pending::Nothing => return,
-            Pending::Arena(range) if range.end == start => return,
+            Pending::Nothing => return start,
+            Pending::Arena(range) if range.end == start => return range.start,
             Pending::Arena(range) => self.arena.extend_from_within(range.clone()),
             Pending::Shared(bytes) => self.arena.extend_from_slice(bytes),
         }
         outbox.pending = Pending::Arena(start..self.arena.len());
+        start
     }
 
     fn mark(&mut self, link: LinkId, outbox: &mut Outbox) {
@@ -183,9 +221,15 @@ impl Fanout {
         }
     }
 
-    fn queue(&mut self, outbox: &mut Outbox, bytes: Rc<[u8]>, from: usize) -> Result<(), Overflow> {
+    fn queue(
+        &mut self,
+        outbox: &mut Outbox,
+        bytes: Rc<[u8]>,
+        from: usize,
+        long_bytes: usize,
+    ) -> Result<(), Overflow> {
         self.queued_bytes += bytes.len() - from;
-        outbox.queue(bytes, from, self.queue_bytes_max)
+        outbox.queue(bytes, from, long_bytes, self.bounds)
     }
 }
 

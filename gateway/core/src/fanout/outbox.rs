@@ -10,6 +10,8 @@ pub struct Outbox {
     pub(super) pending: Pending,
     /// It stands in the shard's list of links that have something to say.
     pub(super) is_marked: bool,
+    /// Bytes of long answers in what is pending or with the socket.
+    pub(super) long_bytes: u32,
     backlog: Option<Box<Backlog>>,
 }
 
@@ -33,6 +35,25 @@ struct Backlog {
     /// Bytes, and how many of them have gone out.
     chunks: VecDeque<(Rc<[u8]>, usize)>,
     bytes: usize,
+    /// Of these, the bytes of long answers.
+    long_bytes: usize,
+}
+
+/// How much may wait for one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueBounds {
+    /// Bytes of events and of all answers but long ones; `usize::MAX` for any.
+    pub bytes_max: usize,
+    /// Bytes of long answers, which the link has asked for itself; `usize::MAX`
+    /// for any.
+    pub long_bytes_max: usize,
+}
+
+impl QueueBounds {
+    /// All that may wait.
+    pub(super) const fn total(self) -> usize {
+        self.bytes_max.saturating_add(self.long_bytes_max)
+    }
 }
 
 impl Outbox {
@@ -50,16 +71,21 @@ impl Outbox {
         self.backlog.get_or_insert_default();
     }
 
+    /// Queues bytes behind the others; so many of them at most are of long answers.
     pub(super) fn queue(
         &mut self,
         bytes: Rc<[u8]>,
         from: usize,
-        bytes_max: usize,
+        long_bytes: usize,
+        bounds: QueueBounds,
     ) -> Result<(), Overflow> {
         let backlog = self.backlog.get_or_insert_default();
-        backlog.bytes += bytes.len() - from;
+        let added = bytes.len() - from;
+        backlog.bytes += added;
+        backlog.long_bytes += long_bytes.min(added);
         backlog.chunks.push_back((bytes, from));
-        if backlog.bytes > bytes_max {
+        let counted = backlog.bytes - backlog.long_bytes;
+        if counted > bounds.bytes_max || backlog.bytes > bounds.total() {
             return Err(Overflow);
         }
         Ok(())
@@ -73,6 +99,7 @@ impl Outbox {
         for (bytes, from) in &backlog.chunks {
             out.extend_from_slice(&bytes[*from..]);
         }
+        self.long_bytes = narrow(backlog.long_bytes);
         backlog.bytes
     }
 
@@ -88,6 +115,7 @@ impl Outbox {
         let dropped = backlog.bytes - kept;
         backlog.chunks.truncate(1);
         backlog.bytes = kept;
+        backlog.long_bytes = backlog.long_bytes.min(kept);
         dropped
     }
 
@@ -95,4 +123,9 @@ impl Outbox {
         self.pending = Pending::Nothing;
         self.backlog.take().map_or(0, |backlog| backlog.bytes)
     }
+}
+
+/// A number of bytes of long answers: beyond four gibibytes it is not told apart.
+pub(super) fn narrow(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

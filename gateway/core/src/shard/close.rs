@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::link::Stage;
 use super::{Ending, Refused, Shard};
 use crate::base::LinkId;
+use crate::fanout::{Fanout, Outbox, Overflow};
 use crate::hub::Upward;
 use crate::protocol::{EventKind, PACKET_CHARS, split};
 use crate::wire::frame::{CloseCode, append_close, append_text};
@@ -13,9 +14,17 @@ impl Shard {
     /// Appends bytes of whole frames for a link; drops the link if its queue is
     /// over the bound.
     pub(super) fn write(&mut self, id: LinkId, write: impl FnOnce(&mut Vec<u8>)) {
+        self.write_by(id, |fanout, outbox| fanout.write(id, outbox, write));
+    }
+
+    fn write_by(
+        &mut self,
+        id: LinkId,
+        write: impl FnOnce(&mut Fanout, &mut Outbox) -> Result<(), Overflow>,
+    ) {
         if let Some(link) = self.links.get_mut(id)
             && !matches!(link.stage, Stage::Closing { .. })
-            && self.fanout.write(id, &mut link.outbox, write).is_err()
+            && write(&mut self.fanout, &mut link.outbox).is_err()
         {
             self.drop_slow(id);
         }
@@ -38,11 +47,12 @@ impl Shard {
     /// protocol 3.3: a long answer goes as a run of packets with nothing between.
     fn send_in_pieces(&mut self, id: LinkId, answer: &[u8]) {
         let packets = split(answer, self.random.guid(), PACKET_CHARS);
-        self.write(id, |out| {
+        let write = |out: &mut Vec<u8>| {
             for packet in packets {
                 append_message(out, &packet);
             }
-        });
+        };
+        self.write_by(id, |fanout, outbox| fanout.write_long(id, outbox, write));
     }
 
     /// Sends what is in the answer buffer as it is.
@@ -116,7 +126,7 @@ impl Shard {
     }
 
     /// protocol 9, the slow-consumer rule: of what waits only what the socket has
-    /// begun to take is kept, a close frame with 1013 follows it.
+    /// begun to take, or is given now, is kept; a close frame with 1013 follows it.
     pub(super) fn drop_slow(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(id) else {
             return;
@@ -129,9 +139,8 @@ impl Shard {
         self.counters.refuse(Refused::Slow);
         let mut close = Vec::new();
         append_close(&mut close, Some(CloseCode::Again), "too slow", None);
-        self.fanout.append_last(&mut link.outbox, &close);
-        self.leave(id);
-        self.enter_closing(id, true);
+        self.fanout.append_last(id, &mut link.outbox, &close);
+        self.close_after_sending(id);
     }
 
     /// The connection is gone, or is to go at once.

@@ -33,8 +33,10 @@ pub struct Limits {
     pub unauthenticated: Duration,
     /// How long a link may stay without a format.
     pub formatless: Duration,
-    /// Bytes that may wait for one link.
+    /// Bytes that may wait for one link, those of answers in pieces apart.
     pub queue_bytes_max: usize,
+    /// Bytes that may wait for one link of answers in pieces, which it asked for.
+    pub long_answer_bytes_max: usize,
     /// A link that was silent for this long gets a PING (protocol 3.5).
     pub ping_after: Duration,
     /// A link that was silent for this long is closed (protocol 3.5).
@@ -70,6 +72,7 @@ impl Default for Limits {
             unauthenticated: Duration::from_secs(30),
             formatless: Duration::from_secs(10),
             queue_bytes_max: 256 << 10,
+            long_answer_bytes_max: 16 << 20,
             ping_after: Duration::from_secs(20),
             close_after: Duration::from_secs(60),
             closing: Duration::from_secs(5),

@@ -27,7 +27,7 @@ use slab::Slab;
 use crate::base::{
     Action, Engine, Instant, LinkId, LinkRef, Payload, Peer, Random, ShardId, Wheel,
 };
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, QueueBounds};
 use crate::hub::{FromShard, ToShard, Upward};
 use crate::protocol::{BodyReader, Method};
 pub use config::{Config, FOREVER, Limits};
@@ -88,7 +88,10 @@ impl Shard {
             users: Users::default(),
             waiting: Slab::new(),
             numbers: NumberFeed::new(config.number_states_interval),
-            fanout: Fanout::new(config.limits.queue_bytes_max),
+            fanout: Fanout::new(QueueBounds {
+                bytes_max: config.limits.queue_bytes_max,
+                long_bytes_max: config.limits.long_answer_bytes_max,
+            }),
             wheel: Wheel::new(now),
             due: Vec::new(),
             drain: None,

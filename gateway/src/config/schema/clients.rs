@@ -93,6 +93,12 @@ pub(super) static CLIENTS: Section = Section {
             "What may wait to be sent to one tab; a tab that reads too slowly for it is closed with 1013 and never holds up others.",
         ),
         Key::new(
+            "long_answer_bytes_max",
+            limit(64 << 10, 1 << 30),
+            Fallback::Integer(16 << 20),
+            "What may wait to be sent to one tab of answers in pieces, which it asked for itself; not counted in queue_bytes_max.",
+        ),
+        Key::new(
             "multipart_over_bytes",
             limit(2048, 1 << 30),
             Fallback::Integer(64 << 10),

@@ -1,0 +1,71 @@
+//! Answers that are longer than what may wait for a tab (protocol 3.3, 9-f): who asked for them gets them whole, however
+//! slowly it reads, up to a bound of their own.
+
+use okgate_harness::gateway::{DEFAULT_PASSWORD, Gateway, Settings};
+use okgate_harness::message::Message;
+use okgate_harness::multipart::Assembler;
+use okgate_harness::tab::login_fields;
+use okgate_tests::TestResult;
+use okgate_tests::raw::RawLink;
+use serde_json::json;
+
+/// More than what the kernel keeps for one connection of the loopback, several times what may wait for a tab.
+const ANSWERS: usize = 100;
+
+#[tokio::test]
+async fn a_tab_that_asks_for_much_before_it_reads_gets_all_of_it() -> TestResult {
+    let gateway = Gateway::start(settings()).await?;
+    let mut tab = asking_for_much(&gateway).await?;
+    let mut assembler = Assembler::default();
+    let mut answered = 0;
+    while answered < ANSWERS {
+        let message = tab.next_message().await?;
+        let Some(answer) = assembler.accept(&message)? else {
+            continue;
+        };
+        assert_eq!(answer.qid(), Some(answered.to_string().as_str()));
+        let numbers = answer.field("numbers").as_array().map(Vec::len);
+        assert_eq!(numbers, Some(USERS));
+        answered += 1;
+    }
+    assert_eq!(dropped(&gateway).await?, Some(0.0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tab_that_asks_for_more_than_may_wait_is_closed_at_a_frame_boundary() -> TestResult {
+    let settings = settings().set("clients.long_answer_bytes_max", 1 << 20);
+    let gateway = Gateway::start(settings).await?;
+    let mut tab = asking_for_much(&gateway).await?;
+    assert_eq!(tab.closed().await?.0, 1013);
+    assert_eq!(dropped(&gateway).await?, Some(1.0));
+    gateway.logged_in("user2").await?.settle().await?;
+    Ok(())
+}
+
+/// A tab that has asked for the numbers many times and read nothing since.
+async fn asking_for_much(gateway: &Gateway) -> anyhow::Result<RawLink> {
+    let mut tab = RawLink::upgraded(gateway.clients(), Some("json")).await?;
+    tab.message("login", login_fields("user1", DEFAULT_PASSWORD))
+        .await?;
+    for number in 0..ANSWERS {
+        tab.message(
+            "getpbxnumbers",
+            json!({"qid": number.to_string(), "mode": "full"}),
+        )
+        .await?;
+    }
+    Ok(tab)
+}
+
+async fn dropped(gateway: &Gateway) -> anyhow::Result<Option<f64>> {
+    let metrics = gateway.admin().metrics().await?;
+    Ok(metrics.sum("okgate_refusals_total", &["reason=\"slow\""]))
+}
+
+fn settings() -> Settings {
+    Settings::new().users(USERS)
+}
+
+/// So many that the list of their numbers is sent in pieces.
+const USERS: usize = 400;
