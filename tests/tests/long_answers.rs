@@ -2,7 +2,6 @@
 //! slowly it reads, up to a bound of their own.
 
 use okgate_harness::gateway::{DEFAULT_PASSWORD, Gateway, Settings};
-use okgate_harness::message::Message;
 use okgate_harness::multipart::Assembler;
 use okgate_harness::tab::login_fields;
 use okgate_tests::TestResult;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::awaited::AwaitedAnswer;
 use super::call_time;
 use super::worker::Shared;
 use crate::error::{Error, Result};
 use crate::load::source_address;
 use crate::message::{Message, peek_name, peek_qid};
-use crate::multipart::Assembler;
 use crate::raw_link::{LinkState, RawLink, append_text};
 use crate::report;
 use crate::tab::connect::{self, ConnectOptions};
@@ -145,32 +145,24 @@ impl HeldTab {
         Ok(())
     }
 
-    /// Asks and waits for the answer, also one in packets; what comes before it is counted.
+    /// Asks and waits for the answer, also one in packets; whatever comes is counted.
     async fn request(&mut self, method: &str, fields: Value, shared: &Shared) -> Result<()> {
-        let qid = self.send(method, fields).await?.to_string();
-        let mut assembler = Assembler::default();
+        let qid = self.send(method, fields).await?;
+        let mut awaited = AwaitedAnswer::new(method, qid);
+        let mut outcome = Ok(false);
         loop {
             self.link.readable().await?;
-            let mut texts = Vec::new();
             let state = {
                 let mut input = shared.input.borrow_mut();
                 self.link.read(&mut input, |text| {
                     count(text, shared);
-                    if peek_qid(text) == Some(qid.as_bytes()) || is_named(text, "multipart") {
-                        texts.push(String::from_utf8_lossy(text).into_owned());
+                    if matches!(outcome, Ok(false)) {
+                        outcome = awaited.take(text);
                     }
                 })?
             };
-            for text in texts {
-                let message = Message::parse(&text)?;
-                let whole = if message.name == "multipart" {
-                    assembler.accept(&message)?
-                } else {
-                    Some(message)
-                };
-                if let Some(answer) = whole.filter(|whole| whole.qid() == Some(&qid)) {
-                    return answer.into_success(method).map(drop);
-                }
+            if std::mem::replace(&mut outcome, Ok(false))? {
+                return Ok(());
             }
             if let LinkState::Ended(code) = state {
                 return Err(Error::Closed {

@@ -3,6 +3,7 @@
 //! Options come in; progress lines and one report go out. Each worker is this program again, with a job on its standard
 //! input; it ends when that input ends, so that no worker outlives its supervisor.
 
+mod awaited;
 mod call_time;
 mod counts;
 mod held_tab;
@@ -118,20 +119,24 @@ impl Swarm {
         })
     }
 
-    /// Waits until every tab is opened or has failed to; how long that took since the start.
-    pub async fn opened(&mut self, within: Duration) -> Result<Duration> {
-        let target = self.target as u64;
-        let settled = self.until(within, |counts| counts.settled() >= target);
-        let counts = settled.await?;
-        let failed: u64 = counts.failures.values().sum();
-        if failed > 0 || counts.held < target {
-            let first = counts.first_failure.as_deref().unwrap_or("some are closed");
-            return Err(Error::Usage(format!(
-                "of {target} tabs {} are held, {failed} failed: {first}",
-                counts.held
-            )));
+    /// Waits until every tab is opened or has failed to; a failure of any is an error.
+    pub async fn opened(&mut self, within: Duration) -> Result<()> {
+        let counts = self.settled(within).await?;
+        if counts.held == self.target as u64 {
+            return Ok(());
         }
-        Ok(Duration::from_micros(counts.settled_after_us))
+        let first = counts.first_failure.as_deref().unwrap_or("some are closed");
+        Err(Error::Usage(format!(
+            "of {} tabs {} are held: {first}",
+            self.target, counts.held
+        )))
+    }
+
+    /// Waits until every tab is opened or has failed to; gives the counts.
+    pub async fn settled(&mut self, within: Duration) -> Result<Counts> {
+        let target = self.target as u64;
+        self.until(within, |counts| counts.settled() >= target)
+            .await
     }
 
     /// Waits until the counts of all workers are as wanted; gives them.
