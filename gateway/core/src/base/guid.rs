@@ -4,7 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A 128-bit identifier in its textual form of 8-4-4-4-12 hexadecimal digits.
+///
+/// Aligned like a pointer: there are several in whatever is kept of a link, and
+/// the gaps of an alignment to 16 bytes would cost more than they bring.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(Rust, packed(8))]
 pub struct Guid(u128);
 
 /// The text is not a GUID.

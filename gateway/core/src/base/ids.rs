@@ -76,20 +76,26 @@ pub struct LinkRef {
     pub link: LinkId,
 }
 
-/// A login session's unguessable name (protocol 6.1). Never logged: its
-/// `Debug` form hides the value.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(Box<str>);
+/// A login session's unguessable name (protocol 6.1), a random GUID. Never logged:
+/// its `Debug` form hides the value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(Guid);
 
 impl SessionId {
     /// The session of this name.
-    pub fn new(text: impl Into<Box<str>>) -> Self {
-        Self(text.into())
+    pub const fn new(name: Guid) -> Self {
+        Self(name)
+    }
+
+    /// The session that a message names. A text that is no GUID names none that
+    /// there ever was.
+    pub fn named(text: &str) -> Self {
+        Self(text.parse().unwrap_or(Guid::ZERO))
     }
 
     /// The name, for the wire only.
-    pub fn reveal(&self) -> &str {
-        &self.0
+    pub const fn reveal(self) -> Guid {
+        self.0
     }
 }
 

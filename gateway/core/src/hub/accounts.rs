@@ -69,7 +69,7 @@ impl Accounts {
         now: Now,
     ) -> Result<Admitted, Fault> {
         let mut refused = wrong_login();
-        if let Some(session) = &login.session {
+        if let Some(session) = login.session {
             match self.admit_session(login, session, sessions, now) {
                 Ok(admitted) => return Ok(admitted),
                 Err(fault) => refused = fault,
@@ -93,7 +93,7 @@ impl Accounts {
     fn admit_session(
         &self,
         login: &LoginRequest,
-        session: &SessionId,
+        session: SessionId,
         sessions: &Sessions,
         now: Now,
     ) -> Result<Admitted, Fault> {
@@ -112,7 +112,7 @@ impl Accounts {
         }
         Ok(Admitted {
             user: user.clone(),
-            session: Some(session.clone()),
+            session: Some(session),
         })
     }
 

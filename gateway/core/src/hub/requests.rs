@@ -83,17 +83,20 @@ impl Hub {
         let admitted = self.accounts.admit(login, &self.sessions, self.now)?;
         let session = match admitted.session {
             Some(session) => session,
-            None => SessionId::new(self.random.guid().to_string()),
+            None => SessionId::new(self.random.guid()),
         };
         let user = admitted.user;
         let (life, now) = (login.expires, self.now.instant);
-        let joined = self.sessions.join(link, user.id, &session, life, now);
+        let joined = self.sessions.join(link, user.id, session, life, now);
         let was_absent = joined.map_err(full)?;
         if was_absent {
             self.switchboard.user_present(user.id)?;
         }
         // protocol 3.1: logins are echoed as typed.
-        let login = login.login.as_deref().map_or(user.login, Arc::from);
+        let login = match login.login.as_deref() {
+            Some(typed) if *typed != *user.login => Arc::from(typed),
+            _ => user.login,
+        };
         Ok(Answer::Login(LoginAnswer {
             user: UserRef { id: user.id, login },
             session,

@@ -94,8 +94,8 @@ impl Sessions {
     }
 
     /// The user of a session that is alive.
-    pub fn user_of(&self, session: &SessionId, now: Instant) -> Option<UserId> {
-        let session = self.by_name.get(session)?;
+    pub fn user_of(&self, session: SessionId, now: Instant) -> Option<UserId> {
+        let session = self.by_name.get(&session)?;
         (!session.is_over(now)).then_some(session.user)
     }
 
@@ -105,7 +105,7 @@ impl Sessions {
         &mut self,
         link: LinkRef,
         user: UserId,
-        session: &SessionId,
+        session: SessionId,
         life: Option<Duration>,
         now: Instant,
     ) -> Result<bool, Full> {
@@ -120,7 +120,7 @@ impl Sessions {
         let was_absent = !std::mem::replace(&mut presence.is_present, true);
         self.present += usize::from(was_absent);
         presence.leaving_since = None;
-        presence.idle.retain(|idle| idle != session);
+        presence.idle.retain(|idle| *idle != session);
         match presence
             .shards
             .iter_mut()
@@ -130,7 +130,7 @@ impl Sessions {
             None => presence.shards.push((link.shard, 1)),
         }
         let life = life.map(|life| life.min(self.limits.session_life_max));
-        let entry = self.by_name.entry(session.clone()).or_insert(Session {
+        let entry = self.by_name.entry(session).or_insert(Session {
             user,
             life: life.unwrap_or(SESSION_LIFE),
             links: 0,
@@ -138,7 +138,7 @@ impl Sessions {
         });
         entry.links += 1;
         entry.life = life.unwrap_or(entry.life);
-        self.links.insert(link, session.clone());
+        self.links.insert(link, session);
         Ok(was_absent)
     }
 
@@ -184,7 +184,7 @@ impl Sessions {
 
     /// Ends the session of a link (`logout`) and returns its other links.
     pub fn end(&mut self, link: LinkRef, now: Instant) -> Vec<LinkRef> {
-        let Some(name) = self.links.get(&link).cloned() else {
+        let Some(name) = self.links.get(&link).copied() else {
             return Vec::new();
         };
         let of_session = self.links.iter().filter(|(_, session)| **session == name);
@@ -307,7 +307,10 @@ mod tests {
     }
 
     fn session(name: &str) -> SessionId {
-        SessionId::new(name)
+        let bits = name
+            .bytes()
+            .fold(0, |bits, byte| bits << 8 | u128::from(byte));
+        SessionId::new(Guid::from_bits(bits))
     }
 
     fn sessions() -> Sessions {
@@ -323,13 +326,13 @@ mod tests {
     fn a_page_reload_is_not_an_absence() {
         let mut sessions = sessions();
         assert_eq!(
-            sessions.join(link(0), ANNA, &session("a"), None, at(0)),
+            sessions.join(link(0), ANNA, session("a"), None, at(0)),
             Ok(true)
         );
         sessions.leave(link(0), at(5));
         assert!(sessions.expire(at(14)).is_empty());
         assert_eq!(
-            sessions.join(link(1), ANNA, &session("a"), None, at(14)),
+            sessions.join(link(1), ANNA, session("a"), None, at(14)),
             Ok(false)
         );
         assert!(sessions.expire(at(60)).is_empty());
@@ -343,13 +346,13 @@ mod tests {
         let mut sessions = sessions();
         let life = Some(Duration::from_secs(100));
         sessions
-            .join(link(0), ANNA, &session("a"), life, at(0))
+            .join(link(0), ANNA, session("a"), life, at(0))
             .expect("room");
         sessions.expire(at(1000));
-        assert_eq!(sessions.user_of(&session("a"), at(1000)), Some(ANNA));
+        assert_eq!(sessions.user_of(session("a"), at(1000)), Some(ANNA));
         sessions.leave(link(0), at(1000));
-        assert_eq!(sessions.user_of(&session("a"), at(1099)), Some(ANNA));
-        assert_eq!(sessions.user_of(&session("a"), at(1100)), None);
+        assert_eq!(sessions.user_of(session("a"), at(1099)), Some(ANNA));
+        assert_eq!(sessions.user_of(session("a"), at(1100)), None);
         sessions.expire(at(1100));
         assert!(sessions.is_empty());
     }
@@ -358,13 +361,13 @@ mod tests {
     fn logout_ends_the_session_on_all_its_links_and_no_other() {
         let mut sessions = sessions();
         sessions
-            .join(link(0), ANNA, &session("a"), None, at(0))
+            .join(link(0), ANNA, session("a"), None, at(0))
             .expect("room");
         sessions
-            .join(link(1), ANNA, &session("a"), None, at(0))
+            .join(link(1), ANNA, session("a"), None, at(0))
             .expect("room");
         assert_eq!(sessions.end(link(0), at(1)), [link(1)]);
-        assert_eq!(sessions.user_of(&session("a"), at(1)), None);
+        assert_eq!(sessions.user_of(session("a"), at(1)), None);
         assert_eq!(sessions.links(), 0);
         assert_eq!(sessions.expire(at(11)), [ANNA]);
     }
@@ -374,17 +377,17 @@ mod tests {
         let mut sessions = sessions();
         let other = UserId(Guid::from_bits(2));
         sessions
-            .join(link(0), ANNA, &session("a"), None, at(0))
+            .join(link(0), ANNA, session("a"), None, at(0))
             .expect("room");
         sessions
-            .join(link(1), ANNA, &session("b"), None, at(0))
+            .join(link(1), ANNA, session("b"), None, at(0))
             .expect("room");
         assert_eq!(
-            sessions.join(link(2), ANNA, &session("c"), None, at(0)),
+            sessions.join(link(2), ANNA, session("c"), None, at(0)),
             Err(Full::Tabs)
         );
         assert_eq!(
-            sessions.join(link(3), other, &session("d"), None, at(0)),
+            sessions.join(link(3), other, session("d"), None, at(0)),
             Err(Full::Users)
         );
         assert_eq!(sessions.links(), 2);
@@ -395,12 +398,12 @@ mod tests {
         let mut sessions = sessions();
         for name in ["a", "b", "c"] {
             sessions
-                .join(link(0), ANNA, &session(name), None, at(0))
+                .join(link(0), ANNA, session(name), None, at(0))
                 .expect("room");
             sessions.leave(link(0), at(1));
         }
-        assert_eq!(sessions.user_of(&session("a"), at(1)), None);
-        assert_eq!(sessions.user_of(&session("c"), at(1)), Some(ANNA));
+        assert_eq!(sessions.user_of(session("a"), at(1)), None);
+        assert_eq!(sessions.user_of(session("c"), at(1)), Some(ANNA));
         assert_eq!(sessions.len(), 2);
     }
 
@@ -409,7 +412,7 @@ mod tests {
         let mut sessions = sessions();
         for _ in 0..5 {
             sessions
-                .join(link(0), ANNA, &session("a"), None, at(0))
+                .join(link(0), ANNA, session("a"), None, at(0))
                 .expect("room");
         }
         assert_eq!((sessions.links(), sessions.shards_of(ANNA).count()), (1, 1));

@@ -115,7 +115,7 @@ impl Fields for Answer {
         match self {
             Self::Done => {}
             Self::Login(login) => {
-                writer.string("sessionid", login.session.reveal());
+                writer.guid("sessionid", login.session.reveal());
             }
             Self::Version(version) => version.write(writer),
             Self::MyUserInfo(info) => info.write(writer),

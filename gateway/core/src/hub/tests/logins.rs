@@ -2,10 +2,10 @@ use super::*;
 use crate::base::SessionId;
 use crate::protocol::{ErrorNumber, StateId};
 
-fn session(login: Option<&str>, session: &SessionId) -> LoginRequest {
+fn session(login: Option<&str>, session: SessionId) -> LoginRequest {
     LoginRequest {
         login: login.map(Into::into),
-        session: Some(session.clone()),
+        session: Some(session),
         ..LoginRequest::default()
     }
 }
@@ -56,21 +56,21 @@ fn a_session_is_gone_on_with_and_belongs_to_its_user() {
     let mut world = World::new();
     let first = world.log_in(0, password("Anna")).expect("right");
     let again = world
-        .log_in(1, session(None, &first.session))
+        .log_in(1, session(None, first.session))
         .expect("the session lives");
     assert_eq!(again.session, first.session);
-    let other = session(Some("boris"), &first.session);
+    let other = session(Some("boris"), first.session);
     assert_eq!(
         text(world.log_in(2, other)),
         "Bad request. Invalid session user"
     );
-    let unknown = session(None, &SessionId::new("nothing"));
+    let unknown = session(None, SessionId::named("nothing"));
     assert_eq!(
         text(world.log_in(2, unknown)),
         "Bad request. Session does not exist"
     );
     let mut both = password("boris");
-    both.session = Some(SessionId::new("nothing"));
+    both.session = Some(SessionId::named("nothing"));
     assert!(
         world.log_in(2, both).is_ok(),
         "the password counts where the session does not"
@@ -82,7 +82,7 @@ fn logging_out_ends_the_session_and_closes_its_other_links() {
     let mut world = World::new();
     let first = world.log_in(0, password("Anna")).expect("right");
     world
-        .log_in(1, session(None, &first.session))
+        .log_in(1, session(None, first.session))
         .expect("the session lives");
     world.say(
         link(0),
@@ -93,7 +93,7 @@ fn logging_out_ends_the_session_and_closes_its_other_links() {
     assert_eq!(world.reply(), Ok(Answer::Done));
     let ended = |(_, what): &(ShardId, Downward)| matches!(what, Downward::SessionEnded { link: ended } if *ended == link(1));
     assert!(world.told.iter().any(ended));
-    let again = session(None, &first.session);
+    let again = session(None, first.session);
     assert_eq!(
         text(world.log_in(2, again)),
         "Bad request. Session does not exist"

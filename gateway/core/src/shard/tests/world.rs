@@ -252,6 +252,6 @@ impl World {
 pub(super) fn logged_in() -> Answer {
     Answer::Login(LoginAnswer {
         user: anna(),
-        session: SessionId::new("session"),
+        session: SessionId::named("session"),
     })
 }
