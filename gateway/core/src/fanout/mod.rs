@@ -234,7 +234,7 @@ impl Fanout {
 }
 
 /// An arena that grew beyond this for one batch is given back.
-const ARENA_KEPT_MAX: usize = 1 << 20;
+const ARENA_KEPT_MAX: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests;

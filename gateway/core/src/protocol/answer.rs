@@ -148,11 +148,8 @@ impl Fields for VersionInfo {
             writer.string("build", &self.build);
             writer.number("webserverport", i64::from(self.web_server_port));
         });
-        writer.object("alloweddbstoredprocs", |writer| {
-            for name in &self.procedures {
-                writer.boolean(name, true);
-            }
-        });
+        let procedures = self.procedures.iter().map(AsRef::as_ref);
+        writer.flags("alloweddbstoredprocs", procedures);
     }
 }
 

@@ -23,18 +23,25 @@ pub struct JsonWriter<'a> {
 impl JsonWriter<'_> {
     /// Writes a field whose value is JSON text already, such as a `qid` that is
     /// echoed as it came.
-    pub fn raw(&mut self, key: &str, value: &[u8]) {
+    pub fn raw(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         self.out.extend_from_slice(value);
     }
 
-    fn key(&mut self, key: &str) {
-        if !self.first {
+    fn key(&mut self, key: &'static str) {
+        debug_assert_eq!(plain_bytes(key.as_bytes()), key.len(), "{key}");
+        self.out.reserve(key.len() + 4);
+        self.comma();
+        self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    /// What stands before every field but the first.
+    fn comma(&mut self) {
+        if !std::mem::replace(&mut self.first, false) {
             self.out.push(b',');
         }
-        self.first = false;
-        write_string(self.out, key);
-        self.out.push(b':');
     }
 
     fn braces(&mut self, fields: impl FnOnce(&mut Self)) {
@@ -47,36 +54,36 @@ impl JsonWriter<'_> {
 }
 
 impl FieldWriter for JsonWriter<'_> {
-    fn string(&mut self, key: &str, value: &str) {
+    fn string(&mut self, key: &'static str, value: &str) {
         self.key(key);
         write_string(self.out, value);
     }
 
-    fn number(&mut self, key: &str, value: i64) {
+    fn number(&mut self, key: &'static str, value: i64) {
         self.key(key);
         self.out
             .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn boolean(&mut self, key: &str, value: bool) {
+    fn boolean(&mut self, key: &'static str, value: bool) {
         self.key(key);
         self.out
             .extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    fn null(&mut self, key: &str) {
+    fn null(&mut self, key: &'static str) {
         self.key(key);
         self.out.extend_from_slice(b"null");
     }
 
-    fn object(&mut self, key: &str, fields: impl FnOnce(&mut Self)) {
+    fn object(&mut self, key: &'static str, fields: impl FnOnce(&mut Self)) {
         self.key(key);
         self.braces(fields);
     }
 
     fn objects<T>(
         &mut self,
-        key: &str,
+        key: &'static str,
         items: impl IntoIterator<Item = T>,
         mut fields: impl FnMut(&mut Self, T),
     ) {
@@ -91,7 +98,7 @@ impl FieldWriter for JsonWriter<'_> {
         self.out.push(b']');
     }
 
-    fn strings<'a>(&mut self, key: &str, items: impl IntoIterator<Item = &'a str>) {
+    fn strings<'a>(&mut self, key: &'static str, items: impl IntoIterator<Item = &'a str>) {
         self.key(key);
         self.out.push(b'[');
         for (index, item) in items.into_iter().enumerate() {
@@ -103,11 +110,21 @@ impl FieldWriter for JsonWriter<'_> {
         self.out.push(b']');
     }
 
-    fn json(&mut self, key: &str, value: &str) {
+    fn flags<'a>(&mut self, key: &'static str, names: impl IntoIterator<Item = &'a str>) {
+        self.object(key, |writer| {
+            for name in names {
+                writer.comma();
+                write_string(writer.out, name);
+                writer.out.extend_from_slice(b":true");
+            }
+        });
+    }
+
+    fn json(&mut self, key: &'static str, value: &str) {
         self.raw(key, value.as_bytes());
     }
 
-    fn guid(&mut self, key: &str, value: Guid) {
+    fn guid(&mut self, key: &'static str, value: Guid) {
         self.key(key);
         self.out.push(b'"');
         self.out.extend_from_slice(&value.text());
@@ -188,10 +205,11 @@ mod tests {
             writer.object("abonent", |abonent| abonent.string("number", "101"));
             writer.objects("items", [1, 2], |item, id| item.number("id", id));
             writer.strings("nums", ["101", "102"]);
+            writer.flags("allowed", ["one", "\"two\""]);
         });
         assert_eq!(
             text,
-            r#"["x",{"qid":"7","result":1,"onlunch":false,"lunchreasonid":null,"abonent":{"number":"101"},"items":[{"id":1},{"id":2}],"nums":["101","102"]}]"#
+            r#"["x",{"qid":"7","result":1,"onlunch":false,"lunchreasonid":null,"abonent":{"number":"101"},"items":[{"id":1},{"id":2}],"nums":["101","102"],"allowed":{"one":true,"\"two\"":true}}]"#
         );
     }
 

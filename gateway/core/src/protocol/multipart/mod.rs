@@ -36,12 +36,13 @@ const ID_BYTES_MAX: usize = 128;
 /// ASCII is escaped first. `packet_chars` is rounded down to whole groups of
 /// base64, of which there is at least one.
 pub fn split(message: &[u8], id: Guid, packet_chars: usize) -> impl Iterator<Item = Vec<u8>> {
-    let content = STANDARD.encode_to_string(ascii_json(message));
-    let packet_chars = (packet_chars / 4 * 4).max(4);
-    let count = content.len().div_ceil(packet_chars);
+    let message = ascii_json(message);
+    let packet_bytes = (packet_chars / 4).max(1) * 3;
+    let count = message.len().div_ceil(packet_bytes);
     (0..count).map(move |number| {
-        let start = number * packet_chars;
-        let content = &content[start..content.len().min(start + packet_chars)];
+        let start = number * packet_bytes;
+        let end = message.len().min(start + packet_bytes);
+        let content = STANDARD.encode_to_string(&message[start..end]);
         let mut packet = Vec::with_capacity(content.len() + 256);
         write_message(&mut packet, "multipart", |writer| {
             writer.guid("message-id", id);
@@ -50,7 +51,7 @@ pub fn split(message: &[u8], id: Guid, packet_chars: usize) -> impl Iterator<Ite
             writer.string("content-type", CONTENT_TYPE);
             writer.string("content-transfer-encoding", "base64");
             writer.number("content-length", signed(content.len()));
-            writer.string("content", content);
+            writer.string("content", &content);
         });
         packet
     })
