@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::Sender;
-use okgate_core::base::{AdminTicket, Instant, ShardId};
+use okgate_core::base::{AdminTicket, Instant, Now, ShardId};
 use okgate_core::crm::{CrmAction, CrmEvent, CrmReport};
 use okgate_core::hub::{AdminFault, AdminReply, FromShard, Hub, Output, ToShard};
 
@@ -27,6 +27,8 @@ pub(super) enum HubMessage {
 pub(super) struct HubSeat {
     hub: Hub,
     clock: Clock,
+    /// The time of the wake-up, read once for all of its messages.
+    now: Now,
     inbox: Inbox<HubMessage>,
     /// To shard 0, which runs on the same thread.
     local: LocalMailbox<ToShard>,
@@ -56,6 +58,7 @@ impl HubSeat {
     ) -> Self {
         Self {
             hub,
+            now: clock.now(),
             clock,
             inbox,
             local,
@@ -67,8 +70,16 @@ impl HubSeat {
         }
     }
 
-    fn take(&mut self, message: HubMessage) {
-        let now = self.clock.now();
+    /// Both clocks at this point of the monotonic one.
+    fn now(&mut self, instant: Instant) -> Now {
+        if self.now.instant != instant {
+            let wall = self.clock.now().wall;
+            self.now = Now { instant, wall };
+        }
+        self.now
+    }
+
+    fn take(&mut self, message: HubMessage, now: Now) {
         match message {
             HubMessage::Shard(message) => self.hub.handle_shard(message, now),
             HubMessage::Admin((request, answer)) => {
@@ -117,9 +128,9 @@ impl HubSeat {
         }
     }
 
-    fn take_crm_reports(&mut self) {
+    fn take_crm_reports(&mut self, now: Now) {
         while let Some(report) = self.crm.as_ref().and_then(|crm| crm.reports.take()) {
-            self.hub.handle_crm(report, self.clock.now());
+            self.hub.handle_crm(report, now);
             self.settle();
         }
     }
@@ -137,11 +148,13 @@ impl HubSeat {
 }
 
 impl Outside<FromShard> for HubSeat {
-    fn post(&mut self, message: FromShard, _now: Instant) {
-        self.take(HubMessage::Shard(message));
+    fn post(&mut self, message: FromShard, now: Instant) {
+        let now = self.now(now);
+        self.take(HubMessage::Shard(message), now);
     }
 
     fn turn(&mut self, now: Instant) {
+        let now = self.now(now);
         for (shard, backlog) in self.shards.iter().zip(&mut self.backlogs) {
             send_backlog(shard, backlog);
         }
@@ -149,11 +162,10 @@ impl Outside<FromShard> for HubSeat {
             let Some(message) = self.inbox.take() else {
                 break;
             };
-            self.take(message);
+            self.take(message, now);
         }
-        self.take_crm_reports();
-        if self.hub.next_timeout().is_some_and(|at| at <= now) {
-            let now = self.clock.now();
+        self.take_crm_reports(now);
+        if self.hub.next_timeout().is_some_and(|at| at <= now.instant) {
             self.hub.handle_timeout(now);
             self.settle();
         }

@@ -169,7 +169,7 @@ fn wrong_login() -> Fault {
 /// Whether the login that is named, if one is, is this user's.
 fn is_named(login: &LoginRequest, user: &UserRef) -> bool {
     let named = login.login.as_deref();
-    named.is_none_or(|named| named.to_lowercase() == user.login.to_lowercase())
+    named.is_none_or(|named| user.is_called(named))
 }
 
 fn is_same(presented: Option<&Secret>, stored: Option<[u8; 16]>) -> Choice {

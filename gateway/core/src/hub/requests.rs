@@ -43,7 +43,7 @@ impl Hub {
             UserRequest::Version { with_procedures: _ } => {
                 Answer::Version(Arc::clone(&self.version))
             }
-            UserRequest::MyUserInfo => Answer::MyUserInfo(board.my_user_info(user)?),
+            UserRequest::MyUserInfo => Answer::MyUserInfo(Box::new(board.my_user_info(user)?)),
             UserRequest::LunchTypes => Answer::LunchTypes(board.break_reasons()),
             UserRequest::UserState => {
                 let state = board.user_state(user)?;

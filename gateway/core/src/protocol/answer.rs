@@ -22,7 +22,7 @@ pub enum Answer {
     /// `getversionresult`.
     Version(Arc<VersionInfo>),
     /// `getmyuserinforesult`.
-    MyUserInfo(MyUserInfo),
+    MyUserInfo(Box<MyUserInfo>),
     /// `cc_getlunchtypesresult`.
     LunchTypes(Arc<[BreakReason]>),
     /// `getuserstateresult`, `setuserstateresult`.
@@ -101,9 +101,8 @@ impl Answer {
     /// The user whose `userid` and `userlogin` belong to the answer.
     pub(super) const fn user(&self) -> Option<&UserRef> {
         match self {
-            Self::Login(LoginAnswer { user, .. })
-            | Self::UserState(user, _)
-            | Self::MyUserInfo(MyUserInfo { user, .. }) => Some(user),
+            Self::Login(LoginAnswer { user, .. }) | Self::UserState(user, _) => Some(user),
+            Self::MyUserInfo(info) => Some(&info.user),
             _ => None,
         }
     }

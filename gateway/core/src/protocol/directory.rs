@@ -15,6 +15,13 @@ pub struct UserRef {
     pub login: Arc<str>,
 }
 
+impl UserRef {
+    /// Whether this is the user's login, in whatever case.
+    pub fn is_called(&self, login: &str) -> bool {
+        login == &*self.login || login.to_lowercase() == self.login.to_lowercase()
+    }
+}
+
 /// A reason for a break, as `cc_getlunchtypes` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakReason {

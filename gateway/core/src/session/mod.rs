@@ -330,8 +330,7 @@ impl Session {
 
 /// Whether the user that a message names, if it names one, is the link's own.
 fn is_own(user: &UserRef, peeked: &Peek<'_>) -> bool {
-    let is_login =
-        |login: Cow<'_, str>| login.is_empty() || login.to_lowercase() == user.login.to_lowercase();
+    let is_login = |login: Cow<'_, str>| login.is_empty() || user.is_called(&login);
     let is_id = |id: Cow<'_, str>| id.is_empty() || id.parse() == Ok(user.id.0);
     let login = peeked.user_login.and_then(json_text);
     let id = peeked.user_id.and_then(json_text);

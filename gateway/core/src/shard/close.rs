@@ -8,7 +8,7 @@ use crate::base::LinkId;
 use crate::fanout::{Fanout, Outbox, Overflow};
 use crate::hub::Upward;
 use crate::protocol::{EventKind, PACKET_CHARS, split};
-use crate::wire::frame::{CloseCode, append_close, append_text};
+use crate::wire::frame::{CloseCode, append_close, append_own_text};
 
 impl Shard {
     /// Appends bytes of whole frames for a link; drops the link if its queue is
@@ -182,6 +182,5 @@ impl Shard {
 }
 
 fn append_message(out: &mut Vec<u8>, text: &[u8]) {
-    let text = std::str::from_utf8(text).expect("messages are written as UTF-8");
-    append_text(out, text, None);
+    append_own_text(out, text, None);
 }

@@ -10,8 +10,8 @@ mod encode;
 
 pub use decode::{Decoder, FrameHead, unmask};
 pub use encode::{
-    append_binary, append_close, append_ping, append_pong, append_text, append_text_with,
-    append_with, header_length, write_header,
+    append_binary, append_close, append_own_text, append_ping, append_pong, append_text,
+    append_text_with, append_with, header_length, write_header,
 };
 pub use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
