@@ -25,6 +25,7 @@ pub mod admin;
 pub mod crm;
 pub mod error;
 pub mod gateway;
+pub mod hostile;
 pub mod journal;
 pub mod load;
 pub mod measure;

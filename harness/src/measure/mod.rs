@@ -6,7 +6,9 @@
 //! were given and users of its own.
 
 mod arrivals;
+mod bad_input;
 mod fan_out;
+mod healthy;
 mod memory;
 mod popup;
 mod round_trips;
@@ -36,6 +38,8 @@ pub enum Subject {
     RoundTrips,
     /// What it costs to let a tab in, and how long it takes when all come at once
     Arrivals,
+    /// What peers get that send what they may not, and whether other tabs notice
+    BadInput,
     /// How long it takes from a call to its event in each of the called user's tabs
     Popup,
 }
@@ -110,6 +114,7 @@ pub async fn run(
         Subject::FanOut => fan_out::measure(options, &progress).await,
         Subject::RoundTrips => round_trips::measure(options, &progress).await,
         Subject::Arrivals => arrivals::measure(options, &progress).await,
+        Subject::BadInput => bad_input::measure(options, &progress).await,
         Subject::Popup => popup::measure(options, &progress).await,
     }
 }

@@ -29,6 +29,8 @@ pub struct ConnectOptions {
     pub headers: Vec<(String, String)>,
     /// The address to connect from.
     pub source: Option<SocketAddr>,
+    /// The size of the socket's receive buffer; `None` leaves it to the system.
+    pub receive_buffer_bytes: Option<u32>,
     /// The size of the link's read buffer, which it keeps all the time.
     pub read_buffer_bytes: usize,
 }
@@ -42,6 +44,7 @@ impl ConnectOptions {
             path: "/".to_owned(),
             headers: Vec::new(),
             source: None,
+            receive_buffer_bytes: None,
             read_buffer_bytes: 16 << 10,
         }
     }
@@ -92,7 +95,7 @@ impl Connected {
 /// Connects and shakes hands.
 pub(crate) async fn connect(address: SocketAddr, options: &ConnectOptions) -> Result<Connected> {
     let connecting = async {
-        let stream = open(address, options.source).await?;
+        let stream = open(address, options).await?;
         shake_hands(stream, address, options).await
     };
     tokio::time::timeout(CONNECT_MAX, connecting)
@@ -105,7 +108,7 @@ pub(crate) async fn connect(address: SocketAddr, options: &ConnectOptions) -> Re
 }
 
 /// Opens the TCP connection, from a chosen source if there is one.
-async fn open(address: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStream> {
+async fn open(address: SocketAddr, options: &ConnectOptions) -> Result<TcpStream> {
     let connect_error = |error| Error::Connect {
         address: address.to_string(),
         source: error,
@@ -115,8 +118,11 @@ async fn open(address: SocketAddr, source: Option<SocketAddr>) -> Result<TcpStre
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }
     .map_err(connect_error)?;
-    if let Some(source) = source {
+    if let Some(source) = options.source {
         socket.bind(source).map_err(connect_error)?;
+    }
+    if let Some(bytes) = options.receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes).map_err(connect_error)?;
     }
     socket.set_nodelay(true).map_err(connect_error)?;
     socket.connect(address).await.map_err(connect_error)
