@@ -190,7 +190,7 @@ impl<'a> ResponseHead<'a> {
 
 impl<'a> Headers<'a> {
     /// The values of all lines of that name, any case, as sent.
-    pub fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
+    pub fn values<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 's {
         let lines = self.lines[..self.count].iter();
         lines
             .filter(move |line| line.name.eq_ignore_ascii_case(name))
