@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use okgate_core::hub::{AdminFault, Status};
 use okgate_core::protocol::{EventKind, Method};
-use okgate_core::shard::Refused;
+use okgate_core::shard::{AddressLinks, Refused};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -34,6 +34,7 @@ pub(super) async fn answer(gate: &AdminGate) -> Result<Answer, AdminFault> {
             let labels = Refused::ALL.iter().map(|reason| reason.label());
             labels.zip(sample.counters.refused).collect()
         }),
+        addresses: gate.metrics.busiest_addresses(ADDRESSES_SHOWN),
         shards: samples.iter().map(Shard::of).collect(),
     };
     body::json(StatusCode::OK, &whole)
@@ -54,6 +55,8 @@ struct Whole<'s> {
     events_to_links: Map<String, Value>,
     /// By reason, those that happened.
     refusals: Map<String, Value>,
+    /// Those with the most connections, if there is a limit per address.
+    addresses: Vec<AddressLinks>,
     shards: Vec<Shard>,
 }
 
@@ -93,3 +96,6 @@ fn summed(
     }
     sums
 }
+
+/// How many of the busiest addresses are shown.
+const ADDRESSES_SHOWN: usize = 10;

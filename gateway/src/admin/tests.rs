@@ -7,6 +7,7 @@ use hyper::http::request::Builder;
 use okgate_core::base::{ChainId, ExecutionId, Guid};
 use okgate_core::crm::CrmStatus;
 use okgate_core::hub::{MethodRun, SimCall, SimCallRequest};
+use okgate_core::shard::{Admission, Limits};
 use std::time::Duration;
 
 use super::*;
@@ -38,7 +39,9 @@ impl Told {
 fn stage(token: Option<&str>) -> Stage {
     let (hub, questions) = async_channel::bounded(1);
     let token = token.map(|token| Secret::new(token.as_bytes()));
-    let metrics = Arc::new(Metrics::new(vec![Box::new(Vec::new)], Arc::default(), 7));
+    let admission = Arc::new(Admission::new(&Limits::default()));
+    let rings: Vec<crate::metrics::RingReader> = vec![Box::new(Vec::new)];
+    let metrics = Arc::new(Metrics::new(rings, admission, Arc::default(), 7));
     let readiness = Arc::new(Readiness::default());
     Stage {
         gate: AdminGate::new(hub, token, metrics, readiness),

@@ -1,4 +1,4 @@
-//! A shard that shows its numbers to the admin address.
+//! A shard that shows its numbers to the admin address and tells the log whom it refused.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use okgate_core::base::{Action, Engine, Instant, LinkId, Payload, Peer};
 use okgate_core::hub::{Downward, FromShard, ToShard};
 use okgate_core::shard::Shard;
 
+use super::refusals;
 use crate::metrics::{FanoutTimes, PUBLISH_INTERVAL, ShardMetrics};
 use crate::runtime::Clock;
 
@@ -101,6 +102,9 @@ impl Engine for Metered {
 
     fn end_batch(&mut self) {
         self.shard.end_batch();
+        while let Some(refusal) = self.shard.poll_refusal() {
+            refusals::log(&refusal, self.clock.instant());
+        }
         self.is_stale = true;
     }
 }

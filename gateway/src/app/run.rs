@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use okgate_core::base::{Random, ShardId};
 use okgate_core::hub::{Hub, ToShard, TokenKeyError};
-use okgate_core::shard::{self, Shard};
+use okgate_core::shard::{self, Admission, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
@@ -97,10 +97,11 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
     let hub = Hub::new(config, random.split(), clock.now());
 
     let rings = handles.iter().map(ring_reader).collect();
-    let metrics = Metrics::new(rings, log, clock.now().wall.unix_seconds());
-    let metrics = Arc::new(metrics);
-    let readiness = Arc::new(Readiness::default());
     let shard_config = Arc::new(settings.shard_config());
+    let admission = Arc::new(Admission::new(&shard_config.limits));
+    let started_at = clock.now().wall.unix_seconds();
+    let metrics = Arc::new(Metrics::new(rings, Arc::clone(&admission), log, started_at));
+    let readiness = Arc::new(Readiness::default());
     let ring = RingSettings::default().with_descriptors(descriptors);
     let crm = crm_link(settings, &handles[0]);
     let (source, signals) = runtime::signals(handles[0].waker())?;
@@ -123,6 +124,7 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
     for (index, port) in ports.into_iter().enumerate() {
         let seed = ShardSeed {
             config: Arc::clone(&shard_config),
+            admission: Arc::clone(&admission),
             random: random.split(),
             metrics: metrics.shard(index),
             ring,
@@ -299,6 +301,7 @@ fn crm_link(settings: &Settings, shard: &ShardHandle<ToShard>) -> Option<(CrmEnd
 /// What a shard is made of on its own thread.
 struct ShardSeed {
     config: Arc<shard::Config>,
+    admission: Arc<Admission>,
     random: Random,
     metrics: Option<Arc<ShardMetrics>>,
     ring: RingSettings,
@@ -309,6 +312,7 @@ impl ShardSeed {
     fn grow(self, seat: &Seat) -> io::Result<(Metered, TabRing<ToShard>)> {
         let (id, clock) = (ShardId(seat.index()), seat.clock());
         let shard = Shard::new(id, self.config, self.random, clock.instant());
+        let shard = shard.sharing(self.admission);
         let shard = Metered::new(shard, self.metrics, clock);
         Ok((shard, TabRing::new(seat, self.ring, self.port)?))
     }

@@ -60,6 +60,14 @@ pub(super) fn client_limits(view: &View<'_>, limits: &ClientLimits) {
         let reason = format!("{burst} is less than messages_per_s ({sustained})");
         view.fault("messages_burst", reason);
     }
+    if let (Some(sustained), Some(burst)) = (
+        limits.handshakes_per_address_per_second,
+        limits.handshakes_per_address_burst,
+    ) && burst < sustained
+    {
+        let reason = format!("{burst} is less than handshakes_per_address_per_s ({sustained})");
+        view.fault("handshakes_per_address_burst", reason);
+    }
     if let (Some(ping), Some(close)) = (limits.silence_ping, limits.silence_close)
         && close <= ping
     {

@@ -29,6 +29,7 @@ mod view;
 pub use document::Surroundings;
 pub use fault::{Fault, LoadError};
 pub use guids::{department_id, number_id, user_id};
+pub use limits::setting_of;
 pub use print::{reference_page, sample};
 pub use secret::Secret;
 pub use settings::{

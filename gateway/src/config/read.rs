@@ -1,6 +1,7 @@
 //! From the parsed text to [`Settings`]: one function a section.
 
 use okgate_core::hub::{CallerName, TokenAlgorithm};
+use okgate_core::wire::forwarded::ForwardedHeader;
 use okgate_core::wire::upgrade::Version;
 use toml::de::DeTable;
 
@@ -69,15 +70,22 @@ fn clients(view: &View<'_>, file: &File<'_>) -> ClientSettings {
     }
     let limits = ClientLimits {
         connections: view.limit_size("connections_max"),
+        connections_per_address: view.limit_count("connections_per_address"),
+        handshakes_per_address_per_second: view.limit_count("handshakes_per_address_per_s"),
+        handshakes_per_address_burst: view.limit_count("handshakes_per_address_burst"),
         users: view.limit_size("users_max"),
         tabs_per_user: view.limit_size("tabs_per_user"),
         handshake_bytes: view.limit_size("handshake_bytes_max"),
         handshake: view.limit_seconds("handshake_s"),
         unauthenticated: view.limit_seconds("unauthenticated_s"),
+        login_held_bytes: view.limit_size("login_held_bytes_max"),
+        formatless: view.limit_seconds("formatless_s"),
+        formatless_messages: view.limit_count("formatless_messages_max"),
         frame_bytes: view.limit_size("frame_bytes_max"),
         message_bytes: view.limit_size("message_bytes_max"),
         messages_per_second: view.limit_count("messages_per_s"),
         messages_burst: view.limit_count("messages_burst"),
+        messages_refused: view.limit_count("messages_refused_max"),
         queue_bytes: view.limit_size("queue_bytes_max"),
         long_answer_bytes: view.limit_size("long_answer_bytes_max"),
         multipart_over_bytes: view.limit_size("multipart_over_bytes"),
@@ -85,11 +93,17 @@ fn clients(view: &View<'_>, file: &File<'_>) -> ClientSettings {
         session_life: view.limit_seconds("session_life_max_s"),
         silence_ping: view.limit_seconds("silence_ping_s"),
         silence_close: view.limit_seconds("silence_close_s"),
+        closing: view.limit_seconds("closing_s"),
     };
     check::client_limits(view, &limits);
     ClientSettings {
         listen,
         origins: check::origins(view),
+        trusted_proxies: view.networks("trusted_proxies"),
+        forwarded_header: match view.choice("forwarded_header") {
+            Some("forwarded") => ForwardedHeader::Forwarded,
+            _ => ForwardedHeader::XForwardedFor,
+        },
         backlog: u16::try_from(view.integer("backlog")).unwrap_or(u16::MAX),
         limits,
         token: file.has("clients.token").then(|| token(file)).flatten(),

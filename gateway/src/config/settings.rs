@@ -4,8 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use okgate_core::hub::{CallerName, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
+use okgate_core::wire::forwarded::ForwardedHeader;
 use okgate_core::wire::upgrade::Version;
 
 use super::Secret;
@@ -61,6 +63,10 @@ pub struct ClientSettings {
     /// Pages that may connect, in lower case without a default port; empty
     /// means all.
     pub origins: Vec<String>,
+    /// The proxies that are believed whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub forwarded_header: ForwardedHeader,
     /// Connections that wait to be accepted.
     pub backlog: u16,
     /// The limits of protocol 9.
@@ -74,6 +80,12 @@ pub struct ClientSettings {
 pub struct ClientLimits {
     /// Connections at a time.
     pub connections: Option<usize>,
+    /// Connections at a time from one address.
+    pub connections_per_address: Option<u32>,
+    /// Handshakes a second from one address, sustained.
+    pub handshakes_per_address_per_second: Option<u32>,
+    /// Handshakes at once from one address.
+    pub handshakes_per_address_burst: Option<u32>,
     /// Users logged in at a time.
     pub users: Option<usize>,
     /// Tabs of one user at a time.
@@ -84,6 +96,12 @@ pub struct ClientLimits {
     pub handshake: Option<Duration>,
     /// Time until the login.
     pub unauthenticated: Option<Duration>,
+    /// Bytes of messages that wait for the end of a login.
+    pub login_held_bytes: Option<usize>,
+    /// Time for a tab without a format.
+    pub formatless: Option<Duration>,
+    /// Messages of a tab without a format.
+    pub formatless_messages: Option<u32>,
     /// Bytes of a frame.
     pub frame_bytes: Option<usize>,
     /// Bytes of a message.
@@ -92,6 +110,8 @@ pub struct ClientLimits {
     pub messages_per_second: Option<u32>,
     /// Messages at once.
     pub messages_burst: Option<u32>,
+    /// Messages in a row that were too fast.
+    pub messages_refused: Option<u32>,
     /// Bytes that wait to be sent to one tab.
     pub queue_bytes: Option<usize>,
     /// Bytes of answers in pieces that wait to be sent to one tab.
@@ -106,6 +126,8 @@ pub struct ClientLimits {
     pub silence_ping: Option<Duration>,
     /// Silence after which the link is closed.
     pub silence_close: Option<Duration>,
+    /// Time for a peer to end a connection that was closed.
+    pub closing: Option<Duration>,
 }
 
 /// `[clients.token]`.

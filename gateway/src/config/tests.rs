@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use okgate_core::base::Refused;
 use okgate_core::hub::TokenAlgorithm;
 use okgate_core::shard;
 use okgate_core::wire::upgrade::Version;
@@ -312,6 +313,34 @@ fn origins_are_kept_as_browsers_write_them() {
 }
 
 #[test]
+fn proxies_are_addresses_and_networks() {
+    let text = |proxies: &str| format!("{}[clients]\ntrusted_proxies = [{proxies}]\n", minimal());
+    let proxies = good(&text(r#""127.0.0.1", "10.0.0.0/8", "fd00::/8""#));
+    let proxies = proxies.clients.trusted_proxies;
+    let proxies: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]);
+    for wrong in ["proxy.example", "10.0.0.0/33", "10.0.0.1:80", "10.0.0.0/"] {
+        let faults = faults(&text(&format!("\"{wrong}\"")));
+        let expected = format!("{wrong:?} is neither an IP address nor a network");
+        assert!(faults[0].contains(&expected), "{faults:?}");
+    }
+}
+
+#[test]
+fn every_refusal_that_goes_by_a_setting_names_one_that_is_there() {
+    let settings = Refused::ALL.iter().filter_map(|reason| setting_of(*reason));
+    let mut count = 0;
+    for setting in settings {
+        let (section, key) = setting.rsplit_once('.').expect("section and key");
+        let section = SECTIONS.iter().find(|known| known.name == section);
+        let key = section.and_then(|section| section.key(key));
+        assert!(key.is_some(), "{setting}");
+        count += 1;
+    }
+    assert!(count > 15, "{count}");
+}
+
+#[test]
 fn a_limit_of_zero_means_none() {
     let keys = SECTIONS[1].keys.iter();
     let limits = keys.filter(|key| matches!(key.kind, schema::Kind::Limit { .. }));
@@ -320,15 +349,22 @@ fn a_limit_of_zero_means_none() {
     let limits = good(&text).clients.limits;
     let none = ClientLimits {
         connections: None,
+        connections_per_address: None,
+        handshakes_per_address_per_second: None,
+        handshakes_per_address_burst: None,
         users: None,
         tabs_per_user: None,
         handshake_bytes: None,
         handshake: None,
         unauthenticated: None,
+        login_held_bytes: None,
+        formatless: None,
+        formatless_messages: None,
         frame_bytes: None,
         message_bytes: None,
         messages_per_second: None,
         messages_burst: None,
+        messages_refused: None,
         queue_bytes: None,
         long_answer_bytes: None,
         multipart_over_bytes: None,
@@ -336,6 +372,7 @@ fn a_limit_of_zero_means_none() {
         session_life: None,
         silence_ping: None,
         silence_close: None,
+        closing: None,
     };
     assert_eq!(limits, none);
 }

@@ -5,10 +5,11 @@
 //! faults in one go.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use okgate_core::base::Guid;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -279,6 +280,23 @@ impl<'d> View<'d> {
             .collect()
     }
 
+    /// A list of addresses and networks.
+    pub(super) fn networks(&self, key: &str) -> Vec<IpNet> {
+        let parse = |text: Located<String>| {
+            let Located { value: text, at } = text;
+            let network = text.parse::<IpNet>().ok();
+            let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+            if network.is_none() {
+                let reason = format!(
+                    "{text:?} is neither an IP address nor a network such as \"10.0.0.0/8\""
+                );
+                self.fault_at(at, key, reason);
+            }
+            network
+        };
+        self.texts(key).into_iter().filter_map(parse).collect()
+    }
+
     /// A path, made absolute or relative to the working directory.
     pub(super) fn file(&self, key: &str) -> Option<PathBuf> {
         let text = self.text(key)?;
@@ -376,7 +394,7 @@ impl<'d> View<'d> {
                 "a whole number"
             }
             Kind::Share => "a number",
-            Kind::Texts | Kind::Addresses => "a list of texts",
+            Kind::Texts | Kind::Networks | Kind::Addresses => "a list of texts",
             _ => "a text",
         };
         self.fault(key, format!("is {}, expected {expected}", article(found)));

@@ -25,9 +25,10 @@ impl RateLimited {
         }
     }
 
-    /// `Some` if a line may be written now: how many were held back since the
-    /// last one, for the line to say so.
-    pub fn admit(&self, now: Instant) -> Option<u64> {
+    /// The thing that a line would tell happened so many times. `Some` if it may be
+    /// written now: how many more than one of them there were since the last line, for
+    /// the line to say so.
+    pub fn admit(&self, count: u64, now: Instant) -> Option<u64> {
         let open_at = self.open_at.load(Ordering::Relaxed);
         let next = (now + self.period).as_micros();
         let is_first = now.as_micros() >= open_at
@@ -36,9 +37,10 @@ impl RateLimited {
                 .compare_exchange(open_at, next, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
         if is_first {
-            Some(self.held_back.swap(0, Ordering::Relaxed))
+            let held_back = self.held_back.swap(0, Ordering::Relaxed);
+            Some(held_back + count.saturating_sub(1))
         } else {
-            self.held_back.fetch_add(1, Ordering::Relaxed);
+            self.held_back.fetch_add(count, Ordering::Relaxed);
             None
         }
     }
@@ -52,10 +54,10 @@ mod tests {
     fn one_line_a_period_passes_and_says_how_many_were_held_back() {
         let brake = RateLimited::new(Duration::from_secs(10));
         let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
-        assert_eq!(brake.admit(at(5)), Some(0));
-        assert_eq!(brake.admit(at(6)), None);
-        assert_eq!(brake.admit(at(14)), None);
-        assert_eq!(brake.admit(at(15)), Some(2));
-        assert_eq!(brake.admit(at(40)), Some(0));
+        assert_eq!(brake.admit(1, at(5)), Some(0));
+        assert_eq!(brake.admit(1, at(6)), None);
+        assert_eq!(brake.admit(3, at(14)), None);
+        assert_eq!(brake.admit(1, at(15)), Some(4));
+        assert_eq!(brake.admit(7, at(40)), Some(6));
     }
 }

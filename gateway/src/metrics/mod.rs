@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use fanout::FanoutTimes;
 use okgate_core::hub::Status;
-use okgate_core::shard::Counters;
+use okgate_core::shard::{AddressLinks, Admission, Counters};
 
 use crate::log::LogCounters;
 
@@ -27,18 +27,25 @@ pub type RingReader = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 pub struct Metrics {
     shards: Vec<Arc<ShardMetrics>>,
     rings: Vec<RingReader>,
+    admission: Arc<Admission>,
     log: Arc<LogCounters>,
     /// When the process started, in seconds since 1970.
     started_at: u64,
 }
 
 impl Metrics {
-    /// The metrics of as many shards as there are rings. `started_at` is in seconds
-    /// since 1970.
-    pub fn new(rings: Vec<RingReader>, log: Arc<LogCounters>, started_at: u64) -> Self {
+    /// The metrics of as many shards as there are rings, which share this admission.
+    /// `started_at` is in seconds since 1970.
+    pub fn new(
+        rings: Vec<RingReader>,
+        admission: Arc<Admission>,
+        log: Arc<LogCounters>,
+        started_at: u64,
+    ) -> Self {
         Self {
             shards: rings.iter().map(|_| Arc::default()).collect(),
             rings,
+            admission,
             log,
             started_at,
         }
@@ -56,11 +63,18 @@ impl Metrics {
         text::encode(text::Snapshot {
             samples,
             rings: self.rings.iter().map(|read| read()).collect(),
+            addresses: self.admission.addresses(),
             status: status.cloned(),
             log_lines: self.log.lines(),
             log_lines_dropped: self.log.dropped(),
             started_at: self.started_at,
         })
+    }
+
+    /// The addresses with the most connections, the busiest first; none without a limit
+    /// per address.
+    pub fn busiest_addresses(&self, count: usize) -> Vec<AddressLinks> {
+        self.admission.busiest(count)
     }
 
     /// When the process started, in seconds since 1970.

@@ -19,6 +19,7 @@ use super::ShardSample;
 pub(super) struct Snapshot {
     pub(super) samples: Vec<ShardSample>,
     pub(super) rings: Vec<Vec<(&'static str, u64)>>,
+    pub(super) addresses: usize,
     pub(super) status: Option<Status>,
     pub(super) log_lines: u64,
     pub(super) log_lines_dropped: u64,
@@ -72,6 +73,8 @@ impl Snapshot {
         page.gauges("links", help, each(|sample| sample.counters.links))?;
         let help = "Links that are logged in";
         page.gauges("tabs", help, each(|sample| sample.counters.tabs))?;
+        let help = "Addresses with connections now or of late; 0 without a limit per address";
+        page.gauge("addresses", help, count(self.addresses))?;
         let help = "Bytes that wait for full sockets";
         page.gauges(
             "queue_bytes",
@@ -115,7 +118,7 @@ impl Snapshot {
         });
         page.counters(
             "refusals",
-            "Links refused or closed by the gateway",
+            "Connections, links and messages refused by the gateway, by reason",
             refusals,
         )
     }
@@ -275,6 +278,8 @@ mod tests {
     use std::collections::HashMap;
     use std::time::Duration;
 
+    use okgate_core::shard::{Admission, Limits};
+
     use super::super::Metrics;
     use super::*;
 
@@ -291,6 +296,10 @@ mod tests {
         lines.map(sample).collect()
     }
 
+    fn admission() -> std::sync::Arc<Admission> {
+        std::sync::Arc::new(Admission::new(&Limits::default()))
+    }
+
     #[test]
     fn the_text_holds_what_the_shards_showed_and_the_hub_said() {
         let metrics = Metrics::new(
@@ -298,6 +307,7 @@ mod tests {
                 Box::new(|| vec![("parks", 3)]),
                 Box::new(|| vec![("parks", 4)]),
             ],
+            admission(),
             std::sync::Arc::default(),
             7,
         );
@@ -331,13 +341,19 @@ mod tests {
         let name = "okgate_ring_parks_total{shard=\"1\"}";
         assert_eq!(value(name), Some(4.0), "{text}");
         assert_eq!(value("okgate_users_online"), Some(4.0));
+        assert_eq!(value("okgate_addresses"), Some(0.0));
         assert_eq!(value("okgate_hub_up"), Some(1.0));
         assert!(text.ends_with("# EOF\n"));
     }
 
     #[test]
     fn without_the_hub_its_numbers_are_missing_and_the_text_says_so() {
-        let metrics = Metrics::new(vec![Box::new(Vec::new)], std::sync::Arc::default(), 7);
+        let metrics = Metrics::new(
+            vec![Box::new(Vec::new)],
+            admission(),
+            std::sync::Arc::default(),
+            7,
+        );
         let text = metrics.text(None).expect("numbers can be written");
         let values = parse(&text);
         assert_eq!(values.get("okgate_hub_up"), Some(&0.0));

@@ -1,5 +1,5 @@
-//! What every other module stands on: ids, time as a number, limits, the
-//! timing wheel and seeded randomness.
+//! What every other module stands on: ids, time as a number, rates, reasons of
+//! refusals, the timing wheel and seeded randomness.
 //!
 //! Nothing comes in but plain values; this module imports no other one.
 
@@ -8,6 +8,7 @@ mod guid;
 mod ids;
 mod random;
 mod rate;
+mod refused;
 mod time;
 mod wheel;
 
@@ -19,5 +20,6 @@ pub use ids::{
 };
 pub use random::Random;
 pub use rate::{RateLimit, RateUse};
+pub use refused::{Refusal, Refused};
 pub use time::{Instant, Now, WallTime};
 pub use wheel::Wheel;

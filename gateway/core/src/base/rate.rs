@@ -47,6 +47,11 @@ impl RateUse {
         }
         is_within
     }
+
+    /// Whether the burst is whole again: as if nothing had been used.
+    pub fn is_whole(&self, now: Instant) -> bool {
+        self.whole_at <= now
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +67,8 @@ mod tests {
         now = now + Duration::from_secs(1);
         let passed = (0..1000).filter(|_| rate.allows(limit, now)).count();
         assert_eq!(passed, 200);
+        assert!(!rate.is_whole(now + Duration::from_millis(1990)));
+        assert!(rate.is_whole(now + Duration::from_secs(2)));
     }
 
     #[test]

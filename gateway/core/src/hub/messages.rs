@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::base::{LinkRef, NumberId, RequestId, ShardId, UserId};
-use crate::protocol::{Event, LoginRequest, NumberChange, Reply, UserRequest};
+use crate::base::{LinkRef, NumberId, Refused, RequestId, ShardId, UserId};
+use crate::protocol::{Event, LoginRequest, NumberChange, Reply, UserRef, UserRequest};
 
 /// A shard's message to the hub.
 #[derive(Debug)]
@@ -78,6 +78,15 @@ pub enum Downward {
         version: u64,
         /// The numbers that changed.
         changes: Arc<[(NumberId, NumberChange)]>,
+    },
+    /// A limit was met that the hub holds: count it and tell the log.
+    Refused {
+        /// The link that met it; it may be gone.
+        link: LinkRef,
+        /// Which limit.
+        reason: Refused,
+        /// The user.
+        user: UserRef,
     },
     /// The link's session has ended: close it.
     SessionEnded {

@@ -33,6 +33,17 @@ impl Hub {
             }
             Upward::Gone => self.sessions.leave(link, self.now.instant),
         }
+        self.tell_met_limits();
+    }
+
+    /// Lets the shards of the links that met a limit count it.
+    fn tell_met_limits(&mut self) {
+        while let Some(met) = self.sessions.poll_met() {
+            if let Ok(user) = self.switchboard.user_reference(met.user) {
+                let (link, reason) = (met.link, met.limit);
+                self.tell_shard(link, Downward::Refused { link, reason, user });
+            }
+        }
     }
 
     /// Answers a request in a user's name, wherever it came from.

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::base::{Instant, LinkRef, SessionId, ShardId, UserId};
+use crate::base::{Instant, LinkRef, Refused, SessionId, ShardId, UserId};
 
 /// Bounds on sessions and links; 0 means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,18 @@ pub struct Sessions {
     links: HashMap<LinkRef, SessionId>,
     users: HashMap<UserId, Presence>,
     present: usize,
+    met: Vec<MetLimit>,
+}
+
+/// A limit that was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetLimit {
+    /// The link that met it.
+    pub link: LinkRef,
+    /// Its user.
+    pub user: UserId,
+    /// Which limit.
+    pub limit: Refused,
 }
 
 #[derive(Debug)]
@@ -90,7 +102,13 @@ impl Sessions {
             links: HashMap::new(),
             users: HashMap::new(),
             present: 0,
+            met: Vec::new(),
         }
+    }
+
+    /// A limit that was met since the last call; ask until there is none.
+    pub fn poll_met(&mut self) -> Option<MetLimit> {
+        self.met.pop()
     }
 
     /// The user of a session that is alive.
@@ -111,11 +129,17 @@ impl Sessions {
     ) -> Result<bool, Full> {
         self.leave(link, now);
         let presence = self.users.entry(user).or_default();
+        let mut meets = |limit| self.met.push(MetLimit { link, user, limit });
         if reaches(presence.links(), self.limits.tabs_per_user) {
+            meets(Refused::TabsOfUser);
             return Err(Full::Tabs);
         }
         if !presence.is_present && reaches(self.present, self.limits.users_max) {
+            meets(Refused::UsersMax);
             return Err(Full::Users);
+        }
+        if life.is_some_and(|life| life > self.limits.session_life_max) {
+            meets(Refused::SessionLife);
         }
         let was_absent = !std::mem::replace(&mut presence.is_present, true);
         self.present += usize::from(was_absent);
@@ -153,7 +177,8 @@ impl Sessions {
         session.links -= 1;
         session.idle_since = now;
         let is_idle = session.links == 0;
-        let Some(presence) = self.users.get_mut(&session.user) else {
+        let user = session.user;
+        let Some(presence) = self.users.get_mut(&user) else {
             return;
         };
         if let Some(place) = presence
@@ -178,6 +203,8 @@ impl Sessions {
             if presence.idle.len() > kept_max {
                 let oldest = presence.idle.remove(0);
                 self.by_name.remove(&oldest);
+                let limit = Refused::IdleSessions;
+                self.met.push(MetLimit { link, user, limit });
             }
         }
     }
@@ -391,6 +418,9 @@ mod tests {
             Err(Full::Users)
         );
         assert_eq!(sessions.links(), 2);
+        let met = std::iter::from_fn(|| sessions.poll_met()).map(|met| (met.user, met.limit));
+        let expected = [(other, Refused::UsersMax), (ANNA, Refused::TabsOfUser)];
+        assert_eq!(met.collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -405,6 +435,25 @@ mod tests {
         assert_eq!(sessions.user_of(session("a"), at(1)), None);
         assert_eq!(sessions.user_of(session("c"), at(1)), Some(ANNA));
         assert_eq!(sessions.len(), 2);
+        let (link, user, limit) = (link(0), ANNA, Refused::IdleSessions);
+        assert_eq!(sessions.poll_met(), Some(MetLimit { link, user, limit }));
+        assert_eq!(sessions.poll_met(), None);
+    }
+
+    #[test]
+    fn a_life_over_the_limit_is_shortened_to_it() {
+        let mut sessions = Sessions::new(Limits {
+            session_life_max: Duration::from_secs(100),
+            ..Limits::default()
+        });
+        let (name, life) = (session("a"), Some(Duration::from_secs(101)));
+        let joined = sessions.join(link(0), ANNA, &name, life, at(0));
+        joined.expect("room");
+        let met = sessions.poll_met().expect("a limit");
+        assert_eq!(met.limit, Refused::SessionLife);
+        sessions.leave(link(0), at(0));
+        assert_eq!(sessions.user_of(&name, at(99)), Some(ANNA));
+        assert_eq!(sessions.user_of(&name, at(100)), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod held;
 
 use std::borrow::Cow;
 
-use crate::base::{Instant, RateLimit, RateUse};
+use crate::base::{Instant, RateLimit, RateUse, Refused};
 use crate::protocol::{
     Answer, BodyReader, ErrorNumber, EventSet, Fault, Format, LoginRequest, Method, Peek, UserRef,
     UserRequest, is_answer_name, json_text, parse_login, parse_subscription, peek,
@@ -74,6 +74,8 @@ enum Standing {
 pub enum Outcome {
     /// It is dealt with.
     Done,
+    /// It is answered with an error, for this reason.
+    Refused(Refused),
     /// The hub is to answer; the reply carries this `qid`.
     Ask {
         /// The method that the reply names.
@@ -216,15 +218,22 @@ impl Session {
         if is_answer_name(peeked.name) {
             return Some(Outcome::Done);
         }
+        let mut outcome = Outcome::Done;
         let fault = match &mut self.standing {
             Standing::Anonymous if matches!(method, Method::Login | Method::Logout) => return None,
-            Standing::Anonymous => Fault::new(
-                ErrorNumber::NotLoggedIn,
-                "log in first: this link may only `ping`, `login` and `logout`",
-            ),
+            Standing::Anonymous => {
+                outcome = Outcome::Refused(Refused::NotLoggedIn);
+                Fault::new(
+                    ErrorNumber::NotLoggedIn,
+                    "log in first: this link may only `ping`, `login` and `logout`",
+                )
+            }
             Standing::LoggingIn(held) => match held.keep(peeked, limits.held_bytes_max) {
-                Ok(()) => return Some(Outcome::Done),
-                Err(fault) => fault,
+                Ok(()) => return Some(outcome),
+                Err(fault) => {
+                    outcome = Outcome::Refused(Refused::HeldTooMuch);
+                    fault
+                }
             },
             Standing::User(_) if matches!(method, Method::Login | Method::Logout) => return None,
             Standing::User(user) if !is_own(user, peeked) => Fault::new(
@@ -235,7 +244,7 @@ impl Session {
             Standing::User(_) => return None,
         };
         write_reply(answer, peeked.name, peeked.qid, &Err(fault));
-        Some(Outcome::Done)
+        Some(outcome)
     }
 
     /// A message that may do what it says.
@@ -309,7 +318,7 @@ impl Session {
         if self.refusals > limits.refusals_max {
             return Outcome::Close(Closing::TooMany);
         }
-        Outcome::Done
+        Outcome::Refused(Refused::Throttled)
     }
 
     // protocol 2.2: every message on a link without a format is refused, in JSON.

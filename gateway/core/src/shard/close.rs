@@ -93,7 +93,7 @@ impl Shard {
             return;
         }
         if let Some(refused) = refused {
-            self.counters.refuse(refused);
+            self.refuse(id, refused);
         }
         self.write(id, |out| append_close(out, Some(code), reason, None));
         self.leave(id);
@@ -136,10 +136,10 @@ impl Shard {
         if !was_open {
             return;
         }
-        self.counters.refuse(Refused::Slow);
         let mut close = Vec::new();
         append_close(&mut close, Some(CloseCode::Again), "too slow", None);
         self.fanout.append_last(id, &mut link.outbox, &close);
+        self.refuse(id, Refused::Slow);
         self.close_after_sending(id);
     }
 
@@ -148,6 +148,7 @@ impl Shard {
         self.leave(id);
         if let Some(mut link) = self.links.remove(id) {
             self.fanout.forget(&mut link.outbox);
+            self.release(&link);
         }
         self.check_drained();
     }

@@ -1,7 +1,12 @@
 //! What a shard is told by the settings.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::base::RateLimit;
+use crate::wire::forwarded::ForwardedHeader;
 use crate::{session, wire};
 
 /// A shard's settings; the same for every shard.
@@ -9,6 +14,10 @@ use crate::{session, wire};
 pub struct Config {
     /// The origins whose pages may connect; empty for any (protocol 9).
     pub origins: Vec<String>,
+    /// The proxies that are believed whom they speak for (protocol 9-o).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub forwarded_header: ForwardedHeader,
     /// The bounds.
     pub limits: Limits,
     /// `pbxnumberstatechanged` is sent at most this often (protocol 7).
@@ -19,8 +28,13 @@ pub struct Config {
 /// the type's maximum, for times into [`FOREVER`].
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Links at once.
+    /// Links at once, of all shards together.
     pub links_max: usize,
+    /// Links at once from one address, of all shards together; [`u32::MAX`] is no limit.
+    pub links_per_address: u32,
+    /// Handshakes a second from one address, and a burst of them, of all shards
+    /// together; `None` is no limit.
+    pub handshakes_per_address: Option<RateLimit>,
     /// The handshake's head.
     pub head: wire::head::Limits,
     /// How long a handshake may take.
@@ -50,10 +64,20 @@ pub struct Limits {
 /// As good as no limit on a time: a hundred years.
 pub const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+impl Config {
+    /// Whether this is the address of a trusted proxy.
+    pub(super) fn is_trusted(&self, address: IpAddr) -> bool {
+        let mut proxies = self.trusted_proxies.iter();
+        proxies.any(|network| network.contains(&address))
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
             limits: Limits::default(),
             number_states_interval: Duration::from_millis(300),
         }
@@ -65,6 +89,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             links_max: usize::MAX,
+            links_per_address: u32::MAX,
+            handshakes_per_address: None,
             head: wire::head::Limits::default(),
             handshake: Duration::from_secs(10),
             frames: wire::frame::Limits::default(),

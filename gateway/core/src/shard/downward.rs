@@ -25,6 +25,11 @@ impl Shard {
                 self.numbers.take_in(version, &changes);
                 self.flush_numbers();
             }
+            Downward::Refused { link, reason, user } => {
+                let link = self.links.get_mut(link.link);
+                let address = link.map(|link| link.address);
+                self.note_refusal(reason, address, Some(user.login));
+            }
             Downward::SessionEnded { link } => {
                 self.close(link.link, CloseCode::Normal, "logged out", None);
             }

@@ -37,14 +37,14 @@ impl Shard {
 
     fn shake_hands(&mut self, id: LinkId, bytes: &mut [u8]) {
         self.answer.clear();
-        let progress = self.read_head(bytes);
+        let progress = self.read_head(id, bytes);
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         match progress {
             Progress::Unfinished => link.stage = Stage::Handshake(bytes.to_vec()),
             Progress::Refused(reason) => {
-                self.counters.refuse(reason);
+                self.refuse(id, reason);
                 self.send_answer_raw(id);
                 self.close_after_sending(id);
             }
@@ -62,7 +62,7 @@ impl Shard {
         }
     }
 
-    fn read_head(&mut self, bytes: &[u8]) -> Progress {
+    fn read_head(&mut self, id: LinkId, bytes: &[u8]) -> Progress {
         let head = match RequestHead::parse(bytes, &self.config.limits.head) {
             Ok(Some(head)) => head,
             Ok(None) => return Progress::Unfinished,
@@ -74,6 +74,9 @@ impl Shard {
                 });
             }
         };
+        if let Err(reason) = self.take_client(id, &head) {
+            return Progress::Refused(reason);
+        }
         let policy = Policy {
             origins: &self.config.origins,
         };

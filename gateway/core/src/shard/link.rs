@@ -1,5 +1,6 @@
 //! One link of a shard: from the accepted connection to its end.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Limits;
@@ -13,6 +14,10 @@ use crate::wire::inbound::Inbound;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) stage: Stage,
+    /// The client's address: the peer's, or what a trusted proxy says in the handshake.
+    pub(super) address: IpAddr,
+    /// Where the connection is counted.
+    pub(super) counted: Counted,
     /// From the upgrade on; taken out while a message of it is handled.
     pub(super) open: Option<Box<Open>>,
     /// Whom it is logged in as.
@@ -26,6 +31,17 @@ pub(super) struct Link {
     pub(super) heard: Instant,
     /// When it was sent a PING last.
     pub(super) pinged: Instant,
+}
+
+/// In which of the process's counts a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// In none: it was refused when it came.
+    Nowhere,
+    /// Among all connections.
+    Link,
+    /// Also among those of its address.
+    Address,
 }
 
 /// What a link is doing.
@@ -68,9 +84,11 @@ pub(super) enum Due {
 }
 
 impl Link {
-    pub(super) fn accepted(now: Instant) -> Self {
+    pub(super) fn accepted(address: IpAddr, counted: Counted, now: Instant) -> Self {
         Self {
             stage: Stage::Handshake(Vec::new()),
+            address,
+            counted,
             open: None,
             user: None,
             known_to_hub: false,

@@ -6,8 +6,10 @@
 //! rest. It performs no IO: a runtime, a simulation or a fuzzer drives it through
 //! [`Engine`], whose documentation gives the order of the calls.
 
+mod admission;
 mod close;
 mod config;
+mod connect;
 mod counters;
 mod downward;
 mod drain;
@@ -15,6 +17,7 @@ mod handshake;
 mod link;
 mod numbers;
 mod receive;
+mod refusals;
 mod table;
 mod time;
 mod users;
@@ -27,11 +30,13 @@ use slab::Slab;
 use crate::base::{
     Action, Engine, Instant, LinkId, LinkRef, Payload, Peer, Random, ShardId, Wheel,
 };
+pub use crate::base::{Refusal, Refused};
 use crate::fanout::{Fanout, QueueBounds};
 use crate::hub::{FromShard, ToShard, Upward};
 use crate::protocol::{BodyReader, Method};
+pub use admission::{AddressLinks, Admission};
 pub use config::{Config, FOREVER, Limits};
-pub use counters::{Counters, Refused};
+pub use counters::Counters;
 use drain::Drain;
 use link::{Link, Stage};
 use numbers::NumberFeed;
@@ -43,6 +48,7 @@ use users::Users;
 pub struct Shard {
     id: ShardId,
     config: Arc<Config>,
+    admission: Arc<Admission>,
     links: Table<Link>,
     users: Users,
     waiting: Slab<Waiting>,
@@ -55,6 +61,8 @@ pub struct Shard {
     /// Half-closes and closes, after this batch's sends.
     endings: VecDeque<Ending>,
     counters: Counters,
+    /// For the log; at most one a reason.
+    refusals: Vec<Refusal>,
     random: Random,
     /// The time of the input that is handled.
     now: Instant,
@@ -77,13 +85,17 @@ struct Waiting {
 enum Ending {
     Shutdown(LinkId),
     Close(LinkId),
+    /// Close a link that was kept for what it is still to be told.
+    Forget(LinkId),
 }
 
 impl Shard {
-    /// A shard without links.
+    /// A shard without links, which counts connections for itself; see
+    /// [`Shard::sharing`].
     pub fn new(id: ShardId, config: Arc<Config>, random: Random, now: Instant) -> Self {
         Self {
             id,
+            admission: Arc::new(Admission::new(&config.limits)),
             links: Table::new(),
             users: Users::default(),
             waiting: Slab::new(),
@@ -98,6 +110,7 @@ impl Shard {
             posts: VecDeque::new(),
             endings: VecDeque::new(),
             counters: Counters::default(),
+            refusals: Vec::new(),
             random,
             now,
             body: BodyReader::new(),
@@ -105,6 +118,13 @@ impl Shard {
             frame: Vec::new(),
             config,
         }
+    }
+
+    /// The same shard, which counts connections together with all others that share
+    /// this.
+    #[must_use]
+    pub fn sharing(self, admission: Arc<Admission>) -> Self {
+        Self { admission, ..self }
     }
 
     /// Which shard it is.
@@ -155,20 +175,14 @@ impl Engine for Shard {
     type Inbox = ToShard;
     type Outbox = FromShard;
 
-    fn open(&mut self, _peer: Peer, now: Instant) -> Option<LinkId> {
-        if self.links.len() >= self.config.limits.links_max {
-            self.counters.refuse(Refused::LinksMax);
-            return None;
-        }
-        if self.drain.is_some() {
-            self.counters.refuse(Refused::GoingDown);
-            return None;
-        }
+    fn open(&mut self, peer: Peer, now: Instant) -> Option<LinkId> {
         self.now = now;
-        self.counters.accepted += 1;
-        let id = self.links.insert(Link::accepted(now));
-        self.schedule(id);
-        Some(id)
+        let address = peer.address.ip().to_canonical();
+        if self.drain.is_some() {
+            self.note_refusal(Refused::GoingDown, Some(address), None);
+            return None;
+        }
+        Some(self.take_connection(address))
     }
 
     fn receive(&mut self, link: LinkId, bytes: &mut [u8], now: Instant) {
@@ -215,6 +229,10 @@ impl Engine for Shard {
         match self.endings.pop_front()? {
             Ending::Shutdown(link) => Some(Action::Shutdown { link }),
             Ending::Close(link) => Some(Action::Close { link }),
+            Ending::Forget(link) => {
+                self.forget(link);
+                Some(Action::Close { link })
+            }
         }
     }
 

@@ -20,7 +20,7 @@ impl Shard {
     pub(super) fn handle_bytes(&mut self, id: LinkId, bytes: &mut [u8]) {
         let handling = AssertUnwindSafe(|| self.handle_bytes_of(id, bytes));
         if catch_unwind(handling).is_err() {
-            self.counters.refuse(Refused::Panicked);
+            self.refuse(id, Refused::Panicked);
             self.cut(id);
         }
     }
@@ -94,6 +94,7 @@ impl Shard {
         self.send_answer(id);
         match outcome {
             Outcome::Done => {}
+            Outcome::Refused(reason) => self.refuse(id, reason),
             Outcome::Ask { method, qid, what } => self.ask(id, session, method, qid, what),
             Outcome::Subscribed(added) => self.catch_up(id, session, added),
             Outcome::Close(Closing::LoggedOut) => {
@@ -145,7 +146,10 @@ impl Shard {
 
     fn handle_violation(&mut self, id: LinkId, fault: FrameError) {
         let refused = match fault {
-            FrameError::FrameTooLong | FrameError::MessageTooLong => Refused::TooBig,
+            FrameError::FrameTooLong => Refused::FrameTooBig,
+            FrameError::MessageTooLong => Refused::MessageTooBig,
+            FrameError::BinaryRefused => Refused::Binary,
+            FrameError::Utf8 => Refused::NotUtf8,
             _ => Refused::Protocol,
         };
         self.close(id, fault.close_code(), &fault.to_string(), Some(refused));

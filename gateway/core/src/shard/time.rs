@@ -28,10 +28,13 @@ impl Shard {
         }
         match due {
             Due::Handshake => {
-                self.counters.refuse(Refused::HandshakeTimeout);
+                self.refuse(id, Refused::HandshakeTimeout);
                 self.cut(id);
             }
-            Due::Closing => self.cut(id),
+            Due::Closing => {
+                self.refuse(id, Refused::CloseTimeout);
+                self.cut(id);
+            }
             Due::Ping => {
                 link.pinged = self.now;
                 self.write(id, |out| append_ping(out, b"", None));
@@ -43,7 +46,7 @@ impl Shard {
             }
             Due::Formatless => {
                 let (code, reason) = (CloseCode::Policy, "no format");
-                self.close(id, code, reason, Some(Refused::Formatless));
+                self.close(id, code, reason, Some(Refused::FormatlessTimeout));
             }
             Due::Unauthenticated => {
                 let (code, reason) = (CloseCode::Policy, "nobody logged in");

@@ -6,7 +6,7 @@ pub(super) static CLIENTS: Section = Section {
     name: "clients",
     repeated: false,
     about: "Operators' browser tabs. A limit of 0 means none.",
-    planned: &["tls_listen", "require_tls", "trusted_proxies"],
+    planned: &["tls_listen", "require_tls"],
     keys: &[
         Key::new(
             "listen",
@@ -30,7 +30,37 @@ pub(super) static CLIENTS: Section = Section {
             "connections_max",
             limit(1, 10_000_000),
             Fallback::Integer(0),
-            "Connections at a time, tabs not yet logged in included. The process's limit of file descriptors bounds them anyway.",
+            "Connections at a time of the whole process, on all cores together, tabs not yet logged in included; one more is answered with 503. The process's limit of file descriptors bounds them anyway.",
+        ),
+        Key::new(
+            "connections_per_address",
+            limit(1, 1_000_000),
+            Fallback::Integer(0),
+            "Connections at a time from one address (of IPv6: one /64 network), on all cores together; one more is answered with 503. None by default: the tabs of a whole call centre often come from one address behind NAT. For tabs from the internet take twice the tabs of the greatest office.",
+        ),
+        Key::new(
+            "handshakes_per_address_per_s",
+            limit(1, 1_000_000),
+            Fallback::Integer(0),
+            "New connections a second that one address (of IPv6: one /64 network) may make for long, on all cores together; one more is answered with 429. None by default, for the same reason.",
+        ),
+        Key::new(
+            "handshakes_per_address_burst",
+            limit(1, 1_000_000),
+            Fallback::Integer(1000),
+            "New connections that one address may make at once; at least handshakes_per_address_per_s. After a restart all tabs of an office come back at once.",
+        ),
+        Key::new(
+            "trusted_proxies",
+            Kind::Networks,
+            Fallback::Texts(&[]),
+            "The reverse proxies before the gateway. What they say in forwarded_header is believed: limits per address, log and status then go by the browser's address. The header is ignored from everybody else.",
+        ),
+        Key::new(
+            "forwarded_header",
+            choice(&["x-forwarded-for", "forwarded"], &[]),
+            Fallback::Text("x-forwarded-for"),
+            "The header in which trusted_proxies append whom they speak for. Only this one is read, for a proxy passes the other one on as the browser sent it.",
         ),
         Key::new(
             "users_max",
@@ -63,6 +93,24 @@ pub(super) static CLIENTS: Section = Section {
             "A tab that has not logged in by then is closed.",
         ),
         Key::new(
+            "login_held_bytes_max",
+            limit(1024, 1 << 30),
+            Fallback::Integer(64 << 10),
+            "What a tab may send while its login is decided; messages beyond it are answered with error 429.",
+        ),
+        Key::new(
+            "formatless_s",
+            limit(1, 3600),
+            Fallback::Integer(10),
+            "A tab that named no format (subprotocol) in its handshake is closed with 1008 after this time.",
+        ),
+        Key::new(
+            "formatless_messages_max",
+            limit(1, 1_000_000),
+            Fallback::Integer(10),
+            "With this message, refused as all before it, a tab that named no format is closed with 1008.",
+        ),
+        Key::new(
             "frame_bytes_max",
             limit(125, 1 << 30),
             Fallback::Integer(1 << 20),
@@ -85,6 +133,12 @@ pub(super) static CLIENTS: Section = Section {
             limit(1, 1_000_000),
             Fallback::Integer(400),
             "Messages that a tab may send at once; at least messages_per_s.",
+        ),
+        Key::new(
+            "messages_refused_max",
+            limit(1, 1_000_000),
+            Fallback::Integer(400),
+            "Messages in a row that are answered with error 429 before the link is closed with 1008.",
         ),
         Key::new(
             "queue_bytes_max",
@@ -127,6 +181,12 @@ pub(super) static CLIENTS: Section = Section {
             limit(2, 86_400),
             Fallback::Integer(60),
             "A link that was silent for this long is closed; more than silence_ping_s.",
+        ),
+        Key::new(
+            "closing_s",
+            limit(1, 3600),
+            Fallback::Integer(5),
+            "A peer that has not ended its connection this long after the close frame or the refusal is cut off.",
         ),
     ],
 };

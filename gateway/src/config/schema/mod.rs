@@ -98,6 +98,8 @@ pub enum Kind {
     },
     /// A list of texts.
     Texts,
+    /// A list of IP addresses and networks such as `10.0.0.0/8`.
+    Networks,
     /// `IP:port`, where port 0 lets the system choose.
     Address,
     /// A list of the same.
@@ -209,6 +211,7 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(", "),
             Self::Texts => "a list of texts".to_owned(),
+            Self::Networks => "a list of \"IP\" and \"IP/bits\"".to_owned(),
             Self::Address => "\"IP:port\"; port 0 lets the system choose".to_owned(),
             Self::Addresses => "a list of \"IP:port\"; port 0 lets the system choose".to_owned(),
             Self::HostAndPort => "\"host:port\"".to_owned(),

@@ -109,10 +109,10 @@ impl<Message> TabRing<Message> {
         // Descriptors are given out lowest first, so a high one means few are left.
         if descriptor >= self.settings.descriptors_max {
             self.counters.refused_descriptors.add(1);
-            if self.accept_log.due(now) {
+            if let Some(not_logged) = self.refused_log.admit(1, now) {
                 tracing::warn!(
                     limit = self.settings.descriptors_max,
-                    refused = self.counters.refused_descriptors.value(),
+                    not_logged,
                     "connections are refused: the process is near its descriptor limit"
                 );
             }
@@ -143,33 +143,17 @@ impl<Message> TabRing<Message> {
         if let Some(listener) = self.listeners.get_mut(place).filter(|_| exhausted) {
             listener.state = State::Paused(now + ACCEPT_PAUSE);
         }
-        if self.accept_log.due(now) {
+        if let Some(not_logged) = self.failed_log.admit(1, now) {
             tracing::warn!(
                 error = %io::Error::from_raw_os_error(error),
-                failed = self.counters.accept_errors.value(),
+                not_logged,
                 "connections cannot be accepted"
             );
         }
     }
 }
 
-/// A log line that repeats at most once in a while.
-#[derive(Default)]
-pub(super) struct RareLog {
-    next: Option<Instant>,
-}
-
-impl RareLog {
-    fn due(&mut self, now: Instant) -> bool {
-        let due = self.next.is_none_or(|next| next <= now);
-        if due {
-            self.next = Some(now + LOG_PAUSE);
-        }
-        due
-    }
-}
-
 /// How long accepting rests when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The least time between two log lines about the same trouble.
-const LOG_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const LOG_PAUSE: Duration = Duration::from_secs(10);

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use okgate_core::base::{Engine, Instant};
 
-use self::accept::{Listener, RareLog};
+use self::accept::{LOG_PAUSE, Listener};
 use self::batch::Batch;
 use self::links::Links;
 use self::park::Park;
@@ -41,6 +41,7 @@ use super::counters::RingCounters;
 use super::executor::Seat;
 use super::mailbox::{Inbox, LocalMailbox, RingWaker};
 use super::system;
+use crate::log::RateLimited;
 
 pub(super) use self::park::PARK_MAX;
 pub use self::port::{ShardHandle, ShardPort, shard_port};
@@ -141,7 +142,8 @@ pub struct TabRing<Message> {
     settings: RingSettings,
     clock: Clock,
     seat: Seat,
-    accept_log: RareLog,
+    refused_log: RateLimited,
+    failed_log: RateLimited,
     /// The multishot poll of the shard's event descriptor is in the kernel.
     watching: bool,
     /// Bit by bit: the polls of the executor's rings that are in the kernel.
@@ -183,7 +185,8 @@ impl<Message> TabRing<Message> {
             settings,
             clock,
             seat: seat.clone(),
-            accept_log: RareLog::default(),
+            refused_log: RateLimited::new(LOG_PAUSE),
+            failed_log: RateLimited::new(LOG_PAUSE),
             watching: false,
             executor_polls: 0,
             executor_due: false,

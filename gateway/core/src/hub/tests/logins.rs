@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::SessionId;
+use crate::base::{Refused, SessionId};
 use crate::protocol::{ErrorNumber, StateId};
 
 fn session(login: Option<&str>, session: SessionId) -> LoginRequest {
@@ -138,6 +138,11 @@ fn the_bound_on_tabs_is_answered_with_its_number() {
     }
     let refused = world.log_in(20, password("Anna")).expect_err("no room");
     assert_eq!(refused.number, ErrorNumber::LicenceReached);
+    let met = world.told.iter().find_map(|(_, what)| match what {
+        Downward::Refused { link, reason, user } => Some((*link, *reason, &*user.login)),
+        _ => None,
+    });
+    assert_eq!(met, Some((link(20), Refused::TabsOfUser, "Anna")));
 }
 
 #[test]

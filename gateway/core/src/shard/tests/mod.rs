@@ -2,6 +2,7 @@
 
 mod closing;
 mod events;
+mod limits;
 mod messages;
 mod world;
 

@@ -1,6 +1,7 @@
 //! The world around a shard: sockets in memory, a clock, and what the hub gets.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::base::{
 };
 use crate::hub::{Downward, FromShard, ToShard, Upward};
 use crate::protocol::{Answer, LoginAnswer, Reply, UserRef};
-use crate::shard::{Config, Shard};
+use crate::shard::{Admission, Config, Shard};
 use crate::wire::frame::{Binary, Limits, Role};
 use crate::wire::frame::{CloseCode, append_text};
 use crate::wire::inbound::{Inbound, Incoming};
@@ -63,10 +64,26 @@ impl World {
         }
     }
 
+    /// From now on the shard counts connections together with others.
+    pub(super) fn share(&mut self, admission: Arc<Admission>) {
+        let alone = Shard::new(
+            self.shard.id(),
+            Arc::default(),
+            Random::from_number(1),
+            self.now,
+        );
+        self.shard = std::mem::replace(&mut self.shard, alone).sharing(admission);
+    }
+
     /// A connection that has sent nothing.
     pub(super) fn connect(&mut self) -> LinkId {
+        self.connect_from([127, 0, 0, 1].into())
+    }
+
+    /// A connection from this address that has sent nothing.
+    pub(super) fn connect_from(&mut self, address: IpAddr) -> LinkId {
         let peer = Peer {
-            address: ([127, 0, 0, 1], 1).into(),
+            address: (address, 1).into(),
             listener: 0,
         };
         let id = self.shard.open(peer, self.now).expect("the link is taken");
@@ -77,6 +94,7 @@ impl World {
             is_cut: false,
         };
         self.sockets.insert(id, socket);
+        self.settle();
         id
     }
 
