@@ -2,14 +2,14 @@
 //! against the rules. Bytes come in, answers and frames go out; every wait has a deadline.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use okgate_harness::Message;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How long any wait lasts at most.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -71,6 +71,18 @@ impl RawLink {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = within("connecting", TcpStream::connect(address)).await??;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            read: Vec::new(),
+        })
+    }
+
+    /// Connects from this address of the machine; all of 127.0.0.0/8 are.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((source, 0).into())?;
+        let stream = within("connecting", socket.connect(address)).await??;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,

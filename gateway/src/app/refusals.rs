@@ -17,11 +17,10 @@ pub(super) fn log(refusal: &Refusal, now: Instant) {
     let reason = refusal.reason.label();
     let address = refusal.address.map(tracing::field::display);
     let user = refusal.user.as_deref();
-    match config::setting_of(refusal.reason) {
-        Some(setting) => {
-            tracing::warn!(reason, setting, address, user, not_logged, "a limit is met");
-        }
-        None => tracing::info!(reason, address, user, not_logged, "refused"),
+    if let Some(setting) = config::setting_of(refusal.reason) {
+        tracing::warn!(reason, setting, address, user, not_logged, "a limit is met");
+    } else {
+        tracing::info!(reason, address, user, not_logged, "refused");
     }
 }
 
