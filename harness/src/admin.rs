@@ -227,7 +227,7 @@ fn expect_success(answer: AdminAnswer) -> Result<AdminAnswer> {
 pub struct Metrics(pub String);
 
 impl Metrics {
-    /// The sum of all samples of this name whose line contains every one of `labels` (e.g. `reason="too_big"`);
+    /// The sum of all samples of this name whose line contains every one of `labels` (e.g. `reason="slow"`);
     /// `None` if there is no such sample.
     pub fn sum(&self, name: &str, labels: &[&str]) -> Option<f64> {
         self.0

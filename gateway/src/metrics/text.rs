@@ -197,6 +197,7 @@ fn crm_traffic(page: &mut Page<'_>, crm: &CrmCounters) -> Result<(), Error> {
     let help = "What of the CRM's messages was refused or dropped, by reason";
     let refused = [
         ([("reason", "malformed")], crm.malformed),
+        ([("reason", "too_big")], crm.too_big),
         ([("reason", "multipart")], crm.multiparts_dropped),
         ([("reason", "too_many")], crm.too_many),
         ([("reason", "users")], crm.users_ignored),

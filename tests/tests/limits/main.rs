@@ -5,6 +5,7 @@
 mod addresses;
 mod handshakes;
 mod messages;
+mod server_link;
 mod sessions;
 mod times;
 
@@ -65,13 +66,23 @@ impl Stage {
         .await
     }
 
-    /// The log's lines about this reason.
-    fn logged(&self, reason: &str) -> anyhow::Result<Vec<Value>> {
-        let log = self.gateway.log();
-        let lines = log.lines().map(serde_json::from_str::<Value>);
-        let lines: Vec<Value> = lines.collect::<Result<_, _>>()?;
-        let about = lines.into_iter().filter(|line| line["reason"] == reason);
-        Ok(about.collect())
+    /// The log's only line about this reason, once it is written.
+    async fn logged(&self, reason: &str) -> anyhow::Result<Value> {
+        let mut about = Vec::new();
+        until(&format!("a line about {reason}"), async || {
+            let log = self.gateway.log();
+            // The last line may be half-written.
+            let lines = log
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            about = lines
+                .filter(|line: &Value| line["reason"] == reason)
+                .collect();
+            Ok(!about.is_empty())
+        })
+        .await?;
+        ensure!(about.len() == 1, "one line about {reason}, not {about:?}");
+        Ok(about.remove(0))
     }
 
     /// The limit was met so often, by a tab of this machine: it is counted, the log's only line about it names the
@@ -84,10 +95,7 @@ impl Stage {
         user: Option<&str>,
     ) -> TestResult {
         self.counted(reason, count).await?;
-        let lines = self.logged(reason)?;
-        let [line] = &lines[..] else {
-            anyhow::bail!("one line about {reason}, not {lines:?}");
-        };
+        let line = self.logged(reason).await?;
         assert_eq!(line["level"], "WARN", "{line}");
         assert_eq!(line["message"], "a limit is met", "{line}");
         assert_eq!(line["setting"], setting, "{line}");
@@ -100,10 +108,7 @@ impl Stage {
     /// A rule of the protocol without a setting was broken: it is counted and logged, and the healthy tab is served.
     async fn broken(&mut self, reason: &str) -> TestResult {
         self.counted(reason, 1).await?;
-        let lines = self.logged(reason)?;
-        let [line] = &lines[..] else {
-            anyhow::bail!("one line about {reason}, not {lines:?}");
-        };
+        let line = self.logged(reason).await?;
         assert_eq!(line["level"], "INFO", "{line}");
         assert_eq!(
             (&line["message"], &line["setting"]),

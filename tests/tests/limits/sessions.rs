@@ -57,7 +57,7 @@ async fn of_more_sessions_without_a_tab_than_kept_the_oldest_is_forgotten() -> T
         tab.close(1000).await?;
     }
     stage.counted("idle_sessions", 1).await?;
-    let line = stage.logged("idle_sessions")?.pop().unwrap_or_default();
+    let line = stage.logged("idle_sessions").await?;
     assert_eq!(line["setting"], "clients.idle_sessions_per_user", "{line}");
     assert_eq!(line["user"], "user1", "{line}");
     let mut tab = stage.gateway.tab().await?;

@@ -308,6 +308,7 @@ impl CrmLink {
     }
 
     fn break_off(&mut self, error: &SocketError, now: Instant) {
+        self.counters.too_big += u64::from(matches!(error, SocketError::TooBig(_)));
         let reason = error.to_string();
         let close = error.close_code().map(|code| (code, reason.as_str()));
         self.lose(&reason, close, now);

@@ -114,6 +114,8 @@ pub struct CrmCounters {
     pub messages: u64,
     /// Messages from the CRM that could not be read.
     pub malformed: u64,
+    /// Links dropped since a message from the CRM was too big.
+    pub too_big: u64,
     /// Messages in packets that were dropped unfinished or wrong.
     pub multiparts_dropped: u64,
     /// Events sent.
@@ -314,7 +316,7 @@ impl CrmLink {
     fn settle(&mut self, now: Instant) {
         if self.outbox.bytes() > self.config.limits.queue_bytes_max {
             self.counters.queue_overflows += 1;
-            let reason = "the CRM reads too slowly: too much waits to be sent";
+            let reason = "the CRM reads too slowly: more than crm.queue_bytes_max waits to be sent";
             self.lose(reason, Some((CloseCode::Again, "too slow")), now);
         }
     }

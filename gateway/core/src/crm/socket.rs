@@ -43,16 +43,28 @@ pub(super) enum SocketError {
     /// An answer that does not open the link.
     #[error("the handshake failed: {0}")]
     Upgrade(#[from] UpgradeError),
-    /// A violation of the WebSocket protocol.
+    /// A message over the bound.
+    #[error("a message of the CRM is longer than crm.message_bytes_max")]
+    TooBig(FrameError),
+    /// Another violation of the WebSocket protocol.
     #[error("the CRM breaks the WebSocket protocol: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
+}
+
+impl From<FrameError> for SocketError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::FrameTooLong | FrameError::MessageTooLong => Self::TooBig(error),
+            error => Self::Frame(error),
+        }
+    }
 }
 
 impl SocketError {
     /// What the CRM is told, if it can be.
     pub(super) fn close_code(&self) -> Option<CloseCode> {
         match self {
-            Self::Frame(error) => Some(error.close_code()),
+            Self::TooBig(error) | Self::Frame(error) => Some(error.close_code()),
             Self::Request(_) | Self::Head(_) | Self::Upgrade(_) => None,
         }
     }
