@@ -447,13 +447,13 @@ mod tests {
             ..Limits::default()
         });
         let (name, life) = (session("a"), Some(Duration::from_secs(101)));
-        let joined = sessions.join(link(0), ANNA, &name, life, at(0));
+        let joined = sessions.join(link(0), ANNA, name, life, at(0));
         joined.expect("room");
         let met = sessions.poll_met().expect("a limit");
         assert_eq!(met.limit, Refused::SessionLife);
         sessions.leave(link(0), at(0));
-        assert_eq!(sessions.user_of(&name, at(99)), Some(ANNA));
-        assert_eq!(sessions.user_of(&name, at(100)), None);
+        assert_eq!(sessions.user_of(name, at(99)), Some(ANNA));
+        assert_eq!(sessions.user_of(name, at(100)), None);
     }
 
     #[test]
