@@ -45,6 +45,15 @@ impl Metered {
     }
 }
 
+impl Metered {
+    /// Does what gives an event to links, and observes how long it takes.
+    fn observed(&mut self, tell: impl FnOnce(&mut Shard)) {
+        let start = self.clock.instant();
+        tell(&mut self.shard);
+        self.fanout.observe(self.clock.instant() - start);
+    }
+}
+
 impl Engine for Metered {
     type Inbox = ToShard;
     type Outbox = FromShard;
@@ -63,16 +72,18 @@ impl Engine for Metered {
 
     fn message(&mut self, message: ToShard, now: Instant) {
         if matches!(message.what, Downward::Event(_) | Downward::Numbers { .. }) {
-            let start = self.clock.instant();
-            self.shard.message(message, now);
-            self.fanout.observe(self.clock.instant() - start);
+            self.observed(|shard| shard.message(message, now));
         } else {
             self.shard.message(message, now);
         }
     }
 
     fn timeout(&mut self, now: Instant) {
-        self.shard.timeout(now);
+        if self.shard.is_telling() {
+            self.observed(|shard| shard.timeout(now));
+        } else {
+            self.shard.timeout(now);
+        }
         self.show(now);
     }
 

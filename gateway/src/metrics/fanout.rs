@@ -1,4 +1,4 @@
-//! How long it took to give an event to all links that want it.
+//! How long giving an event to links kept a shard at a stretch.
 
 use std::time::Duration;
 

@@ -140,7 +140,7 @@ impl Snapshot {
     }
 
     fn fanout(&self, page: &mut Page<'_>) -> Result<(), Error> {
-        let help = "How long it took to give an event to all links that want it";
+        let help = "How long giving an event to links kept a shard at a stretch";
         let mut metric =
             page.0
                 .encode_descriptor("fanout_seconds", help, None, MetricType::Histogram)?;

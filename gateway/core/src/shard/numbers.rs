@@ -1,5 +1,8 @@
 //! Numbers' states, collected and paced (protocol 7): the one event that every
 //! subscriber gets.
+//!
+//! It is told slice by slice: with thousands of links it takes a good part of a
+//! second, in which a call must not have to wait for its ring.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -8,6 +11,7 @@ use std::time::Duration;
 use super::Shard;
 use crate::base::{Instant, LinkId, NumberId};
 use crate::protocol::{Event, EventKind, NUMBERS_PER_EVENT, NumberChange, Occurrence};
+use crate::session::Session;
 
 /// The last state of every number that changed since the shard began, and what
 /// of it is still to be told.
@@ -19,6 +23,20 @@ pub(super) struct NumberFeed {
     version: u64,
     /// Not before this.
     paced_until: Instant,
+    telling: Option<Telling>,
+}
+
+/// An event that has been told to some of the links.
+#[derive(Debug)]
+struct Telling {
+    /// The event as frames, divided if it is long.
+    messages: Rc<[Rc<[u8]>]>,
+    /// The version of the states in it: who has read this one needs no telling.
+    version: u64,
+    began: Instant,
+    /// The first slot of the link table whose link has not been told.
+    slot: u32,
+    told: u32,
 }
 
 impl NumberFeed {
@@ -29,6 +47,7 @@ impl NumberFeed {
             pending: BTreeSet::new(),
             version: 0,
             paced_until: Instant::default(),
+            telling: None,
         }
     }
 
@@ -40,9 +59,12 @@ impl NumberFeed {
         }
     }
 
-    /// When what is pending is to be told.
+    /// When there is something to tell; in the past if it has been begun.
     pub(super) fn flush_at(&self) -> Option<Instant> {
-        (!self.pending.is_empty()).then_some(self.paced_until)
+        match &self.telling {
+            Some(telling) => Some(telling.began),
+            None => (!self.pending.is_empty()).then_some(self.paced_until),
+        }
     }
 
     /// What changed after this version, in a fixed order.
@@ -62,44 +84,75 @@ impl NumberFeed {
         states.map(|(change, _)| change.clone()).collect()
     }
 
-    /// Told to so many: the next time comes so late that telling takes at most a
-    /// fifth of the shard's time.
-    fn pace(&mut self, subscribers: u32, now: Instant) {
-        let cost = SEND_COST * subscribers;
-        self.paced_until = now + self.interval.max(cost * 5);
+    /// Told to all: the next time comes so late that telling takes at most a fifth
+    /// of the shard's time.
+    fn pace(&mut self, told: &Telling) {
+        let cost = SEND_COST * told.told;
+        self.paced_until = told.began + self.interval.max(cost * 5);
     }
 }
 
 impl Shard {
-    /// Tells every subscriber what is pending, if it is time.
+    /// Whether an event has been told to some of the links and is to be told to more.
+    pub const fn is_telling(&self) -> bool {
+        self.numbers.telling.is_some()
+    }
+
+    /// Tells the next subscribers what is pending, if it is time.
     pub(super) fn flush_numbers(&mut self) {
         if self.numbers.flush_at().is_none_or(|at| at > self.now) {
             return;
         }
-        let changes = self.numbers.take_pending();
-        let messages = self.number_messages(&changes);
-        let subscribed = |shard: &mut Self, id: &LinkId| {
-            let open = shard.links.get_mut(*id).and_then(|link| link.open.as_ref());
-            open.is_some_and(|open| {
-                open.session
-                    .subscriptions
-                    .contains(EventKind::NumberStateChanged)
-            })
+        let mut telling = match self.numbers.telling.take() {
+            Some(telling) => telling,
+            None => self.begin_telling(),
         };
-        let links: Vec<LinkId> = self.links.ids().collect();
-        let mut told = 0;
-        for id in links {
-            if subscribed(self, &id) {
-                told += 1;
-                self.tell(id, EventKind::NumberStateChanged, &messages);
+        let mut ids = self.links.ids_from(telling.slot);
+        let slice: Vec<LinkId> = ids.by_ref().take(LINKS_PER_SLICE).collect();
+        let next = ids.next();
+        drop(ids);
+        for id in slice {
+            if self.wants_numbers(id, telling.version) {
+                telling.told += 1;
+                self.tell(id, EventKind::NumberStateChanged, &telling.messages);
             }
         }
-        self.numbers.pace(told, self.now);
+        match next {
+            Some(next) => {
+                telling.slot = next.slot;
+                self.numbers.telling = Some(telling);
+            }
+            None => self.numbers.pace(&telling),
+        }
     }
 
-    /// Tells one link what it missed since it read the numbers last.
-    pub(super) fn catch_up_numbers(&mut self, id: LinkId, read: u64) {
-        let missed = self.numbers.since(read);
+    fn begin_telling(&mut self) -> Telling {
+        let changes = self.numbers.take_pending();
+        Telling {
+            messages: self.number_messages(&changes).into(),
+            version: self.numbers.version,
+            began: self.now,
+            slot: 0,
+            told: 0,
+        }
+    }
+
+    /// Whether the link has subscribed and has not read these states, or newer ones,
+    /// meanwhile: they would put its picture back.
+    fn wants_numbers(&mut self, id: LinkId, version: u64) -> bool {
+        let open = self.links.get_mut(id).and_then(|link| link.open.as_ref());
+        open.is_some_and(|open| {
+            let subscriptions = &open.session.subscriptions;
+            subscriptions.contains(EventKind::NumberStateChanged)
+                && open.session.numbers_read < version
+        })
+    }
+
+    /// Tells one link what it missed since it read the numbers last; it knows them
+    /// then.
+    pub(super) fn catch_up_numbers(&mut self, id: LinkId, session: &mut Session) {
+        let missed = self.numbers.since(session.numbers_read);
+        session.numbers_read = session.numbers_read.max(self.numbers.version);
         if !missed.is_empty() {
             let messages = self.number_messages(&missed);
             self.tell(id, EventKind::NumberStateChanged, &messages);
@@ -121,6 +174,10 @@ impl Shard {
         messages
     }
 }
+
+/// How many links are looked at before others have their turn: some milliseconds of
+/// sends.
+const LINKS_PER_SLICE: usize = 64;
 
 /// What one send costs a shard, nearly all of it the kernel's delivery; measured
 /// on loopback, where it is the dearest.

@@ -135,12 +135,12 @@ impl Shard {
     }
 
     /// protocol 6.1: what changed since the link's last reads follows at once.
-    fn catch_up(&mut self, id: LinkId, session: &Session, added: EventSet) {
+    fn catch_up(&mut self, id: LinkId, session: &mut Session, added: EventSet) {
         if added.contains(EventKind::LineStateChanged) {
             self.catch_up_line(id, session);
         }
         if added.contains(EventKind::NumberStateChanged) {
-            self.catch_up_numbers(id, session.numbers_read);
+            self.catch_up_numbers(id, session);
         }
     }
 

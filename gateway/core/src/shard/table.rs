@@ -61,12 +61,20 @@ impl<T> Table<T> {
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> + '_ {
-        (0..).zip(&self.slots).filter_map(|(slot, entry)| {
-            entry.value.as_ref().map(|_| LinkId {
-                slot,
-                generation: entry.generation,
+        self.ids_from(0)
+    }
+
+    /// The ids whose slot is this one or a later one, in the order of slots.
+    pub(super) fn ids_from(&self, slot: u32) -> impl Iterator<Item = LinkId> + '_ {
+        (0..)
+            .zip(&self.slots)
+            .skip(slot as usize)
+            .filter_map(|(slot, entry)| {
+                entry.value.as_ref().map(|_| LinkId {
+                    slot,
+                    generation: entry.generation,
+                })
             })
-        })
     }
 }
 

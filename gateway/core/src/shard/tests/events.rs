@@ -154,6 +154,61 @@ fn numbers_are_collected_and_paced_and_the_last_state_counts() {
 }
 
 #[test]
+fn a_call_rings_between_two_slices_of_a_long_telling() {
+    let mut world = world();
+    let tabs: Vec<LinkId> = (0..600).map(|_| world.tab()).collect();
+    for id in &tabs {
+        subscribe(
+            &mut world,
+            *id,
+            r#"["pbxnumberstatechanged","phoneevent_ringstopped"]"#,
+        );
+    }
+    let (first, last) = (tabs[0], tabs[599]);
+    world.hub(numbers(1, &[(1, "101", StateId::FullBusy)]));
+    world.hub(ring_stopped());
+    let name = |messages: Vec<(String, serde_json::Value)>| {
+        let names = messages.into_iter().map(|(name, _)| name);
+        names.collect::<Vec<_>>()
+    };
+    let in_order = ["pbxnumberstatechanged", "phoneevent_ringstopped"];
+    assert_eq!(name(world.messages(first)), in_order);
+    assert_eq!(name(world.messages(last)), ["phoneevent_ringstopped"]);
+    for _ in 0..2 {
+        world.pass(Duration::ZERO);
+    }
+    assert_eq!(name(world.messages(last)), ["pbxnumberstatechanged"]);
+    let between = tabs[1..599].iter();
+    assert!(between.copied().all(|id| world.messages(id).len() == 2));
+}
+
+#[test]
+fn who_reads_the_numbers_during_a_telling_is_not_told_what_is_older() {
+    let mut world = world();
+    let tabs: Vec<LinkId> = (0..300).map(|_| world.tab()).collect();
+    for id in &tabs {
+        subscribe(&mut world, *id, r#"["pbxnumberstatechanged"]"#);
+    }
+    let last = tabs[299];
+    world.hub(numbers(1, &[(1, "101", StateId::FullBusy)]));
+    world.send(last, r#"["getpbxnumbers",{"qid":"1","mode":"full"}]"#);
+    let request = last_request(&mut world);
+    let answer = Answer::PbxNumbers {
+        version: 2,
+        numbers: [].into(),
+    };
+    world.answer(last, request, Ok(answer));
+    world.hub(numbers(2, &[(1, "101", StateId::Ready)]));
+    world.messages(last);
+    world.pass(Duration::ZERO);
+    assert!(world.messages(last).is_empty());
+    world.pass(Duration::from_millis(310));
+    world.pass(Duration::ZERO);
+    assert!(world.messages(last).is_empty());
+    assert_eq!(world.messages(tabs[298]).len(), 2);
+}
+
+#[test]
 fn numbers_that_changed_since_they_were_read_are_told_on_subscription() {
     let mut world = world();
     let id = world.tab();
