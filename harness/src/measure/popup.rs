@@ -107,8 +107,8 @@ async fn call(admin: &Admin, users: usize) -> Result<Histogram<u64>> {
         let called = 101 + usize::try_from(number).unwrap_or_default() % users;
         calls.spawn(async move {
             let talk = json!({"answer_after_ms": RING_MS, "talk_ms": TALK_MS});
-            let (caller, begun) = (timed_caller(), Instant::now());
-            let started = admin.start_call(&caller, &called.to_string(), talk).await;
+            let (from, begun) = (timed_caller(), Instant::now());
+            let started = admin.start_call(&from, &called.to_string(), talk).await;
             started.map(|_| begun.elapsed())
         });
     }
