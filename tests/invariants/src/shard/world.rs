@@ -21,8 +21,10 @@ use super::peer::{Life, Peer};
 pub(super) const USERS: usize = 4;
 /// Links that a program may open.
 const LINKS_MAX: usize = 8;
-/// What a queue may hold, in bytes.
+/// What a queue may hold, in bytes, long answers apart.
 const QUEUE_BYTES_MAX: usize = 4096;
+/// What it may hold of long answers.
+const LONG_ANSWER_BYTES_MAX: usize = 16 << 10;
 /// A close frame at most, which may follow in a full queue.
 const CLOSE_BYTES_MAX: usize = 127;
 
@@ -275,7 +277,8 @@ impl World {
         }
         let panics = self.shard.counters().refused[Refused::Panicked as usize];
         assert_eq!(panics, 0, "the handling of a link's bytes panicked");
-        let bound = |peer: &Peer| QUEUE_BYTES_MAX.max(peer.unsent_max) + CLOSE_BYTES_MAX;
+        let most = QUEUE_BYTES_MAX + LONG_ANSWER_BYTES_MAX;
+        let bound = |peer: &Peer| most.max(peer.unsent_max) + CLOSE_BYTES_MAX;
         let bound: usize = self.peers.iter().map(bound).sum();
         let queued = self.shard.counters().queue_bytes;
         assert!(queued <= bound as u64, "{queued} bytes are queued");
@@ -381,6 +384,7 @@ impl World {
 fn shard_config(choice: u8) -> shard::Config {
     let mut config = shard::Config::default();
     config.limits.queue_bytes_max = QUEUE_BYTES_MAX;
+    config.limits.long_answer_bytes_max = LONG_ANSWER_BYTES_MAX;
     config.limits.multipart_over_bytes = if choice & 1 == 0 { 64 << 10 } else { 400 };
     if choice & 2 != 0 {
         config.origins = vec!["http://crm.example".to_owned()];
