@@ -97,6 +97,9 @@ impl<K: Copy> Wheel<K> {
                     self.put(deadline, key);
                 }
             }
+            // Slots and this list swap their memory: what a burst needed would else be
+            // kept by every slot in the end.
+            due.shrink_to(KEPT_ENTRIES_MAX);
             self.due = due;
         }
     }
@@ -111,6 +114,9 @@ impl<K: Copy> Wheel<K> {
 /// How exact the wheel is: a key comes out at most this much late.
 const TICK_MICROS: u64 = 10_000;
 const SLOTS: usize = 4096;
+/// Room for so many entries is kept of a slot that came out: as many as a slot has with
+/// tens of thousands of links.
+const KEPT_ENTRIES_MAX: usize = 32;
 
 const fn tick_of(now: Instant) -> u64 {
     now.as_micros() / TICK_MICROS
@@ -152,6 +158,19 @@ mod tests {
             wheel.advance(now, |key| assert_eq!((key, now), (1, at(200_000))));
         }
         assert_eq!(now, at(200_000));
+    }
+
+    #[test]
+    fn what_bursts_needed_is_not_kept_by_every_slot() {
+        let mut wheel = Wheel::new(at(0));
+        for turn in 1..=100 {
+            for key in 0..1000 {
+                wheel.insert(at(turn * 500), key);
+            }
+            wheel.advance(at(turn * 500), |_| {});
+        }
+        let kept: usize = wheel.slots.iter().map(Vec::capacity).sum();
+        assert!(kept <= 100 * KEPT_ENTRIES_MAX, "room for {kept} entries");
     }
 
     proptest! {
