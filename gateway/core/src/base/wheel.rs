@@ -99,7 +99,9 @@ impl<K: Copy> Wheel<K> {
             }
             // Slots and this list swap their memory: what a burst needed would else be
             // kept by every slot in the end.
-            due.shrink_to(KEPT_ENTRIES_MAX);
+            if due.capacity() > KEPT_ENTRIES_MAX {
+                due = Vec::new();
+            }
             self.due = due;
         }
     }
