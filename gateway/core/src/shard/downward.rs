@@ -13,7 +13,7 @@ use crate::protocol::{
     write_reply,
 };
 use crate::session::Session;
-use crate::wire::frame::{CloseCode, append_text};
+use crate::wire::frame::{CloseCode, append_own_text};
 
 impl Shard {
     /// Takes a message of the hub.
@@ -162,8 +162,7 @@ impl Shard {
             }
         });
         self.frame.clear();
-        let text = std::str::from_utf8(&self.answer).expect("messages are written as UTF-8");
-        append_text(&mut self.frame, text, None);
+        append_own_text(&mut self.frame, &self.answer, None);
         Rc::from(self.frame.as_slice())
     }
 }
