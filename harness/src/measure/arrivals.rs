@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::servers::{Reference, Server, start_gateway, until_empty};
 use super::table::{Table, Target};
-use super::{MeasureOptions, OPENING_TIME_MAX, TABS_PER_USER, number, quiet_tabs, us};
+use super::{
+    MeasureOptions, OPENING_TIME_MAX, TABS_PER_USER, number, quiet_tabs, reference_tabs, us,
+};
 use crate::error::Result;
 use crate::swarm::{Swarm, SwarmOptions};
 
@@ -26,10 +28,7 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
         until_empty(&gateway.admin()).await?;
         login.measure(&gateway, options, quiet).await?;
         until_empty(&gateway.admin()).await?;
-        let tabs = SwarmOptions {
-            is_reference: true,
-            ..quiet_tabs(reference.address(), 1..users + 1)
-        };
+        let tabs = reference_tabs(reference.address(), 1..users + 1);
         handshake.measure(&reference, options, tabs).await?;
         progress(&format!(
             "round {round}: all in after {:.1} s",

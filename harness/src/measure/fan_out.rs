@@ -8,7 +8,9 @@ use tokio::time::sleep;
 
 use super::servers::{Reference, Server, start_gateway};
 use super::table::{Table, Target};
-use super::{MeasureOptions, OPENING_TIME_MAX, TABS_PER_USER, number, quiet_tabs, us};
+use super::{
+    MeasureOptions, OPENING_TIME_MAX, TABS_PER_USER, number, quiet_tabs, reference_tabs, us,
+};
 use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::swarm::{Swarm, SwarmOptions};
@@ -19,12 +21,9 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
     let gateway = start_gateway(options, users + CALLED, 1).await?;
     let reference = Reference::start(options, None).await?;
     let tabs = quiet_tabs(gateway.address(), 1..users + 1);
-    let mut told = Audience::open(&gateway, options, tabs).await?;
-    let tabs = SwarmOptions {
-        is_reference: true,
-        ..quiet_tabs(reference.address(), 1..users + 1)
-    };
-    let mut also_told = Audience::open(&reference, options, tabs).await?;
+    let mut told = Audience::open(options, tabs).await?;
+    let tabs = reference_tabs(reference.address(), 1..users + 1);
+    let mut also_told = Audience::open(options, tabs).await?;
     let mut stage = Stage::open(&gateway, users).await?;
     sleep(SETTLING).await;
     told.forget().await?;
@@ -69,13 +68,8 @@ struct Audience {
 }
 
 impl Audience {
-    async fn open(
-        server: &impl Server,
-        options: &MeasureOptions,
-        tabs: SwarmOptions,
-    ) -> Result<Self> {
+    async fn open(options: &MeasureOptions, tabs: SwarmOptions) -> Result<Self> {
         let size = (tabs.users * tabs.tabs_per_user) as u64;
-        debug_assert_eq!(tabs.address, server.address());
         let mut tabs = Swarm::start(tabs, &options.harness).await?;
         tabs.opened(OPENING_TIME_MAX).await?;
         Ok(Self {

@@ -6,12 +6,14 @@ use tokio::time::sleep;
 
 use super::servers::{Reference, Server, start_gateway};
 use super::table::{Table, Target};
-use super::{MeasureOptions, OPENING_TIME_MAX, TABS_FEW, TABS_PER_USER, number, quiet_tabs, us};
+use super::{
+    MeasureOptions, OPENING_TIME_MAX, TABS_FEW, TABS_PER_USER, number, quiet_tabs, reference_tabs,
+    us,
+};
 use crate::error::Result;
 use crate::swarm::{Swarm, SwarmOptions};
 
 pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) -> Result<Table> {
-    let few = TABS_FEW / TABS_PER_USER;
     let mut table = Table::new(format!(
         "Idle tabs: logged in, subscribed, a ping every {} s and getcurrentqueue every {} s; {} of them, one shard",
         PING_INTERVAL.as_secs(),
@@ -22,32 +24,19 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
     let mut reference = Costs::default();
     for round in 0..options.rounds_or(3) {
         let server = start_gateway(options, options.users(), 1).await?;
-        let tabs = |users| SwarmOptions {
+        let tabs = SwarmOptions {
             ping_interval: PING_INTERVAL,
             queue_interval: QUEUE_INTERVAL,
-            ..quiet_tabs(server.address(), users)
+            ..quiet_tabs(server.address(), 1..options.users() + 1)
         };
-        gateway
-            .measure(
-                &server,
-                options,
-                [tabs(1..few + 1), tabs(few + 1..options.users() + 1)],
-            )
-            .await?;
+        gateway.measure(&server, options, tabs).await?;
         server.stop().await?;
         let server = Reference::start(options, None).await?;
-        let tabs = |users| SwarmOptions {
+        let tabs = SwarmOptions {
             ping_interval: PING_INTERVAL,
-            is_reference: true,
-            ..quiet_tabs(server.address(), users)
+            ..reference_tabs(server.address(), 1..options.users() + 1)
         };
-        reference
-            .measure(
-                &server,
-                options,
-                [tabs(1..few + 1), tabs(few + 1..options.users() + 1)],
-            )
-            .await?;
+        reference.measure(&server, options, tabs).await?;
         progress(&format!(
             "round {round}: gateway {gateway}, reference {reference}"
         ));
@@ -66,7 +55,7 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
     );
     table.note(format!(
         "memory per tab: (resident memory with all tabs − with {}) by the tabs between",
-        few * TABS_PER_USER
+        USERS_FEW * TABS_PER_USER
     ));
     Ok(table)
 }
@@ -80,13 +69,22 @@ struct Costs {
 }
 
 impl Costs {
-    /// Opens the first tabs, then the others, then lets them be.
+    /// Opens the tabs of the first users, then those of the others, then lets them be.
     async fn measure(
         &mut self,
         server: &impl Server,
         options: &MeasureOptions,
-        [few, more]: [SwarmOptions; 2],
+        tabs: SwarmOptions,
     ) -> Result<()> {
+        let few = SwarmOptions {
+            users: USERS_FEW,
+            ..tabs.clone()
+        };
+        let more = SwarmOptions {
+            users: tabs.users - USERS_FEW,
+            first_user: tabs.first_user + USERS_FEW,
+            ..tabs
+        };
         let added = more.users * more.tabs_per_user;
         let mut few = Swarm::start(few, &options.harness).await?;
         few.opened(OPENING_TIME_MAX).await?;
@@ -123,6 +121,8 @@ impl std::fmt::Display for Costs {
     }
 }
 
+/// How many users have the few tabs.
+const USERS_FEW: usize = TABS_FEW / TABS_PER_USER;
 /// How often a tab sends a ping.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How often a tab asks for its queue.

@@ -101,6 +101,14 @@ fn quiet_tabs(address: SocketAddr, users: Range<usize>) -> SwarmOptions {
     }
 }
 
+/// As many tabs of the reference server, which knows neither logins nor subscriptions.
+fn reference_tabs(address: SocketAddr, users: Range<usize>) -> SwarmOptions {
+    SwarmOptions {
+        is_reference: true,
+        ..quiet_tabs(address, users)
+    }
+}
+
 /// Measures; `progress` gets a line for each turn.
 pub async fn run(
     subject: Subject,
