@@ -342,7 +342,7 @@ impl First {
                 let (crm, driver) = self.crm.unzip();
                 let driver = driver.map(|driver| runtime::spawn(driver.run()));
                 let hub = HubSeat::new(self.hub, clock, self.inbox, local, self.shards, crm);
-                ring.run(shard, hub).await?;
+                Box::pin(ring.run(shard, hub)).await?;
                 if let Some(driver) = driver {
                     // The hub is gone; what it wanted sent to the CRM last still goes out.
                     let _late = runtime::timeout(CRM_END_WAIT, driver.join()).await;

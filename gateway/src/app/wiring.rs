@@ -42,6 +42,7 @@ pub(super) fn hub_config(
 fn sim_config(settings: &Settings, sim: &SimSettings) -> SimConfig {
     let users = settings.directory.users.iter();
     let numbers = users.flat_map(|user| user.numbers.iter());
+    let ivrs = settings.directory.ivrs.iter();
     let shared = |numbers: &[String]| numbers.iter().map(|it| Arc::from(it.as_str())).collect();
     SimConfig {
         phones: numbers.map(|(_, number)| Arc::clone(number)).collect(),
@@ -49,6 +50,7 @@ fn sim_config(settings: &Settings, sim: &SimSettings) -> SimConfig {
         ring_timeout: sim.ring_timeout,
         busy_numbers: shared(&sim.busy_numbers),
         no_answer_numbers: shared(&sim.no_answer_numbers),
+        ivr_numbers: ivrs.map(|ivr| Arc::clone(&ivr.number.1)).collect(),
         seed: sim.seed,
         reject_share: sim.reject_share,
         delay: sim.delay,

@@ -14,6 +14,7 @@ mod check;
 mod document;
 mod fault;
 mod file;
+mod groups;
 mod guids;
 mod limits;
 mod people;

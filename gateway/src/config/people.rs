@@ -9,8 +9,8 @@ use okgate_core::protocol::BreakReason;
 use okgate_core::switchboard::{Department, Directory, User};
 
 use super::file::File;
-use super::guids;
 use super::view::{Located, View, did_you_mean};
+use super::{groups, guids};
 
 /// Reads all people; faults are noted, faulty entries are left out.
 pub(super) fn directory(file: &File<'_>) -> Directory {
@@ -27,16 +27,20 @@ pub(super) fn directory(file: &File<'_>) -> Directory {
         people.supervises(view);
     }
     let departments = departments(file, &mut people);
+    let groups = groups::groups(file, &mut people);
+    let ivrs = groups::voice_menus(file, &mut people);
     Directory {
         users: people.users,
         departments,
+        groups,
+        ivrs,
         break_reasons: break_reasons(file),
     }
 }
 
 /// The users so far and what of them must be unique.
 #[derive(Default)]
-struct People {
+pub(super) struct People {
     users: Vec<User>,
     by_login: HashMap<String, usize>,
     ids: Seen<UserId>,
@@ -86,19 +90,46 @@ impl People {
         }
         let mut numbers = Vec::new();
         let keyed = main.into_iter().map(|number| ("number", number));
-        for (key, Located { value, at }) in keyed.chain(more.into_iter().map(|n| ("numbers", n))) {
-            if !value.chars().all(is_dialled) || value.chars().count() > NUMBER_CHARACTERS_MAX {
-                let reason = format!(
-                    "{value:?} is no number: up to {NUMBER_CHARACTERS_MAX} digits, letters, +, *, #, . and -"
-                );
-                view.fault_at(at, key, reason);
-            } else if self.numbers.insert(value.clone()) {
-                numbers.push((guids::number_id(&value), value.into()));
-            } else {
-                view.fault_at(at, key, format!("number {value:?} is there twice"));
-            }
+        for (key, number) in keyed.chain(more.into_iter().map(|n| ("numbers", n))) {
+            numbers.extend(self.number(view, key, number));
         }
         numbers
+    }
+
+    /// A number that nobody else has.
+    pub(super) fn number(
+        &mut self,
+        view: &View<'_>,
+        key: &str,
+        Located { value, at }: Located<String>,
+    ) -> Option<(NumberId, Arc<str>)> {
+        if !value.chars().all(is_dialled) || value.chars().count() > NUMBER_CHARACTERS_MAX {
+            let reason = format!(
+                "{value:?} is no number: up to {NUMBER_CHARACTERS_MAX} digits, letters, +, *, #, . and -"
+            );
+            view.fault_at(at, key, reason);
+        } else if self.numbers.insert(value.clone()) {
+            return Some((guids::number_id(&value), value.into()));
+        } else {
+            view.fault_at(at, key, format!("number {value:?} is there twice"));
+        }
+        None
+    }
+
+    /// Whether somebody has this number.
+    pub(super) fn has_number(&self, number: &str) -> bool {
+        self.numbers.0.contains_key(number)
+    }
+
+    /// The id of the user of this login; an unknown one is a fault.
+    pub(super) fn user_id(
+        &self,
+        view: &View<'_>,
+        key: &str,
+        login: &Located<String>,
+    ) -> Option<UserId> {
+        self.find(view, key, login)
+            .map(|index| self.users[index].id)
     }
 
     fn supervises(&mut self, view: &View<'_>) {

@@ -67,6 +67,7 @@ pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
                 id: 1,
                 name: "Lunch".into(),
             }],
+            ..Directory::default()
         },
         switchboard: hub::SwitchboardLimits {
             calls_max: 6,

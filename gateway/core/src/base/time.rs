@@ -55,6 +55,34 @@ impl WallTime {
     pub const fn unix_seconds(self) -> u64 {
         self.0 / 1000
     }
+
+    /// This long before.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
+    /// In UTC to the second, as RFC 3339 writes it.
+    pub fn rfc3339(self) -> String {
+        let seconds = i64::try_from(self.unix_seconds()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_second(seconds);
+        time.unwrap_or(jiff::Timestamp::MAX).to_string()
+    }
+
+    /// Reads a date, or a date and a time with or without an offset; without one it
+    /// is taken as UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let with_offset = text.parse::<jiff::Timestamp>().ok();
+        let time = with_offset.or_else(|| {
+            let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+            civil
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()
+                .map(|it| it.timestamp())
+        })?;
+        u64::try_from(time.as_millisecond()).ok().map(Self)
+    }
 }
 
 /// Both clocks at one moment.

@@ -63,7 +63,7 @@ impl Hub {
         };
         if self.crm_users.insert(user) {
             // The user was just found in the directory.
-            let _known = self.switchboard.user_present(user);
+            let _known = self.switchboard.user_present(user, self.now.instant);
         }
     }
 

@@ -10,6 +10,7 @@
 mod accounts;
 mod admin;
 mod crm;
+mod journal;
 mod messages;
 mod pump;
 mod requests;
@@ -31,6 +32,7 @@ pub use crate::switchboard::Limits as SwitchboardLimits;
 use crate::switchboard::{Directory, Switchboard};
 use accounts::Accounts;
 pub use admin::{AdminFault, AdminReply, AdminRequest, MethodRun, SimCall, SimCallRequest, Status};
+use journal::Journal;
 pub use messages::{Downward, FromShard, ToShard, Upward};
 pub use sessions::{Limits as SessionLimits, Sessions};
 pub use token::{TokenAlgorithm, TokenFault, TokenKeyError, TokenVerifier};
@@ -119,6 +121,7 @@ pub struct Hub {
     runs: HashMap<ExecutionId, RunOwner>,
     /// Simulated calls whose chains are asked for.
     sim_calls_wanted: Vec<(LegId, AdminTicket)>,
+    journal: Journal,
     drained: Vec<ShardId>,
     random: Random,
     swept: Instant,
@@ -154,6 +157,7 @@ impl Hub {
             caller_name: config.caller_name,
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),
+            journal: Journal::default(),
             drained: Vec::new(),
             random,
             swept: now.instant,

@@ -42,6 +42,7 @@ impl Hub {
             SwitchboardOutput::Event(event) => self.tell_user(event),
             SwitchboardOutput::Numbers(changes) => self.tell_numbers(changes),
             SwitchboardOutput::Arrived(arrival) => self.name_caller(arrival),
+            SwitchboardOutput::Fact(fact) => self.journal.note(&fact, self.now),
         }
     }
 
@@ -85,7 +86,7 @@ impl Hub {
     pub(super) fn user_left(&mut self, user: UserId) {
         if !self.sessions.is_present(user) && !self.crm_users.contains(&user) {
             // A user who is not in the directory was never present.
-            let _unknown = self.switchboard.user_absent(user);
+            let _unknown = self.switchboard.user_absent(user, self.now.instant);
         }
     }
 }

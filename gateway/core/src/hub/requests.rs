@@ -61,10 +61,18 @@ impl Hub {
                 Answer::UserState(board.user_reference(user)?, state)
             }
             UserRequest::SetUserState(wanted) => {
-                let state = board.set_user_state(user, wanted)?;
+                let state = board.set_user_state(user, wanted, now)?;
                 Answer::UserState(board.user_reference(user)?, state)
             }
-            UserRequest::RedirectRules => Answer::RedirectRules,
+            UserRequest::RedirectRules => Answer::RedirectRules(board.redirect_rules(user)?),
+            UserRequest::SaveRedirectRule(rule) => {
+                board.save_redirect_rule(user, *rule)?;
+                Answer::Done
+            }
+            UserRequest::DeleteRedirectRules(ids) => {
+                board.delete_redirect_rules(user, &ids)?;
+                Answer::Done
+            }
             UserRequest::PbxNumbers => self.number_entries(),
             UserRequest::AllUserNumbers => Answer::AllUserNumbers(board.user_entries(user)?),
             UserRequest::AllUserPhotoLinks => Answer::PhotoLinks(Vec::new()),
@@ -72,10 +80,19 @@ impl Hub {
                 Answer::LineInfo(Box::new(board.line_info(user, now)?))
             }
             UserRequest::CurrentQueue => Answer::CurrentQueue(board.current_queue(user)?),
+            UserRequest::FlashedAbonent => Answer::FlashedAbonent(board.flashed(user)?),
+            UserRequest::ChainContent(chain) => {
+                Answer::ChainContent(Box::new(board.chain_content(user, chain)?))
+            }
+            UserRequest::CallJournal(filter) => {
+                let user = board.user_reference(user)?;
+                Answer::CallJournal(self.journal.page(&user, &filter))
+            }
             UserRequest::Call(call) => {
                 board.handle_call(user, call, now)?;
                 Answer::Done
             }
+            UserRequest::Conference(request) => board.handle_conference(user, request, now)?,
         })
     }
 
@@ -101,7 +118,7 @@ impl Hub {
         let joined = self.sessions.join(link, user.id, session, life, now);
         let was_absent = joined.map_err(full)?;
         if was_absent {
-            self.switchboard.user_present(user.id)?;
+            self.switchboard.user_present(user.id, self.now.instant)?;
         }
         // protocol 3.1: logins are echoed as typed.
         let login = match login.login.as_deref() {

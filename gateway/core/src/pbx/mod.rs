@@ -10,4 +10,4 @@
 mod port;
 pub mod sim;
 
-pub use port::{Command, CommandFailure, EndCause, PbxEvent, PhoneState, SnapshotLeg};
+pub use port::{Command, CommandFailure, EndCause, PbxEvent, PhoneState, SnapshotLeg, Voice};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{CommandId, LegId};
+use crate::base::{CommandId, ConferenceId, LegId};
 
 /// What the switchboard asks of the switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +40,37 @@ pub enum Command {
         /// The other.
         second: LegId,
     },
-    /// Part a joined pair: the held leg hears music, the other one silence.
+    /// Let an answered leg hear music; whom it was joined with hears silence.
     Hold {
         /// The leg that is put on hold.
         held: LegId,
     },
+    /// Let an answered leg hear silence; so does whom it was joined with.
+    Part {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Take an answered leg into a room, or change its part there. A room is there
+    /// while somebody is in it.
+    Confer {
+        /// The leg, which leaves what it was joined with.
+        leg: LegId,
+        /// The room.
+        room: ConferenceId,
+        /// What it hears and who hears it.
+        voice: Voice,
+    },
+}
+
+/// A leg's part in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Voice {
+    /// It hears all and all hear it.
+    Speak,
+    /// It hears all and nobody hears it.
+    Listen,
+    /// It hears all and this leg alone hears it.
+    Whisper(LegId),
 }
 
 /// What the switch reports, asked or unasked.
@@ -101,6 +127,10 @@ pub enum PbxEvent {
     Joined(LegId, LegId),
     /// A leg is on hold.
     Held(LegId),
+    /// A leg hears silence.
+    Parted(LegId),
+    /// A leg is in a room, with this part.
+    Conferred(LegId, ConferenceId, Voice),
     /// A leg has ended.
     Ended(LegId, EndCause),
 }
@@ -161,4 +191,6 @@ pub struct SnapshotLeg {
     pub is_held: bool,
     /// The leg that it hears.
     pub joined_with: Option<LegId>,
+    /// The room that it is in, and its part there.
+    pub room: Option<(ConferenceId, Voice)>,
 }

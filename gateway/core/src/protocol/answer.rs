@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use super::conference::{CompetitorEntry, ConferenceInfo};
 use super::directory::{BreakReason, NumberEntry, PhotoLink, UserEntry, UserRef};
 use super::fault::Fault;
-use super::line::{Abonent, LineInfo};
+use super::history::{ChainContent, JournalEntry};
+use super::line::{Flashed, LineInfo, QueuedCaller};
+use super::redirect::RedirectRule;
 use super::state::UserState;
 use super::write::{FieldWriter, Fields};
-use crate::base::{Guid, SessionId};
+use crate::base::{ConferenceId, Guid, SessionId};
 
 /// The end of a request: an answer with `result: 1`, or a fault with `result: 0`.
 pub type Reply = Result<Answer, Fault>;
@@ -27,8 +30,8 @@ pub enum Answer {
     LunchTypes(Arc<[BreakReason]>),
     /// `getuserstateresult`, `setuserstateresult`.
     UserState(UserRef, UserState),
-    /// `getredirectrulesresult`: none are kept yet.
-    RedirectRules,
+    /// `getredirectrulesresult`.
+    RedirectRules(Arc<[RedirectRule]>),
     /// `getpbxnumbersresult`.
     PbxNumbers {
         /// Rises with every change of a number's state; not on the wire.
@@ -42,8 +45,22 @@ pub enum Answer {
     PhotoLinks(Vec<PhotoLink>),
     /// `getextendedlineinforesult`.
     LineInfo(Box<LineInfo>),
-    /// `getcurrentqueueresult`: the callers waiting for this user.
-    CurrentQueue(Vec<Abonent>),
+    /// `getcurrentqueueresult`: the callers waiting for this user, the first first.
+    CurrentQueue(Vec<QueuedCaller>),
+    /// `getflashedabonentinforesult`: who waits on hold.
+    FlashedAbonent(Option<Box<Flashed>>),
+    /// `getchaincontentresult`.
+    ChainContent(Box<ChainContent>),
+    /// `getpbxcalljournalresult`: the newest first.
+    CallJournal(Vec<JournalEntry>),
+    /// `checkcanconnecttogathertoconferenceresult`.
+    CanConnect(bool),
+    /// The methods that make a conference: its id.
+    ConferenceId(ConferenceId),
+    /// `getconferenceinforesult`.
+    Conference(Box<ConferenceInfo>),
+    /// `getconferencecompetitorsresult`.
+    Competitors(Vec<CompetitorEntry>),
 }
 
 /// `loginresult` of a login that succeeded.
@@ -122,7 +139,9 @@ impl Fields for Answer {
                 writer.objects("items", reasons.iter(), |writer, it| it.write(writer));
             }
             Self::UserState(_, state) => state.write(writer),
-            Self::RedirectRules => writer.strings("redirectrules", []),
+            Self::RedirectRules(rules) => {
+                writer.objects("redirectrules", rules.iter(), |writer, it| it.write(writer));
+            }
             Self::PbxNumbers { numbers, .. } => {
                 writer.objects("numbers", numbers.iter(), |writer, it| it.write(writer));
             }
@@ -135,6 +154,24 @@ impl Fields for Answer {
             Self::LineInfo(line) => line.write(writer),
             Self::CurrentQueue(waiting) => {
                 writer.objects("queue", waiting, |writer, it| it.write(writer));
+            }
+            Self::FlashedAbonent(flashed) => {
+                writer.boolean("containsflashed", flashed.is_some());
+                if let Some(flashed) = flashed {
+                    writer.object("abonent", |writer| flashed.write(writer));
+                }
+            }
+            Self::ChainContent(content) => {
+                writer.object("content", |writer| content.write(writer));
+            }
+            Self::CallJournal(calls) => {
+                writer.objects("calls", calls, |writer, it| it.write(writer));
+            }
+            Self::CanConnect(can) => writer.boolean("canconnecttogather", *can),
+            Self::ConferenceId(id) => writer.guid("conferenceid", id.0),
+            Self::Conference(info) => info.write(writer),
+            Self::Competitors(list) => {
+                writer.objects("competitorlist", list, |writer, it| it.write(writer));
             }
         }
     }

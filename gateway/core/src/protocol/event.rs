@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::conference::CompetitorEntry;
 use super::directory::UserRef;
 use super::line::LineState;
 use super::state::{StateId, UserState};
@@ -75,6 +76,41 @@ pub enum Occurrence {
         /// The number that was dialled.
         number: Arc<str>,
     },
+    /// `phoneevent_ivrstarted`.
+    IvrStarted(Ivr),
+    /// `phoneevent_ivrstopped`.
+    IvrStopped(Ivr),
+    /// `confcompositionchanged`.
+    CompositionChanged(Box<Composition>),
+    /// `confcompetitorstatechanged`.
+    CompetitorStateChanged(Box<CompetitorChange>),
+}
+
+/// A voice menu that a user is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ivr {
+    /// `ivrname`.
+    pub name: Arc<str>,
+    /// `isroutingivr`: it passes its callers on.
+    pub is_routing: bool,
+}
+
+/// Who is in a conference now; a long list is told in parts (protocol 3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composition {
+    /// The conference.
+    pub conference: ConferenceId,
+    /// Its competitors.
+    pub competitors: Vec<CompetitorEntry>,
+}
+
+/// A competitor who came, left or did not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompetitorChange {
+    /// The conference.
+    pub conference: ConferenceId,
+    /// The competitor as it is now.
+    pub competitor: CompetitorEntry,
 }
 
 /// The fields of `phoneevent_ringstarted`.
@@ -147,6 +183,14 @@ event_kinds! {
     AcmCallStarted = "phoneevent_acmcallstarted";
     /// It is no longer dialled.
     AcmCallStopped = "phoneevent_acmcallstopped";
+    /// The user is in a voice menu.
+    IvrStarted = "phoneevent_ivrstarted";
+    /// The user is no longer in it.
+    IvrStopped = "phoneevent_ivrstopped";
+    /// Who is in a conference changed.
+    CompositionChanged = "confcompositionchanged";
+    /// Somebody came, left or did not come to a conference.
+    CompetitorStateChanged = "confcompetitorstatechanged";
     /// A dynamic method is to be run by the user's page.
     ExecuteMethod = "executemethod";
     /// Its run is no longer wanted.
@@ -227,6 +271,10 @@ impl Occurrence {
             Self::CommStopped { .. } => EventKind::CommStopped,
             Self::AcmCallStarted { .. } => EventKind::AcmCallStarted,
             Self::AcmCallStopped { .. } => EventKind::AcmCallStopped,
+            Self::IvrStarted(_) => EventKind::IvrStarted,
+            Self::IvrStopped(_) => EventKind::IvrStopped,
+            Self::CompositionChanged(_) => EventKind::CompositionChanged,
+            Self::CompetitorStateChanged(_) => EventKind::CompetitorStateChanged,
         }
     }
 }
@@ -270,6 +318,21 @@ impl Fields for Occurrence {
             Self::AcmCallStarted { number } | Self::AcmCallStopped { number } => {
                 writer.string("number", number);
             }
+            Self::IvrStarted(ivr) | Self::IvrStopped(ivr) => {
+                writer.boolean("isroutingivr", ivr.is_routing);
+                writer.string("ivrname", &ivr.name);
+            }
+            Self::CompositionChanged(change) => writer.object("eventinfo", |writer| {
+                writer.guid("conferenceid", change.conference.0);
+                let list = &change.competitors;
+                writer.objects("competitorlist", list, |writer, it| it.write(writer));
+            }),
+            Self::CompetitorStateChanged(change) => writer.object("eventinfo", |writer| {
+                writer.object("conference", |writer| {
+                    writer.guid("id", change.conference.0);
+                });
+                writer.object("competitor", |writer| change.competitor.write(writer));
+            }),
         }
     }
 }

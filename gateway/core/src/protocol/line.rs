@@ -111,7 +111,7 @@ pub enum Phase {
         is_routing: bool,
     },
     /// `isconference`.
-    Conference(ConferenceId),
+    Conference,
 }
 
 /// The other party and what goes on with it.
@@ -123,6 +123,8 @@ pub struct Abonent {
     pub phase: Phase,
     /// Set while the own phone rings first in a back-call.
     pub direction: Option<Direction>,
+    /// The conference that rings or that the user is in.
+    pub conference: Option<ConferenceId>,
 }
 
 impl Fields for Abonent {
@@ -146,10 +148,29 @@ impl Fields for Abonent {
             writer.optional("ivrname", name);
         }
         writer.boolean("isroutingivr", phase == Phase::Ivr { is_routing: true });
-        writer.boolean("isconference", matches!(phase, Phase::Conference(_)));
-        if let Phase::Conference(id) = phase {
-            writer.guid("conferenceid", id.0);
+        writer.boolean("isconference", phase == Phase::Conference);
+        if let Some(conference) = self.conference {
+            writer.guid("conferenceid", conference.0);
         }
+    }
+}
+
+/// A caller who waits for a user (`getcurrentqueue`), where the first is served first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedCaller {
+    /// The call.
+    pub chain: ChainId,
+    /// Who waits.
+    pub party: Party,
+    /// The number of the group that is waited for; absent if it is the user's own.
+    pub queue: Option<Arc<str>>,
+}
+
+impl Fields for QueuedCaller {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        writer.guid("chainid", self.chain.0);
+        self.party.write(writer);
+        writer.optional("queue", self.queue.as_deref());
     }
 }
 

@@ -7,15 +7,18 @@
 
 mod answer;
 mod body;
+mod conference;
 mod directory;
 mod event;
 mod fault;
+mod history;
 mod json;
 mod line;
 mod multipart;
 mod parse;
 mod password;
 mod peek;
+mod redirect;
 mod reply;
 mod request;
 mod state;
@@ -23,13 +26,18 @@ mod write;
 
 pub use answer::{Answer, LoginAnswer, MyUserInfo, Reply, VersionInfo};
 pub use body::{Body, BodyReader};
+pub use conference::{
+    CompetitorEntry, CompetitorState, ConferenceInfo, ConferenceRequest, GhostMode, NewConference,
+};
 pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry, UserRef};
 pub use event::{
-    Event, EventKind, EventSet, NUMBERS_PER_EVENT, NumberChange, Occurrence, RingStarted,
+    CompetitorChange, Composition, Event, EventKind, EventSet, Ivr, NUMBERS_PER_EVENT,
+    NumberChange, Occurrence, RingStarted,
 };
 pub use fault::{ErrorNumber, Fault};
+pub use history::{CallResult, ChainContent, JournalEntry, TalkEntry};
 pub use json::{JsonWriter, write_message};
-pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase};
+pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase, QueuedCaller};
 pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, split};
 pub use parse::{
     Method, parse_login, parse_subscription, parse_user_request, read_user_request, unknown_method,
@@ -41,9 +49,11 @@ pub use peek::{
     NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
     json_field, json_text, peek,
 };
+pub use redirect::RedirectRule;
 pub use reply::{Echo, write_error, write_reply, write_reply_with};
 pub use request::{
-    CallRequest, FlashMode, LoginRequest, Secret, Sequence, SetUserState, UserRequest,
+    CallDirection, CallRequest, FlashMode, JournalFilter, LoginRequest, Secret, Sequence,
+    SetUserState, UserRequest,
 };
 pub use state::{StateId, UserState};
 pub use write::{FieldWriter, Fields};

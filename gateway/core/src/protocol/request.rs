@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::conference::ConferenceRequest;
+use super::redirect::RedirectRule;
 use super::state::StateId;
-use crate::base::SessionId;
+use crate::base::{ChainId, SessionId, WallTime};
 
 /// A request in a user's name that the hub answers.
 ///
@@ -26,6 +28,10 @@ pub enum UserRequest {
     SetUserState(SetUserState),
     /// `getredirectrules`.
     RedirectRules,
+    /// `saveredirectrules`.
+    SaveRedirectRule(Box<RedirectRule>),
+    /// `deleteredirectrules`.
+    DeleteRedirectRules(Vec<Box<str>>),
     /// `getpbxnumbers`.
     PbxNumbers,
     /// `getallusernumbers`.
@@ -36,8 +42,16 @@ pub enum UserRequest {
     ExtendedLineInfo,
     /// `getcurrentqueue`.
     CurrentQueue,
+    /// `getflashedabonentinfo`.
+    FlashedAbonent,
+    /// `getchaincontent`; without a chain, of the user's own call.
+    ChainContent(Option<ChainId>),
+    /// `getpbxcalljournal`.
+    CallJournal(JournalFilter),
     /// A method that acts on the user's phone.
     Call(CallRequest),
+    /// A method of conferences or of supervision.
+    Conference(ConferenceRequest),
 }
 
 /// `login` (protocol 6.1).
@@ -120,6 +134,8 @@ pub enum CallRequest {
     Decline,
     /// `pbxmakeflash`.
     Flash(FlashMode),
+    /// `pbxmaketransfer`, `pbxtransfercall`: to a number, a user id or a number id.
+    Transfer(Box<str>),
 }
 
 /// `sequence` of `pbxautocallstart`.
@@ -140,4 +156,41 @@ pub enum FlashMode {
     Switch,
     /// `abort`: drop the current party and return to the held one.
     Abort,
+}
+
+/// `filter` of `getpbxcalljournal`; what is absent does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct JournalFilter {
+    /// `datestart`: calls that began at this time or later.
+    pub from: Option<WallTime>,
+    /// `dateend`: calls that began before this time.
+    pub to: Option<WallTime>,
+    /// `connectiontype`.
+    pub direction: Option<CallDirection>,
+    /// `minduration`: talks of at least so many seconds.
+    pub duration_min_s: u64,
+    /// `page`, from 0.
+    pub page: u32,
+}
+
+/// `direction` of a call in the journal, as its user sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallDirection {
+    /// From outside.
+    In,
+    /// To outside.
+    Out,
+    /// Between two users.
+    Internal,
+}
+
+impl CallDirection {
+    /// The text on the wire.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+            Self::Internal => "internal",
+        }
+    }
 }

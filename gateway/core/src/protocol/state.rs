@@ -47,6 +47,15 @@ impl StateId {
         }
     }
 
+    /// The state with this number.
+    pub const fn numbered(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Disconnected),
+            7 => Some(Self::WithoutPhone),
+            _ => Self::settable(number),
+        }
+    }
+
     /// The state that a client may set with this number, if it may.
     pub const fn settable(number: i64) -> Option<Self> {
         match number {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, LegState, Origin, Role, Side, Stage};
+use super::calls::Purpose;
+use super::chain::{Chain, LegState, MemberId, Origin, Routing, Service};
 use super::limits::after;
 use super::numbers::{Target, outside};
 use super::{Arrival, Output, Switchboard};
@@ -20,18 +21,20 @@ impl Switchboard {
         comment: Option<Arc<str>>,
         now: Instant,
     ) {
-        let Some(call) = self.calls.get_mut(chain) else {
-            return;
-        };
-        if call.stage != Stage::Arrived {
-            return;
-        }
-        call.stage = Stage::Setup;
-        let party = &mut call.side_mut(Role::Caller).party;
-        party.name = name.or_else(|| party.name.take());
-        party.comment = comment;
-        self.no_longer_waits(chain);
-        self.advance(chain, now);
+        self.change(chain, now, |_, chain| {
+            let mut bonds = chain.bonds.iter_mut();
+            let awaited = bonds.find(|bond| matches!(bond.routing, Routing::Awaited(_)));
+            let Some(bond) = awaited else {
+                return;
+            };
+            bond.routing = Routing::Done;
+            let caller = bond.caller;
+            if let Some(caller) = chain.member_mut(caller) {
+                caller.party.name = name.or_else(|| caller.party.name.take());
+                caller.party.comment = comment;
+            }
+        });
+        self.serve_lines(now);
     }
 
     pub(super) fn incoming(
@@ -44,29 +47,39 @@ impl Switchboard {
     ) {
         let mut from = outside(number.clone().unwrap_or_else(|| ANONYMOUS.into()));
         from.party.name.clone_from(&name);
-        let to = self.called_here(&called);
-        let wanted_user = to.user;
-        let Some(chain) = self.enter(leg, Origin::Outside, Stage::Arrived, from, to, now) else {
+        let Some((mut chain, source)) = self.enter(leg, from) else {
             return;
         };
-        let phone = match wanted_user {
-            None => Err(EndCause::Unknown),
-            Some(user) => self.phone_for_call(user, chain, &called).map(|_| user),
+        let to = self.called_here(&called);
+        let refused = match to.user {
+            None if to.party.is_outside => Some(EndCause::Unknown),
+            None => None,
+            Some(user) if self.is_redirected(user) => None,
+            Some(user) => self.phone_for_call(user, chain.id, &called).err(),
         };
-        let user = match phone {
-            Ok(user) => user,
-            Err(cause) => return self.end_call(chain, cause, now),
-        };
-        self.users[user].waiting.push(chain);
-        let deadline = after(now, self.limits.route_timeout);
-        self.calls.set_deadline(chain, deadline);
+        let user = to.user.map(|user| self.users[user].reference.clone());
+        let wanted = chain.add_member(to.user, to.party, to.service);
+        let commutation = CommutationId(self.fresh_guid());
+        let bond = chain.add_bond(source, wanted, Origin::Outside, commutation, now);
+        if let Some(cause) = refused {
+            chain.end_all(cause);
+            return self.settle(chain, now);
+        }
+        if let Some(bond) = chain.bond_mut(bond) {
+            bond.routing = Routing::Awaited(after(now, self.limits.route_timeout));
+        }
+        if let Some(user) = to.user {
+            self.users[user].waiting.push(chain.id);
+            chain.waited_for = Some(user);
+        }
         self.outputs.push_back(Output::Arrived(Arrival {
-            chain,
+            chain: chain.id,
             caller: number,
             caller_name: name,
             called,
-            user: self.users[user].reference.clone(),
+            user,
         }));
+        self.settle(chain, now);
     }
 
     pub(super) fn hand_dialled(
@@ -83,77 +96,57 @@ impl Switchboard {
         let from_phone = Target {
             user: Some(user),
             party: self.users[user].party(Arc::clone(from)),
+            service: Service::Phone,
         };
         let to = self.called_here(called);
         let is_own = to.user == Some(user);
-        let origin = Origin::HandDialled;
-        let Some(chain) = self.enter(leg, origin, Stage::Setup, from_phone, to, now) else {
+        let Some((mut chain, source)) = self.enter(leg, from_phone) else {
             return;
         };
+        let wanted = chain.add_member(to.user, to.party, to.service);
+        let commutation = CommutationId(self.fresh_guid());
+        chain.add_bond(source, wanted, Origin::HandDialled, commutation, now);
         if self.users[user].call.is_some() {
-            return self.end_call(chain, EndCause::Busy, now);
+            chain.end_all(EndCause::Busy);
+            return self.settle(chain, now);
         }
-        self.users[user].call = Some(chain);
-        self.step(chain);
+        self.users[user].call = Some(chain.id);
         if is_own {
-            return self.end_call(chain, EndCause::Busy, now);
+            self.show(&mut chain, true, now);
+            chain.end_all(EndCause::Busy);
         }
-        self.advance(chain, now);
+        self.settle(chain, now);
     }
 
     /// Whom a number dialled at the switch means: no ids there.
     fn called_here(&self, called: &Arc<str>) -> Target {
-        match self.numbers.user_of(called) {
-            Some(user) => Target {
-                user: Some(user),
-                party: self.users[user].party(Arc::clone(called)),
-            },
-            None => outside(Arc::clone(called)),
-        }
+        let here = self.numbers.called(called, &self.users);
+        here.unwrap_or_else(|| outside(Arc::clone(called)))
     }
 
     /// A leg that came by itself starts a call, if there is room for one.
-    fn enter(
-        &mut self,
-        leg: LegId,
-        origin: Origin,
-        stage: Stage,
-        from: Target,
-        to: Target,
-        now: Instant,
-    ) -> Option<ChainId> {
-        if self.calls.of_leg(leg).is_some() {
+    fn enter(&mut self, leg: LegId, from: Target) -> Option<(Box<Chain>, MemberId)> {
+        if self.calls.chain_of(leg).is_some() {
             self.counters.reports_ignored += 1;
             return None;
         }
         if self.calls.len() >= self.limits.calls_max {
             self.counters.calls_over_limit += 1;
             let cause = EndCause::Busy;
-            self.send(None, Command::HangUp { leg, cause });
+            self.send(None::<(LegId, Purpose)>, Command::HangUp { leg, cause });
             return None;
         }
-        let chain = self.new_call(origin, stage, from, to);
-        self.calls
-            .add_leg(chain, Role::Caller, leg, LegState::Waiting);
-        let deadline = after(now, self.limits.ring_timeout);
-        self.calls.set_deadline(chain, deadline);
-        Some(chain)
+        let mut chain = self.new_chain();
+        let caller = chain.add_member(from.user, from.party, from.service);
+        chain.set_leg(caller, leg, LegState::Waiting);
+        self.calls.add_leg(chain.id, leg);
+        Some((chain, caller))
     }
 
-    pub(super) fn new_call(
-        &mut self,
-        origin: Origin,
-        stage: Stage,
-        from: Target,
-        to: Target,
-    ) -> ChainId {
-        let chain = ChainId(self.fresh_guid());
-        let commutation = CommutationId(self.fresh_guid());
-        let sides = [from, to].map(|target| Side::new(target.user, target.party));
-        let call = Call::new(chain, commutation, origin, stage, sides);
-        self.calls.insert(call);
+    /// A call without anybody in it.
+    pub(super) fn new_chain(&mut self) -> Box<Chain> {
         self.counters.calls_started += 1;
-        chain
+        Box::new(Chain::new(ChainId(self.fresh_guid())))
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use smallvec::SmallVec;
 
-use super::call::{Call, Leg, LegState, Role};
+use super::chain::Chain;
 use crate::base::{ChainId, CommandId, Instant, LegId};
 
 /// The calls that go on.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    by_chain: BTreeMap<ChainId, Call>,
+    by_chain: BTreeMap<ChainId, Box<Chain>>,
     by_leg: HashMap<LegId, LegRecord>,
     deadlines: BTreeSet<(Instant, ChainId)>,
     /// The leg that each unsettled command is about.
@@ -38,12 +38,12 @@ pub(super) struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Dial,
-    /// Let the caller's leg, which waits, through to who has answered.
+    /// Let a leg that came by itself through.
     AnswerCaller,
     /// Pick up a phone for its user.
     PickUp,
-    Join,
-    Hold,
+    /// Let it hear what it ought to.
+    Place,
     HangUp,
 }
 
@@ -52,43 +52,59 @@ impl Calls {
         self.by_chain.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
-        self.by_chain.values()
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Chain> {
+        self.by_chain.values().map(AsRef::as_ref)
     }
 
     pub(super) fn chains(&self) -> Vec<ChainId> {
         self.by_chain.keys().copied().collect()
     }
 
-    pub(super) fn get(&self, chain: ChainId) -> Option<&Call> {
-        self.by_chain.get(&chain)
+    pub(super) fn get(&self, chain: ChainId) -> Option<&Chain> {
+        self.by_chain.get(&chain).map(AsRef::as_ref)
     }
 
-    pub(super) fn get_mut(&mut self, chain: ChainId) -> Option<&mut Call> {
-        self.by_chain.get_mut(&chain)
+    /// Takes a call out to be changed; [`Calls::put`] or [`Calls::forget`] follows.
+    pub(super) fn take(&mut self, chain: ChainId) -> Option<Box<Chain>> {
+        self.by_chain.remove(&chain)
     }
 
-    pub(super) fn insert(&mut self, call: Call) {
-        self.by_chain.insert(call.chain, call);
+    /// Puts a call where it is found, with the next moment at which something is to
+    /// be done about it.
+    pub(super) fn put(&mut self, mut chain: Box<Chain>, deadline: Option<Instant>) {
+        self.plan(&mut chain, deadline);
+        self.by_chain.insert(chain.id, chain);
     }
 
-    /// Gives a side of a call its leg.
-    pub(super) fn add_leg(&mut self, chain: ChainId, role: Role, leg: LegId, state: LegState) {
-        if let Some(call) = self.by_chain.get_mut(&chain) {
-            call.side_mut(role).leg = Some(Leg::new(leg, state));
-            let record = LegRecord {
-                chain,
-                commands: SmallVec::new(),
-            };
-            self.by_leg.insert(leg, record);
+    /// Forgets a call that was taken out.
+    pub(super) fn forget(&mut self, mut chain: Box<Chain>) {
+        self.plan(&mut chain, None);
+    }
+
+    fn plan(&mut self, chain: &mut Chain, deadline: Option<Instant>) {
+        let before = std::mem::replace(&mut chain.deadline, deadline);
+        if before == deadline {
+            return;
+        }
+        if let Some(before) = before {
+            self.deadlines.remove(&(before, chain.id));
+        }
+        if let Some(deadline) = deadline {
+            self.deadlines.insert((deadline, chain.id));
         }
     }
 
-    /// The call and the side that a live leg belongs to.
-    pub(super) fn of_leg(&mut self, leg: LegId) -> Option<(&mut Call, Role)> {
-        let call = self.by_chain.get_mut(&self.by_leg.get(&leg)?.chain)?;
-        let role = call.role_of_leg(leg)?;
-        Some((call, role))
+    pub(super) fn next_deadline(&self) -> Option<(Instant, ChainId)> {
+        self.deadlines.first().copied()
+    }
+
+    /// Notes that a leg is a call's.
+    pub(super) fn add_leg(&mut self, chain: ChainId, leg: LegId) {
+        let record = LegRecord {
+            chain,
+            commands: SmallVec::new(),
+        };
+        self.by_leg.insert(leg, record);
     }
 
     /// The call that a live leg belongs to.
@@ -104,34 +120,6 @@ impl Calls {
         for (command, _) in record.commands {
             self.commands.remove(&command);
         }
-        if let Some(call) = self.by_chain.get_mut(&record.chain)
-            && let Some(role) = call.role_of_leg(leg)
-        {
-            call.raise(role, LegState::Ended, Instant::default());
-        }
-    }
-
-    /// Forgets a call whose legs have ended.
-    pub(super) fn remove(&mut self, chain: ChainId) {
-        self.set_deadline(chain, None);
-        self.by_chain.remove(&chain);
-    }
-
-    pub(super) fn set_deadline(&mut self, chain: ChainId, deadline: Option<Instant>) {
-        let Some(call) = self.by_chain.get_mut(&chain) else {
-            return;
-        };
-        let before = std::mem::replace(&mut call.deadline, deadline);
-        if let Some(before) = before {
-            self.deadlines.remove(&(before, chain));
-        }
-        if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, chain));
-        }
-    }
-
-    pub(super) fn next_deadline(&self) -> Option<(Instant, ChainId)> {
-        self.deadlines.first().copied()
     }
 
     /// Remembers a command in place of an older one for the same leg and purpose.

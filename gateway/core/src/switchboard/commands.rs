@@ -1,10 +1,10 @@
-//! Commands to the switch: which one a call needs next, and what becomes of a
-//! call when one fails.
+//! Commands to the switch: who is dialled and how, and what becomes of a call when
+//! a command fails.
 
 use std::sync::Arc;
 
-use super::call::{LegState, Origin, Role, Stage};
 use super::calls::{Pending, Purpose};
+use super::chain::{Chain, Focus, LegState, MemberId, Origin, Service};
 use super::limits::after;
 use super::{Output, Switchboard};
 use crate::base::{ChainId, CommandId, Instant, LegId};
@@ -12,73 +12,44 @@ use crate::pbx::{Command, CommandFailure, EndCause};
 use crate::protocol::Sequence;
 
 impl Switchboard {
-    /// Gives the command that the call needs next, if it needs any.
-    pub(super) fn advance(&mut self, chain: ChainId, now: Instant) {
-        use LegState::{Answered, Waiting};
-        let Some(call) = self.calls.get(chain).filter(|_| self.is_connected) else {
-            return;
-        };
-        let (from, to) = (call.side(Role::Caller), call.side(Role::Callee));
-        match (call.stage, from.state(), to.state()) {
-            (Stage::Setup, None, None) => match call.origin {
-                Origin::BackCall {
-                    sequence: Sequence::Abonent,
-                    ..
-                } => self.dial(chain, Role::Callee, now),
-                _ => self.dial(chain, Role::Caller, now),
-            },
-            (Stage::Setup, Some(Waiting | Answered), None) => {
-                self.dial(chain, Role::Callee, now);
-            }
-            (Stage::Setup, None, Some(Answered)) => self.dial(chain, Role::Caller, now),
-            (Stage::Connecting { .. }, ..) => self.connect(chain, now),
-            _ => {}
+    /// Dials a member's phone or number, or puts the caller in a group's line.
+    pub(super) fn dial(
+        &mut self,
+        chain: &mut Chain,
+        id: MemberId,
+        now: Instant,
+    ) -> Result<(), EndCause> {
+        self.redirect(chain, id);
+        let service = chain.member(id).map(|member| &member.service);
+        let is_group = matches!(service, Some(Service::Hunt(_)));
+        let is_menu = matches!(service, Some(Service::Ivr { .. }));
+        if (is_group || is_menu) && chain.rings_caller_first(id) {
+            return Ok(());
         }
-    }
-
-    /// Lets a waiting caller through, then joins the two.
-    fn connect(&mut self, chain: ChainId, now: Instant) {
-        let Some(call) = self.calls.get(chain) else {
-            return;
+        if is_group {
+            return self.begin_hunt(chain, id, now);
+        }
+        let Some(member) = chain.member(id) else {
+            return Ok(());
         };
-        let (from, to) = (call.side(Role::Caller), call.side(Role::Callee));
-        let (Some(first), Some(second)) = (from.live_leg(), to.live_leg()) else {
-            return;
-        };
-        let (purpose, command) = if from.state() == Some(LegState::Waiting) {
-            (Purpose::AnswerCaller, Command::Answer { leg: first })
-        } else {
-            (Purpose::Join, Command::Join { first, second })
-        };
-        let deadline = after(now, self.limits.operation_timeout);
-        self.calls.set_deadline(chain, deadline);
-        self.send(Some((first, purpose)), command);
-    }
-
-    fn dial(&mut self, chain: ChainId, role: Role, now: Instant) {
-        let Some(call) = self.calls.get(chain) else {
-            return;
-        };
-        let (side, other) = (call.side(role), call.side(role.other()));
-        let (user, wanted) = (side.user, side.party.number.clone().unwrap_or_default());
-        let (caller, caller_name) = (other.party.number.clone(), other.party.name.clone());
-        let auto_answer =
-            role == Role::Callee && matches!(call.origin, Origin::BackCall { intercom: true, .. });
+        let (user, wanted) = (member.user, member.party.number.clone().unwrap_or_default());
         let number = match user {
-            None => Ok(wanted),
-            Some(user) => self.phone_for_call(user, chain, &wanted),
-        };
-        let number = match number {
-            Ok(number) => number,
-            Err(cause) => return self.end_call(chain, cause, now),
+            None => wanted,
+            Some(user) if chain.has_another(user, id) => return Err(EndCause::Busy),
+            Some(user) => self.phone_for_call(user, chain.id, &wanted)?,
         };
         if let Some(user) = user {
-            self.users[user].call = Some(chain);
+            self.users[user].call = Some(chain.id);
         }
+        let (caller, caller_name) = chain.shown_on_phone(id);
+        let auto_answer = chain.is_intercom(id);
         let leg = LegId(self.fresh_guid());
-        self.calls.add_leg(chain, role, leg, LegState::Requested);
-        let deadline = after(now, self.limits.ring_timeout);
-        self.calls.set_deadline(chain, deadline);
+        let ring_timeout = self.ring_timeout(chain, id);
+        chain.set_leg(id, leg, LegState::Requested);
+        if let Some(member) = chain.member_mut(id) {
+            member.ring_until = after(now, ring_timeout);
+        }
+        self.calls.add_leg(chain.id, leg);
         let command = Command::Dial {
             leg,
             number,
@@ -87,6 +58,7 @@ impl Switchboard {
             auto_answer,
         };
         self.send(Some((leg, Purpose::Dial)), command);
+        Ok(())
     }
 
     /// The phone of a user to ring for a call, or why none can be rung.
@@ -116,17 +88,18 @@ impl Switchboard {
         self.outputs.push_back(Output::Pbx(id, command));
     }
 
-    pub(super) fn command_accepted(&mut self, command: CommandId) {
+    pub(super) fn command_accepted(&mut self, command: CommandId, now: Instant) {
         let Some(pending) = self.calls.settle(command) else {
             self.counters.reports_ignored += 1;
             return;
         };
-        if pending.purpose == Purpose::Dial
-            && let Some((call, role)) = self.calls.of_leg(pending.leg)
-            && call.raise(role, LegState::Dialling, Instant::default())
-        {
-            self.step(pending.chain);
-        }
+        self.change(pending.chain, now, |_, chain| {
+            if pending.purpose == Purpose::Dial
+                && let Some(member) = chain.member_of_leg(pending.leg)
+            {
+                member.raise(LegState::Dialling, now);
+            }
+        });
     }
 
     /// A command has no effect, or (without a failure) nobody knows.
@@ -146,27 +119,100 @@ impl Switchboard {
             purpose,
         } = pending;
         match (purpose, why) {
-            (Purpose::Dial, Some(_)) | (Purpose::HangUp, Some(CommandFailure::NoSuchLeg)) => {
+            (Purpose::Dial, Some(_)) => self.dial_failed(chain, leg, now),
+            (Purpose::HangUp, Some(CommandFailure::NoSuchLeg)) => {
                 self.leg_ended(leg, EndCause::Failed, now);
             }
-            (Purpose::Dial | Purpose::AnswerCaller, _) => {
-                self.end_call(chain, EndCause::Failed, now);
+            (Purpose::Dial, None) => {
+                self.change(chain, now, |board, chain| {
+                    if let Some(id) = chain.member_of_leg(leg).map(|member| member.id) {
+                        let fresh = crate::base::CommutationId(board.fresh_guid());
+                        board.lose(chain, id, EndCause::Failed, fresh, now);
+                    }
+                });
             }
-            (Purpose::Join | Purpose::Hold, _) => self.change_failed(chain, now),
+            (Purpose::AnswerCaller | Purpose::Place, _) => {
+                self.change(chain, now, Self::places_failed);
+            }
             // The deadline repeats the one; the user may repeat the other.
-            (Purpose::HangUp | Purpose::PickUp, _) => {}
+            (Purpose::HangUp | Purpose::PickUp, _) => {
+                self.change(chain, now, |_, _| ());
+            }
         }
     }
 
-    /// Without a first join there is no call; a talk stays as it is.
-    fn change_failed(&mut self, chain: ChainId, now: Instant) {
-        match self.calls.get_mut(chain).map(|call| &mut call.stage) {
-            Some(Stage::Talking { is_changing, .. }) => {
-                *is_changing = false;
-                self.calls.set_deadline(chain, None);
+    /// The switch would not dial at all: if that was part of a change, there is none.
+    fn dial_failed(&mut self, chain: ChainId, leg: LegId, now: Instant) {
+        self.change(chain, now, |board, chain| {
+            board.calls.end_leg(leg);
+            let Some(member) = chain.member_of_leg(leg) else {
+                return;
+            };
+            let id = member.id;
+            if let Some(leg) = &mut member.leg {
+                leg.state = LegState::Ended;
             }
-            Some(Stage::Connecting { .. }) => self.end_call(chain, EndCause::Failed, now),
-            _ => {}
+            if chain.is_dialled_by_change(id) && chain.undo() {
+                return;
+            }
+            let fresh = crate::base::CommutationId(board.fresh_guid());
+            board.lose(chain, id, EndCause::Failed, fresh, now);
+        });
+    }
+}
+
+impl Chain {
+    /// Whether a user takes part in the call already, or has not quite left it.
+    fn has_another(&self, user: usize, than: MemberId) -> bool {
+        let mut members = self.members.iter();
+        members.any(|it| {
+            let is_here = !it.is_leaving() || it.live_leg().is_some();
+            it.user == Some(user) && it.id != than && is_here
+        })
+    }
+
+    /// Nobody stands in a group's line or listens to a menu without a phone in the hand:
+    /// where it was to be rung first, the caller is. Whether that is so.
+    fn rings_caller_first(&mut self, callee: MemberId) -> bool {
+        let bond = self.member(callee).and_then(|it| self.bond_of(it.current));
+        let has_leg = bond
+            .and_then(|bond| self.member(bond.caller))
+            .is_none_or(|it| it.leg.is_some());
+        let Some(bond) = bond.map(|bond| bond.id).filter(|_| !has_leg) else {
+            return false;
+        };
+        if let Some(bond) = self.bond_mut(bond)
+            && let Origin::BackCall { sequence, .. } = &mut bond.origin
+        {
+            *sequence = Sequence::User;
         }
+        true
+    }
+
+    /// Number and name for the display of a member's phone.
+    fn shown_on_phone(&self, id: MemberId) -> (Option<Arc<str>>, Option<Arc<str>>) {
+        let member = self.member(id);
+        let bond = member.and_then(|member| self.bond_of(member.current));
+        let other = match (bond, member.and_then(|member| member.current)) {
+            (Some(bond), _) => self.other(bond, id),
+            (None, Some(Focus::Supervision)) => {
+                self.supervision.and_then(|it| self.member(it.ghosted))
+            }
+            (None, _) => {
+                let name = self.conference.as_ref().map(|it| Arc::clone(&it.room.name));
+                return (None, name);
+            }
+        };
+        other.map_or((None, None), |other| {
+            (other.party.number.clone(), other.party.name.clone())
+        })
+    }
+
+    fn is_intercom(&self, id: MemberId) -> bool {
+        let member = self.member(id);
+        let bond = member.and_then(|member| self.bond_of(member.current));
+        bond.is_some_and(|bond| {
+            bond.callee == id && matches!(bond.origin, Origin::BackCall { intercom: true, .. })
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Who works here: the users, numbers and departments of the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{DepartmentId, NumberId, UserId};
 use crate::protocol::BreakReason;
@@ -14,6 +15,54 @@ pub struct Directory {
     pub departments: Vec<Department>,
     /// The reasons that a break can have.
     pub break_reasons: Vec<BreakReason>,
+    /// Numbers that ring one or all of several users.
+    pub groups: Vec<Group>,
+    /// Numbers that a voice menu answers.
+    pub ivrs: Vec<IvrMenu>,
+}
+
+/// A number that rings its users by a rule; callers wait in its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The number that is dialled.
+    pub number: (NumberId, Arc<str>),
+    /// What colleagues see.
+    pub name: Arc<str>,
+    /// Who is rung.
+    pub users: Vec<UserId>,
+    /// Whom of them.
+    pub rule: HuntRule,
+    /// How long one of them is rung.
+    pub ring: Duration,
+    /// How long a caller waits in all; zero means no end.
+    pub wait: Duration,
+    /// Callers that may wait at a time; one more finds it busy.
+    pub line_max: usize,
+    /// Whether it is shown as a queue of the call centre or as a group.
+    pub is_queue: bool,
+}
+
+/// Whom of a group a call rings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HuntRule {
+    /// All who are free at once.
+    #[default]
+    All,
+    /// Who has been without a call for longest.
+    LongestIdle,
+    /// One after the other.
+    RoundRobin,
+}
+
+/// A voice menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IvrMenu {
+    /// The number that is dialled.
+    pub number: (NumberId, Arc<str>),
+    /// What users see of it.
+    pub name: Arc<str>,
+    /// After this time the caller is passed on to this number.
+    pub then: Option<(Duration, Arc<str>)>,
 }
 
 /// One user.

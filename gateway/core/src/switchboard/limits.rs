@@ -17,6 +17,10 @@ pub struct Limits {
     /// Characters of a user's own words for a break; default 500. Longer ones
     /// are refused.
     pub message_characters_max: usize,
+    /// Members of one call, those who are being hung up included; default 128.
+    pub members_max: usize,
+    /// Redirect rules of one user, and sources of one rule; default 50.
+    pub redirect_rules_max: usize,
     /// How long an outside caller waits for [`super::Switchboard::route`] before
     /// the call goes on without a name; default 5 s.
     pub route_timeout: Duration,
@@ -37,6 +41,8 @@ impl Default for Limits {
             calls_max: 4096,
             number_characters_max: 64,
             message_characters_max: 500,
+            members_max: 128,
+            redirect_rules_max: 50,
             route_timeout: Duration::from_secs(5),
             ring_timeout: Duration::from_secs(60),
             operation_timeout: Duration::from_secs(10),
@@ -56,6 +62,8 @@ pub struct Counters {
     pub calls_ended: u64,
     /// Calls refused because [`Limits::calls_max`] was reached.
     pub calls_over_limit: u64,
+    /// Callers refused because the line of their group was full.
+    pub callers_over_limit: u64,
     /// Commands that the switch refused.
     pub commands_failed: u64,
     /// Commands about whose fate the switch knew nothing.

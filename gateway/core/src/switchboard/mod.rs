@@ -16,18 +16,24 @@
 //! It never waits, sends, or looks at a clock, and it knows of no links.
 
 mod arrivals;
-mod call;
 mod calls;
+mod chain;
 mod commands;
+mod conferences;
 mod directory;
+mod hunts;
+mod journal;
 mod limits;
 mod numbers;
 mod picture;
 mod progress;
 mod queries;
+mod redirect;
 mod requests;
 mod resync;
+mod settle;
 mod steps;
+mod supervision;
 mod users;
 
 #[cfg(test)]
@@ -39,17 +45,16 @@ use std::sync::Arc;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
-use self::call::{Call, LegState, Role, Stage};
 use self::calls::Calls;
-pub use self::directory::{Department, Directory, User};
+pub use self::directory::{Department, Directory, Group, HuntRule, IvrMenu, User};
+use self::hunts::GroupRecord;
 pub use self::limits::{Counters, Limits};
 use self::numbers::Numbers;
 use self::users::Users;
-use crate::base::{ChainId, CommandId, Guid, Instant, LegId, NumberId, UserId};
+use crate::base::{ChainId, CommandId, CommutationId, Guid, Instant, NumberId, UserId};
 use crate::pbx::Command;
 use crate::protocol::{
-    Abonent, BreakReason, Event, Fault, LineInfo, MyUserInfo, NumberChange, NumberEntry, Phase,
-    SetUserState, UserEntry, UserRef, UserState,
+    BreakReason, CallResult, Event, Fault, NumberChange, SetUserState, UserRef, UserState,
 };
 
 /// Users, numbers, lines and calls.
@@ -61,8 +66,11 @@ use crate::protocol::{
 pub struct Switchboard {
     users: Users,
     numbers: Numbers,
+    groups: Vec<GroupRecord>,
     break_reasons: Arc<[BreakReason]>,
     calls: Calls,
+    /// Users who may be free now, and for whom callers may wait.
+    freed: Vec<usize>,
     limits: Limits,
     counters: Counters,
     random: ChaCha12Rng,
@@ -83,6 +91,38 @@ pub enum Output {
     Numbers(Vec<(NumberId, NumberChange)>),
     /// An outside caller arrived. Nothing rings until [`Switchboard::route`].
     Arrived(Arrival),
+    /// What became of a call between two parties, for the journal.
+    Fact(Box<CallFact>),
+}
+
+/// A call between two parties that is over, with or without a talk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFact {
+    /// The call.
+    pub chain: ChainId,
+    /// The talk.
+    pub commutation: CommutationId,
+    /// Who called.
+    pub caller: FactSide,
+    /// Who was called, with the number that was.
+    pub called: FactSide,
+    /// When it began.
+    pub started: Instant,
+    /// When the talk began.
+    pub answered: Option<Instant>,
+    /// When it was over.
+    pub ended: Instant,
+    /// What became of it.
+    pub result: CallResult,
+}
+
+/// One side of a call that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactSide {
+    /// The number.
+    pub number: Arc<str>,
+    /// The user, if it is one of the exchange's.
+    pub user: Option<UserRef>,
 }
 
 /// An outside caller who waits to be routed.
@@ -96,8 +136,8 @@ pub struct Arrival {
     pub caller_name: Option<Arc<str>>,
     /// The number that was called.
     pub called: Arc<str>,
-    /// The user behind that number.
-    pub user: UserRef,
+    /// The user behind that number, if it is a user's.
+    pub user: Option<UserRef>,
 }
 
 /// A call that goes on, for people.
@@ -120,8 +160,12 @@ pub enum ChainState {
     Arrived,
     /// Phones ring, or the legs are about to be joined.
     Ringing,
+    /// The caller waits in a group's line.
+    Waiting,
     /// The sides hear each other.
     Talking,
+    /// It is a conference.
+    Conference,
     /// One side is on hold.
     Held,
     /// The legs are being hung up.
@@ -134,7 +178,9 @@ impl ChainState {
         match self {
             Self::Arrived => "arrived",
             Self::Ringing => "ringing",
+            Self::Waiting => "waiting",
             Self::Talking => "talking",
+            Self::Conference => "conference",
             Self::Held => "held",
             Self::Ending => "ending",
         }
@@ -145,10 +191,13 @@ impl Switchboard {
     /// A switchboard for these people, whose ids and qids follow from `seed`.
     /// The switch counts as not connected until it reports that it is.
     pub fn new(directory: &Directory, limits: Limits, seed: u64) -> Self {
-        let users = Users::new(&directory.users);
+        let mut users = Users::new(&directory.users);
+        let groups = users.join_groups(&directory.groups);
         Self {
             numbers: Numbers::new(directory, &users),
             users,
+            groups,
+            freed: Vec::new(),
             break_reasons: directory.break_reasons.as_slice().into(),
             calls: Calls::default(),
             limits,
@@ -175,19 +224,19 @@ impl Switchboard {
     }
 
     /// The user's first link has logged in.
-    pub fn user_present(&mut self, user: UserId) -> Result<(), Fault> {
-        self.set_presence(user, true)
+    pub fn user_present(&mut self, user: UserId, now: Instant) -> Result<(), Fault> {
+        self.set_presence(user, true, now)
     }
 
     /// The user has been without links for long enough (protocol 6.1).
-    pub fn user_absent(&mut self, user: UserId) -> Result<(), Fault> {
-        self.set_presence(user, false)
+    pub fn user_absent(&mut self, user: UserId, now: Instant) -> Result<(), Fault> {
+        self.set_presence(user, false, now)
     }
 
-    fn set_presence(&mut self, user: UserId, is_present: bool) -> Result<(), Fault> {
+    fn set_presence(&mut self, user: UserId, is_present: bool, now: Instant) -> Result<(), Fault> {
         let index = self.users.index(user)?;
         self.users[index].is_present = is_present;
-        self.refresh_users(&[index]);
+        self.refresh_users(&[index], now);
         Ok(())
     }
 
@@ -197,85 +246,13 @@ impl Switchboard {
         &mut self,
         user: UserId,
         wanted: SetUserState,
+        now: Instant,
     ) -> Result<UserState, Fault> {
         let index = self.users.index(user)?;
         let choice = &self.users[index].choice;
         self.users[index].choice = choice.changed(wanted, &self.break_reasons, &self.limits)?;
-        self.refresh_users(&[index]);
+        self.refresh_users(&[index], now);
         Ok(self.users[index].shown.clone())
-    }
-
-    /// `getuserstate`.
-    pub fn user_state(&self, user: UserId) -> Result<UserState, Fault> {
-        Ok(self.users.of(user)?.shown.clone())
-    }
-
-    /// `getextendedlineinfo`: a copy of a picture that is kept ready.
-    pub fn line_info(&self, user: UserId, now: Instant) -> Result<LineInfo, Fault> {
-        let user = self.users.of(user)?;
-        let mut line = user.picture.line.clone();
-        line.version = user.line_version;
-        if let Some(start) = user.picture.talk_since {
-            line.talk = now.since(start);
-        }
-        Ok(line)
-    }
-
-    /// `getcurrentqueue`: the outside callers who wait for this user and do not
-    /// ring yet.
-    pub fn current_queue(&self, user: UserId) -> Result<Vec<Abonent>, Fault> {
-        let waiting = &self.users.of(user)?.waiting;
-        let abonent = |chain: &ChainId| {
-            let call = self.calls.get(*chain)?;
-            Some(Abonent {
-                party: Some(call.side(Role::Caller).party.clone()),
-                phase: Phase::Idle,
-                direction: None,
-            })
-        };
-        Ok(waiting.iter().filter_map(abonent).collect())
-    }
-
-    /// `getpbxnumbers`: a version that rises with each change of a number's
-    /// state, and all numbers.
-    pub fn number_entries(&mut self) -> (u64, Arc<[NumberEntry]>) {
-        self.numbers.entries(&self.users)
-    }
-
-    /// `getallusernumbers` as this user may see it.
-    pub fn user_entries(&self, asker: UserId) -> Result<Vec<UserEntry>, Fault> {
-        let supervises = &self.users.of(asker)?.supervises;
-        let entries = self.users.iter().map(|user| UserEntry {
-            id: user.reference.id,
-            name: Arc::clone(&user.name),
-            main: user.main_number().map_or_else(|| "".into(), Arc::clone),
-            numbers: user
-                .phones
-                .iter()
-                .map(|it| Arc::clone(&it.number))
-                .collect(),
-            subordinate: supervises.contains(&user.reference.id),
-        });
-        Ok(entries.collect())
-    }
-
-    /// `getmyuserinfo`. The line is named by its main number's id.
-    pub fn my_user_info(&self, user: UserId) -> Result<MyUserInfo, Fault> {
-        let user = self.users.of(user)?;
-        let line = user.phones.first().filter(|_| user.has_phone());
-        Ok(MyUserInfo {
-            user: user.reference.clone(),
-            name: Arc::clone(&user.name),
-            main_number: user.main_number().cloned(),
-            line: line.map(|phone| phone.id.0),
-            line_number: line.map(|phone| Arc::clone(&phone.number)),
-            is_operator: user.is_operator,
-        })
-    }
-
-    /// `cc_getlunchtypes`.
-    pub fn break_reasons(&self) -> Arc<[BreakReason]> {
-        Arc::clone(&self.break_reasons)
     }
 
     /// What happened since the start.
@@ -288,98 +265,7 @@ impl Switchboard {
         self.is_connected
     }
 
-    /// How many calls go on.
-    pub fn call_count(&self) -> usize {
-        self.calls.len()
-    }
-
-    /// The calls that go on, in the order of their ids.
-    pub fn chains(&self) -> Vec<ChainSummary> {
-        self.calls.iter().map(summary).collect()
-    }
-
-    /// The leg of a call's outside caller, or else of the phone that called.
-    pub fn caller_leg(&self, chain: ChainId) -> Option<LegId> {
-        self.calls.get(chain)?.side(Role::Caller).live_leg()
-    }
-
-    /// The leg of a call's outside party, whoever called.
-    pub fn outside_leg(&self, chain: ChainId) -> Option<LegId> {
-        let call = self.calls.get(chain)?;
-        let outside = |role: &Role| call.side(*role).user.is_none();
-        let role = Role::BOTH.into_iter().find(outside)?;
-        call.side(role).live_leg()
-    }
-
-    /// The leg of a user's phone that rings in a call.
-    pub fn ringing_leg(&self, chain: ChainId) -> Option<LegId> {
-        let call = self.calls.get(chain)?;
-        let rings = |role: &Role| {
-            let side = call.side(*role);
-            side.user.is_some() && side.state() == Some(LegState::Ringing)
-        };
-        let role = Role::BOTH.into_iter().find(rings)?;
-        call.side(role).live_leg()
-    }
-
     fn fresh_guid(&mut self) -> Guid {
         Guid::random(self.random.random())
-    }
-}
-
-#[cfg(test)]
-impl Switchboard {
-    /// Every user's id.
-    fn user_ids(&self) -> Vec<UserId> {
-        self.users.iter().map(|user| user.reference.id).collect()
-    }
-
-    fn choice_of(&self, user: UserId) -> crate::protocol::StateId {
-        self.users.of(user).expect("a known user").choice.state
-    }
-
-    fn has_legs(&self, chain: ChainId) -> bool {
-        let call = self.calls.get(chain);
-        call.is_some_and(|call| call.live_legs().next().is_some())
-    }
-
-    /// Whether a user's own leg in a call exists.
-    fn is_on_leg(&self, user: UserId, chain: ChainId) -> bool {
-        let index = self.users.index(user).expect("a known user");
-        let call = self.calls.get(chain);
-        call.is_some_and(|call| {
-            let role = call.role_of_user(index);
-            role.is_some_and(|role| call.side(role).live_leg().is_some())
-        })
-    }
-
-    fn assert_nothing_left(&self) {
-        self.calls.assert_empty();
-        for user in self.users.iter() {
-            assert_eq!(user.call, None, "{} is in a call", user.reference.login);
-            assert!(user.waiting.is_empty() && !user.picture.is_in_call());
-        }
-        let counters = self.counters;
-        assert_eq!(counters.calls_started, counters.calls_ended);
-    }
-}
-
-fn summary(call: &Call) -> ChainSummary {
-    let number = |role: Role| {
-        let number = call.side(role).party.number.as_ref();
-        number.map_or_else(|| "".into(), Arc::clone)
-    };
-    let state = match call.stage {
-        Stage::Arrived => ChainState::Arrived,
-        Stage::Setup | Stage::Connecting { .. } => ChainState::Ringing,
-        Stage::Talking { held_by: None, .. } => ChainState::Talking,
-        Stage::Talking { .. } => ChainState::Held,
-        Stage::Ending { .. } => ChainState::Ending,
-    };
-    ChainSummary {
-        chain: call.chain,
-        from: number(Role::Caller),
-        to: number(Role::Callee),
-        state,
     }
 }

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, Leg, LegState, Origin, Role, Stage};
-use crate::base::{CommutationId, Instant};
+use super::chain::{Bond, Chain, Conference, Focus, LegState, Member, Origin, Service};
+use crate::base::{CommutationId, ConferenceId, Instant};
 use crate::protocol::{
-    Abonent, Direction, Flashed, LineInfo, LineState, Occurrence, Party, Phase, RingStarted,
+    Abonent, Direction, Flashed, Ivr, LineInfo, LineState, Occurrence, Party, Phase, RingStarted,
     Sequence,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Picture {
     pub(super) commutation: Option<CommutationId>,
     /// The number that an automatic call is dialling.
     pub(super) dialled: Option<Arc<str>>,
+    /// The voice menu that the user hears.
+    pub(super) ivr: Option<Ivr>,
 }
 
 /// What becomes of a picture in a step.
@@ -65,140 +67,247 @@ impl Picture {
     }
 }
 
-/// The row of the ladder that a side's line shows (protocol 6.6).
-pub(super) fn shown(call: &Call, role: Role) -> Shown {
-    match call.stage {
-        Stage::Arrived => Shown::Idle,
-        Stage::Setup => shown_in_setup(call, role),
-        Stage::Connecting { .. } => Shown::Same,
-        Stage::Talking { since, held_by, .. } => shown_in_talk(call, role, since, held_by),
-        Stage::Ending { .. } => shown_at_the_end(call, role),
+/// The row of the ladder that a member's line shows (protocol 6.6).
+pub(super) fn shown(chain: &Chain, member: &Member) -> Shown {
+    if member.is_leaving() {
+        return Shown::Same;
+    }
+    let view = View { chain, member };
+    match (member.current, member.held) {
+        (None, None) => Shown::Same,
+        (None, Some(_)) => Shown::Call(Box::new(view.blank(LineState::HookUp))),
+        (Some(Focus::Bond(id)), _) => match chain.bond(id) {
+            Some(bond) if bond.is_talk() => view.in_talk(bond),
+            Some(bond) if bond.caller == member.id => view.as_caller(bond),
+            Some(bond) => view.as_callee(bond),
+            None => Shown::Same,
+        },
+        (Some(Focus::Conference), _) => view.in_conference(),
+        (Some(Focus::Supervision), _) => view.as_supervisor(),
     }
 }
 
-fn shown_in_setup(call: &Call, role: Role) -> Shown {
-    use LegState::{Answered, Dialling, Ended, Requested, Ringing, Waiting};
-    let side = call.side(role);
-    let own = side.state();
-    let sequence = match call.origin {
-        _ if role == Role::Callee => {
-            return match own {
-                None | Some(Requested | Dialling | Ended) => Shown::Idle,
-                Some(Ringing) => row(call, role, LineState::Reserved, Phase::Ringing),
-                // Only where the other party is called first: to this side it
-                // is an incoming call like any other, and it has answered.
-                Some(Answered) => talk_row(call, role, answered_at(side.leg)),
-                Some(Waiting) => Shown::Same,
-            };
+/// A call as one member sees it.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    chain: &'a Chain,
+    member: &'a Member,
+}
+
+impl View<'_> {
+    fn as_callee(self, bond: &Bond) -> Shown {
+        use LegState::{Answered, Dialling, Ended, Requested, Ringing, Waiting};
+        match self.member.state() {
+            None | Some(Requested | Dialling | Ended) => Shown::Idle,
+            Some(Ringing) => self.row(bond, LineState::Reserved, Phase::Ringing),
+            // Only where the other party is called first: to this side it is an
+            // incoming call like any other, and it has answered.
+            Some(Answered) => self.talk(bond, self.member.answered_at()),
+            Some(Waiting) => Shown::Same,
         }
-        Origin::Outside => return Shown::Idle,
-        Origin::HandDialled => {
-            return row(call, role, LineState::HookUp, Phase::WaitingForAnswer);
+    }
+
+    fn as_caller(self, bond: &Bond) -> Shown {
+        use LegState::{Answered, Dialling, Ended, Requested, Ringing, Waiting};
+        let sequence = match bond.origin {
+            Origin::Outside => return Shown::Idle,
+            Origin::HandDialled | Origin::Transfer => {
+                return self.row(bond, LineState::HookUp, Phase::WaitingForAnswer);
+            }
+            Origin::BackCall { sequence, .. } => sequence,
+        };
+        let is_dialled = self.other(bond).is_some_and(|other| match &other.service {
+            Service::Hunt(hunt) => hunt.has_begun,
+            _ => other.state() >= Some(Dialling),
+        });
+        match (sequence, self.member.state()) {
+            (_, Some(Ringing)) => {
+                Self::back_ring(self.with_party(bond, LineState::Reserved, Phase::Ringing))
+            }
+            (Sequence::User, Some(Answered)) => self.dialling(bond, LineState::HookUp),
+            (Sequence::Abonent, None | Some(Requested | Dialling)) if is_dialled => {
+                self.dialling(bond, LineState::Reserved)
+            }
+            (_, None | Some(Requested | Dialling | Ended)) => Shown::Idle,
+            (_, Some(Waiting | Answered)) => Shown::Same,
         }
-        Origin::BackCall { sequence, .. } => sequence,
-    };
-    let is_dialled = call.side(Role::Callee).state() >= Some(Dialling);
-    match (sequence, own) {
-        (_, Some(Ringing)) => back_ring_row(call),
-        (Sequence::User, Some(Answered)) => dialling_row(call, LineState::HookUp),
-        (Sequence::Abonent, None | Some(Requested | Dialling)) if is_dialled => {
-            dialling_row(call, LineState::Reserved)
+    }
+
+    fn in_talk(self, bond: &Bond) -> Shown {
+        let since = self.talk_start(bond);
+        if self.chain.is_mutual(bond) {
+            return self.talk(bond, since);
         }
-        (_, None | Some(Requested | Dialling | Ended)) => Shown::Idle,
-        (_, Some(Waiting | Answered)) => Shown::Same,
+        let mut picture = self.with_party(bond, LineState::Commutated, Phase::WaitingInFlash);
+        picture.commutation = Some(bond.commutation);
+        picture.talk_since = Some(since);
+        Shown::Call(Box::new(picture))
+    }
+
+    fn in_conference(self) -> Shown {
+        let Some(conference) = &self.chain.conference else {
+            return Shown::Same;
+        };
+        let competitor = conference.of_member(self.member.id);
+        match (self.member.state(), competitor.and_then(|it| it.since)) {
+            (Some(LegState::Ringing), _) => {
+                let mut picture = self.blank(LineState::Reserved);
+                picture.line.abonent = Abonent {
+                    party: Some(conference_party(conference, self.member)),
+                    phase: Phase::Ringing,
+                    direction: None,
+                    conference: Some(conference.id),
+                };
+                Shown::Call(Box::new(picture))
+            }
+            (Some(LegState::Answered), Some(since)) => {
+                self.conference(conference.id, conference.commutation, since)
+            }
+            (Some(LegState::Answered), None) => Shown::Same,
+            _ => Shown::Idle,
+        }
+    }
+
+    fn as_supervisor(self) -> Shown {
+        let Some(supervision) = self.chain.supervision else {
+            return Shown::Same;
+        };
+        match self.member.state() {
+            Some(LegState::Ringing) => {
+                let mut picture = self.blank(LineState::Reserved);
+                let ghosted = self.chain.member(supervision.ghosted);
+                picture.line.abonent.party = ghosted.map(|ghosted| ghosted.party.clone());
+                picture.line.abonent.phase = Phase::Ringing;
+                picture.line.called = ghosted.and_then(|it| it.party.number.clone());
+                Self::back_ring(picture)
+            }
+            Some(LegState::Answered) => {
+                let since = self.member.answered_at();
+                self.conference(supervision.id, supervision.commutation, since)
+            }
+            _ => Shown::Idle,
+        }
+    }
+
+    fn other(&self, bond: &Bond) -> Option<&Member> {
+        self.chain.other(bond, self.member.id)
+    }
+
+    /// A called party that answered first has its talk since then.
+    fn talk_start(&self, bond: &Bond) -> Instant {
+        match bond.origin {
+            Origin::BackCall {
+                sequence: Sequence::Abonent,
+                ..
+            } if bond.callee == self.member.id => self.member.answered_at(),
+            _ => bond.talk_since.unwrap_or_default(),
+        }
+    }
+
+    /// Nobody is heard; who is held is shown.
+    fn blank(&self, state: LineState) -> Picture {
+        let line = LineInfo {
+            state,
+            chain: Some(self.chain.id),
+            flashed: self.flashed(),
+            ..LineInfo::default()
+        };
+        Picture {
+            line,
+            ..Picture::default()
+        }
+    }
+
+    fn flashed(&self) -> Option<Flashed> {
+        match self.member.held? {
+            focus @ Focus::Bond(_) => {
+                let bond = self.chain.bond_of(Some(focus))?;
+                Some(Flashed::Party(self.other(bond)?.party.clone()))
+            }
+            Focus::Conference => {
+                let conference = self.chain.conference.as_ref()?;
+                Some(Flashed::Conference {
+                    id: conference.id,
+                    name: Arc::clone(&conference.room.name),
+                    room: Arc::clone(&conference.room.room),
+                })
+            }
+            Focus::Supervision => None,
+        }
+    }
+
+    fn with_party(&self, bond: &Bond, state: LineState, phase: Phase) -> Picture {
+        let mut picture = self.blank(state);
+        picture.line.called.clone_from(&bond.called);
+        picture.line.abonent = Abonent {
+            party: self.other(bond).map(|other| other.party.clone()),
+            phase,
+            direction: None,
+            conference: None,
+        };
+        picture
+    }
+
+    fn row(self, bond: &Bond, state: LineState, phase: Phase) -> Shown {
+        Shown::Call(Box::new(self.with_party(bond, state, phase)))
+    }
+
+    fn talk(self, bond: &Bond, since: Instant) -> Shown {
+        let mut picture = self.with_party(bond, LineState::Commutated, Phase::Commutated);
+        picture.talk_since = Some(since);
+        let ivr = self.other(bond).and_then(|other| match other.service {
+            Service::Ivr { is_routing, .. } => Some(Ivr {
+                name: other.party.name.clone().unwrap_or_default(),
+                is_routing,
+            }),
+            _ => None,
+        });
+        match &ivr {
+            Some(Ivr { is_routing, .. }) => {
+                let is_routing = *is_routing;
+                picture.line.abonent.phase = Phase::Ivr { is_routing };
+            }
+            None => picture.commutation = Some(bond.commutation),
+        }
+        picture.ivr = ivr;
+        Shown::Call(Box::new(picture))
+    }
+
+    fn conference(self, id: ConferenceId, commutation: CommutationId, since: Instant) -> Shown {
+        let mut picture = self.blank(LineState::Commutated);
+        picture.line.abonent.phase = Phase::Conference;
+        picture.line.abonent.conference = Some(id);
+        picture.commutation = Some(commutation);
+        picture.talk_since = Some(since);
+        Shown::Call(Box::new(picture))
+    }
+
+    fn dialling(self, bond: &Bond, state: LineState) -> Shown {
+        let mut picture = self.with_party(bond, state, Phase::AutoCall);
+        picture.dialled.clone_from(&picture.line.called);
+        Shown::Call(Box::new(picture))
+    }
+
+    fn back_ring(mut picture: Picture) -> Shown {
+        picture.line.abonent.direction = Some(Direction::AcmCallback);
+        picture.dialled.clone_from(&picture.line.called);
+        Shown::Call(Box::new(picture))
     }
 }
 
-fn shown_in_talk(call: &Call, role: Role, since: Instant, held_by: Option<Role>) -> Shown {
-    match held_by {
-        None => talk_row(call, role, talk_start(call, role, since)),
-        Some(holder) if holder == role => {
-            let mut picture = blank(call, LineState::HookUp);
-            let held = call.side(role.other()).party.clone();
-            picture.line.flashed = Some(Flashed::Party(held));
-            // protocol 6.5: a called number without a party would show a phantom.
-            picture.line.called = None;
-            Shown::Call(Box::new(picture))
-        }
-        Some(_) => {
-            let mut picture = with_party(call, role, LineState::Commutated, Phase::WaitingInFlash);
-            picture.commutation = Some(call.commutation);
-            picture.talk_since = Some(talk_start(call, role, since));
-            Shown::Call(Box::new(picture))
-        }
+/// Who rings when a conference does: the user who made it, to that user the
+/// conference itself. A number is always there (protocol 6.5).
+fn conference_party(conference: &Conference, member: &Member) -> Party {
+    let creator = conference.competitors.iter();
+    let mut creator = creator.filter(|it| it.user == Some(conference.creator));
+    match creator.next() {
+        Some(creator) if member.user != Some(conference.creator) => creator.party.clone(),
+        _ => Party {
+            number: Some(Arc::clone(&conference.room.room)),
+            name: Some(Arc::clone(&conference.room.name)),
+            ..Party::default()
+        },
     }
-}
-
-/// A line is idle once its own leg has ended; a caller who never had one, once
-/// the other's has.
-fn shown_at_the_end(call: &Call, role: Role) -> Shown {
-    let is_over = match call.side(role).leg {
-        Some(leg) => !leg.is_alive(),
-        None => role == Role::Callee || call.live_legs().next().is_none(),
-    };
-    if is_over { Shown::Idle } else { Shown::Same }
-}
-
-/// A called party that answered first has its talk since then.
-fn talk_start(call: &Call, role: Role, joined: Instant) -> Instant {
-    match call.origin {
-        Origin::BackCall {
-            sequence: Sequence::Abonent,
-            ..
-        } if role == Role::Callee => answered_at(call.side(role).leg),
-        _ => joined,
-    }
-}
-
-fn answered_at(leg: Option<Leg>) -> Instant {
-    leg.and_then(|leg| leg.answered_at).unwrap_or_default()
-}
-
-fn blank(call: &Call, state: LineState) -> Picture {
-    let line = LineInfo {
-        state,
-        chain: Some(call.chain),
-        called: call.side(Role::Callee).party.number.clone(),
-        ..LineInfo::default()
-    };
-    Picture {
-        line,
-        ..Picture::default()
-    }
-}
-
-fn with_party(call: &Call, role: Role, state: LineState, phase: Phase) -> Picture {
-    let mut picture = blank(call, state);
-    picture.line.abonent = Abonent {
-        party: Some(call.side(role.other()).party.clone()),
-        phase,
-        direction: None,
-    };
-    picture
-}
-
-fn row(call: &Call, role: Role, state: LineState, phase: Phase) -> Shown {
-    Shown::Call(Box::new(with_party(call, role, state, phase)))
-}
-
-fn talk_row(call: &Call, role: Role, since: Instant) -> Shown {
-    let mut picture = with_party(call, role, LineState::Commutated, Phase::Commutated);
-    picture.commutation = Some(call.commutation);
-    picture.talk_since = Some(since);
-    Shown::Call(Box::new(picture))
-}
-
-fn dialling_row(call: &Call, state: LineState) -> Shown {
-    let mut picture = with_party(call, Role::Caller, state, Phase::AutoCall);
-    picture.dialled.clone_from(&picture.line.called);
-    Shown::Call(Box::new(picture))
-}
-
-fn back_ring_row(call: &Call) -> Shown {
-    let mut picture = with_party(call, Role::Caller, LineState::Reserved, Phase::Ringing);
-    picture.line.abonent.direction = Some(Direction::AcmCallback);
-    picture.dialled.clone_from(&picture.line.called);
-    Shown::Call(Box::new(picture))
 }
 
 /// The phone and flash events that lead from one picture to the next, in the
@@ -226,6 +335,9 @@ pub(super) fn phone_events(old: &Picture, new: &Picture) -> Vec<Occurrence> {
     {
         events.push(Occurrence::CommStopped { chain, commutation });
     }
+    if let Some(ivr) = old.ivr.clone().filter(|_| new.ivr != old.ivr) {
+        events.push(Occurrence::IvrStopped(ivr));
+    }
     if !is_flashing {
         events.extend(flash);
     }
@@ -242,8 +354,11 @@ pub(super) fn phone_events(old: &Picture, new: &Picture) -> Vec<Occurrence> {
             commutation,
             caller: party.and_then(|party| party.number.clone()),
             is_outside: party.is_some_and(|party| party.is_outside),
-            conference: None,
+            conference: new.line.abonent.conference,
         });
+    }
+    if let Some(ivr) = new.ivr.clone().filter(|_| new.ivr != old.ivr) {
+        events.push(Occurrence::IvrStarted(ivr));
     }
     events
 }
@@ -267,6 +382,6 @@ fn ring_started(picture: &Picture) -> Option<Occurrence> {
         by_exchange,
         comment,
         is_outside,
-        is_conference: false,
+        is_conference: abonent.conference.is_some(),
     })))
 }

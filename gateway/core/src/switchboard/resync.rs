@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Switchboard;
-use super::call::{Call, LegState, Role, Stage};
+use super::chain::{Chain, Focus, LegState, Member, MemberId, Place, Routing, Told};
 use super::limits::after;
-use crate::base::{ChainId, Instant, LegId};
+use crate::base::{ChainId, CommutationId, Instant, LegId};
 use crate::pbx::{EndCause, PhoneState, SnapshotLeg};
 
 type Snapshot<'a> = HashMap<LegId, &'a SnapshotLeg>;
@@ -31,7 +31,7 @@ impl Switchboard {
             phone.is_registered = state == Some(&PhoneState::Registered);
         }
         for leg in legs {
-            if self.calls.of_leg(leg.leg).is_none() {
+            if self.calls.chain_of(leg.leg).is_none() {
                 self.counters.reports_ignored += 1;
             }
         }
@@ -40,68 +40,107 @@ impl Switchboard {
             self.resynchronise_call(chain, &snapshot, now);
         }
         let users: Vec<_> = (0..self.users.iter().count()).collect();
-        self.refresh_users(&users);
+        self.refresh_users(&users, now);
     }
 
     fn resynchronise_call(&mut self, chain: ChainId, snapshot: &Snapshot<'_>, now: Instant) {
-        let Some(call) = self.calls.get_mut(chain) else {
-            return;
-        };
-        let legs: Vec<_> = call.live_legs().collect();
-        for leg in &legs {
-            let is_answered = snapshot.get(leg).is_some_and(|it| it.is_answered);
-            if let Some(role) = call.role_of_leg(*leg).filter(|_| is_answered) {
-                call.raise(role, LegState::Answered, now);
+        self.change(chain, now, |board, chain| {
+            chain.change = None;
+            chain.operation_until = None;
+            let ring_until = after(now, board.limits.ring_timeout);
+            let route_until = after(now, board.limits.route_timeout);
+            for bond in &mut chain.bonds {
+                if let Routing::Awaited(until) = &mut bond.routing {
+                    *until = route_until;
+                }
             }
-        }
-        let lost: Vec<_> = legs
-            .iter()
-            .filter(|leg| !snapshot.contains_key(leg))
-            .collect();
-        if !lost.is_empty() {
-            for leg in lost {
-                self.calls.end_leg(*leg);
+            let mut lost = Vec::new();
+            for member in &mut chain.members {
+                if let Some(told) = member.leaving.as_mut().map(|leaving| &mut leaving.told) {
+                    *told = Told::NotYet;
+                }
+                let Some(leg) = member.live_leg() else {
+                    continue;
+                };
+                if member.ring_until.is_some() {
+                    member.ring_until = ring_until;
+                }
+                match snapshot.get(&leg) {
+                    Some(found) => member.is_found(found, now),
+                    None => lost.push((member.id, leg)),
+                }
             }
-            return self.end_call(chain, EndCause::Failed, now);
-        }
-        if let Stage::Ending { cause } = call.stage {
-            return self.end_call(chain, cause, now);
-        }
-        call.settle_stage();
-        if matches!(call.stage, Stage::Connecting { .. } | Stage::Talking { .. }) {
-            call.stage = talk_in(snapshot, call, now);
-        }
-        let deadline = match call.stage {
-            Stage::Arrived => after(now, self.limits.route_timeout),
-            Stage::Setup => after(now, self.limits.ring_timeout),
-            _ => None,
-        };
-        self.calls.set_deadline(chain, deadline);
-        self.step(chain);
-        self.advance(chain, now);
+            chain.settle_answers();
+            chain.follow_unasked();
+            for (id, leg) in lost {
+                board.calls.end_leg(leg);
+                chain.end_leg(id);
+                let fresh = CommutationId(board.fresh_guid());
+                board.lose(chain, id, EndCause::Failed, fresh, now);
+            }
+        });
     }
 }
 
-/// Whether the switch still joins the two sides, or one of them holds the other.
-fn talk_in(snapshot: &Snapshot<'_>, call: &Call, now: Instant) -> Stage {
-    let since = match call.stage {
-        Stage::Talking { since, .. } => Some(since),
-        Stage::Connecting { since } => since,
-        _ => None,
-    };
-    let of = |role: Role| snapshot.get(&call.side(role).live_leg()?);
-    let is_held = |role: Role| of(role).is_some_and(|leg| leg.is_held);
-    let is_joined = of(Role::Caller).is_some_and(|leg| {
-        leg.joined_with.is_some() && leg.joined_with == call.side(Role::Callee).live_leg()
-    });
-    let held_by = Role::BOTH.into_iter().find(|role| is_held(role.other()));
-    if is_joined || held_by.is_some() {
-        Stage::Talking {
-            since: since.unwrap_or(now),
-            held_by: held_by.filter(|_| !is_joined),
-            is_changing: false,
+impl Member {
+    /// The leg is as the switch says.
+    fn is_found(&mut self, found: &SnapshotLeg, now: Instant) {
+        if found.is_answered {
+            self.raise(LegState::Answered, now);
         }
-    } else {
-        Stage::Connecting { since }
+        if let Some(leg) = &mut self.leg {
+            leg.refused = None;
+            leg.asked = None;
+            leg.place = match (found.joined_with, found.room) {
+                (Some(partner), _) => Place::With(partner),
+                (None, Some((room, voice))) => Place::Room(room, voice),
+                (None, None) if found.is_held => Place::Music,
+                (None, None) => Place::Silence,
+            };
+        }
+    }
+}
+
+impl Chain {
+    fn end_leg(&mut self, id: MemberId) {
+        if let Some(leg) = self.member_mut(id).and_then(|member| member.leg.as_mut()) {
+            leg.state = LegState::Ended;
+        }
+    }
+
+    /// Phones that were picked up meanwhile on behalf of a group.
+    fn settle_answers(&mut self) {
+        let mut members = self.members.iter();
+        let answered = members.find(|member| {
+            matches!(member.service, super::chain::Service::Candidate) && member.is_answered()
+        });
+        if let Some(candidate) = answered.map(|member| member.id) {
+            self.hunt_is_over(candidate);
+        }
+    }
+
+    /// What was held or taken back meanwhile without being asked for here.
+    fn follow_unasked(&mut self) {
+        let place = |chain: &Self, id| chain.member(id).and_then(|it| it.leg).map(|it| it.place);
+        let talks = self.bonds.iter().filter(|bond| bond.is_talk());
+        let talks: Vec<_> = talks
+            .map(|bond| (bond.id, bond.caller, bond.callee))
+            .collect();
+        for (bond, caller, callee) in talks {
+            let focus = Some(Focus::Bond(bond));
+            let leg = self.member(callee).and_then(Member::live_leg);
+            let is_joined = leg.is_some_and(|leg| place(self, caller) == Some(Place::With(leg)));
+            for (own, other) in [(caller, callee), (callee, caller)] {
+                let is_held = place(self, other) == Some(Place::Music);
+                let Some(member) = self.member_mut(own) else {
+                    continue;
+                };
+                if is_joined && member.current.is_none() && member.held == focus {
+                    member.current = member.held.take();
+                } else if is_held && member.current == focus && member.held.is_none() {
+                    member.held = member.current.take();
+                }
+            }
+        }
     }
 }

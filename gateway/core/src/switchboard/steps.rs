@@ -3,46 +3,51 @@
 
 use std::sync::Arc;
 
-use super::call::Role;
+use super::chain::Chain;
 use super::picture::{Picture, Shown, phone_events, shown};
 use super::{Output, Switchboard};
-use crate::base::{ChainId, NumberId};
+use crate::base::{Instant, NumberId};
 use crate::protocol::{Event, NumberChange, Occurrence};
 
 type NumberChanges = Vec<(NumberId, NumberChange)>;
 
 impl Switchboard {
-    /// One step of a call: every line in it gets the picture that fits the call
-    /// now. A line whose part is over is free for the next call.
-    pub(super) fn step(&mut self, chain: ChainId) {
-        let Some(call) = self.calls.get(chain) else {
-            return;
-        };
+    /// One step of a call: every line in it gets the picture that fits the call now,
+    /// once the switch has made the change. A line whose part is over is free for the
+    /// next call.
+    pub(super) fn show(&mut self, chain: &mut Chain, is_settled: bool, now: Instant) {
         let mut pictures = Vec::new();
-        for role in Role::BOTH {
-            let Some(user) = call.side(role).user else {
+        for user in chain.released.drain(..) {
+            // A line that this call does not hold (any more) is not its to paint.
+            if self.users[user].call == Some(chain.id) {
+                self.users[user].call = None;
+                self.users[user].idle_since = now;
+                self.freed.push(user);
+                pictures.push((user, Picture::idle(self.users[user].has_phone())));
+            }
+        }
+        for member in chain.members.iter().filter(|_| is_settled) {
+            let Some(user) = member.user else {
                 continue;
             };
-            // A line that this call does not hold (any more) is not its to paint.
-            if self.users[user].call != Some(chain) {
+            if self.users[user].call != Some(chain.id) {
                 continue;
             }
-            match shown(call, role) {
+            match shown(chain, member) {
                 Shown::Same => {}
                 Shown::Call(picture) => pictures.push((user, *picture)),
-                Shown::Idle => {
-                    if call.is_ending() {
-                        self.users[user].call = None;
-                    }
-                    pictures.push((user, Picture::idle(self.users[user].has_phone())));
-                }
+                Shown::Idle => pictures.push((user, Picture::idle(self.users[user].has_phone()))),
             }
         }
         self.paint(pictures);
+        if is_settled {
+            self.tell_conference(chain);
+        }
     }
 
     /// One step without a call: these users' presence, phones or choices changed.
-    pub(super) fn refresh_users(&mut self, users: &[usize]) {
+    pub(super) fn refresh_users(&mut self, users: &[usize], now: Instant) {
+        self.freed.extend(users);
         let picture = |user: &usize| {
             let record = &self.users[*user];
             let picture = if record.picture.is_in_call() {
@@ -54,6 +59,7 @@ impl Switchboard {
         };
         let pictures = users.iter().map(picture).collect();
         self.paint(pictures);
+        self.serve_lines(now);
     }
 
     fn paint(&mut self, pictures: Vec<(usize, Picture)>) {
@@ -95,15 +101,19 @@ impl Switchboard {
                 version: record.line_version,
             });
         }
-        let reference = record.reference.clone();
         for what in events {
-            let qid = self.fresh_guid();
-            self.counters.events += 1;
-            self.outputs.push_back(Output::Event(Event {
-                qid,
-                user: Some(reference.clone()),
-                what,
-            }));
+            self.tell(user, what);
         }
+    }
+
+    /// Gives out a user's event.
+    pub(super) fn tell(&mut self, user: usize, what: Occurrence) {
+        let qid = self.fresh_guid();
+        self.counters.events += 1;
+        self.outputs.push_back(Output::Event(Event {
+            qid,
+            user: Some(self.users[user].reference.clone()),
+            what,
+        }));
     }
 }

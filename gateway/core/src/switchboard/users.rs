@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::directory::User;
+use super::directory::{Group, User};
+use super::hunts::GroupRecord;
 use super::limits::Limits;
 use super::picture::Picture;
-use crate::base::{ChainId, DepartmentId, NumberId, UserId};
+use crate::base::{ChainId, DepartmentId, Instant, NumberId, UserId};
 use crate::protocol::{
-    BreakReason, ErrorNumber, Fault, Party, SetUserState, StateId, UserRef, UserState,
+    BreakReason, ErrorNumber, Fault, Party, RedirectRule, SetUserState, StateId, UserRef, UserState,
 };
 
 /// All users, by index; the directory is fixed while the gateway runs.
@@ -20,6 +21,8 @@ use crate::protocol::{
 pub(super) struct Users {
     records: Vec<UserRecord>,
     by_id: HashMap<UserId, usize>,
+    /// By the login in lower case.
+    by_login: HashMap<String, usize>,
 }
 
 /// One user.
@@ -30,6 +33,8 @@ pub(super) struct UserRecord {
     pub(super) is_operator: bool,
     pub(super) supervises: Vec<UserId>,
     pub(super) department: Option<DepartmentId>,
+    /// The groups for which the user's phone rings.
+    pub(super) groups: Vec<usize>,
     /// The user's numbers, the main one first.
     pub(super) phones: Vec<Phone>,
     /// Logged in somewhere.
@@ -37,6 +42,10 @@ pub(super) struct UserRecord {
     pub(super) choice: Choice,
     /// The call that the user takes part in, from the first command on.
     pub(super) call: Option<ChainId>,
+    /// Since when the user has been without a call.
+    pub(super) idle_since: Instant,
+    /// In the order in which they are tried.
+    pub(super) redirect_rules: Arc<[RedirectRule]>,
     /// Outside callers who arrived for the user and do not ring yet.
     pub(super) waiting: Vec<ChainId>,
     pub(super) picture: Picture,
@@ -72,13 +81,43 @@ impl Users {
         let by_id = ids
             .map(|(index, user)| (user.reference.id, index))
             .collect();
-        Self { records, by_id }
+        let logins = records.iter().enumerate();
+        let by_login = logins
+            .map(|(index, user)| (user.reference.login.to_lowercase(), index))
+            .collect();
+        Self {
+            records,
+            by_id,
+            by_login,
+        }
     }
 
     /// The index of this user.
     pub(super) fn index(&self, id: UserId) -> Result<usize, Fault> {
         let unknown = || Fault::new(ErrorNumber::NotFound, format!("there is no user {id}"));
         self.by_id.get(&id).copied().ok_or_else(unknown)
+    }
+
+    /// Notes for whom of them each group's calls ring.
+    pub(super) fn join_groups(&mut self, groups: &[Group]) -> Vec<GroupRecord> {
+        let mut records = Vec::new();
+        for (place, group) in groups.iter().enumerate() {
+            let users = group
+                .users
+                .iter()
+                .filter_map(|id| self.by_id.get(id).copied());
+            let users: Vec<_> = users.collect();
+            for user in &users {
+                self.records[*user].groups.push(place);
+            }
+            records.push(GroupRecord::new(group, users));
+        }
+        records
+    }
+
+    /// The user of this login, in whatever case.
+    pub(super) fn by_login(&self, login: &str) -> Option<usize> {
+        self.by_login.get(&login.to_lowercase()).copied()
     }
 
     pub(super) fn of(&self, id: UserId) -> Result<&UserRecord, Fault> {
@@ -132,10 +171,13 @@ impl UserRecord {
             is_operator: user.is_operator,
             supervises: user.supervises.clone(),
             department: user.department,
+            groups: Vec::new(),
             phones: user.numbers.iter().map(phone).collect(),
             is_present: false,
             choice,
             call: None,
+            idle_since: Instant::default(),
+            redirect_rules: Arc::new([]),
             waiting: Vec::new(),
             picture: Picture::idle(false),
             line_version: 1,

@@ -21,6 +21,8 @@ pub const SECTIONS: &[&Section] = &[
     &people::USERS,
     &people::DEPARTMENTS,
     &people::BREAK_REASONS,
+    &people::GROUPS,
+    &people::VOICE_MENUS,
 ];
 
 /// Sections that later versions will know: naming them is a fault with its own

@@ -1,6 +1,6 @@
-//! `[[users]]`, `[[departments]]` and `[[break_reasons]]`.
+//! `[[users]]`, `[[departments]]`, `[[break_reasons]]`, `[[groups]]` and `[[voice_menus]]`.
 
-use super::{Fallback, Key, Kind, Section, integer};
+use super::{Fallback, Key, Kind, Section, integer, limit};
 
 pub(super) static USERS: Section = Section {
     name: "users",
@@ -114,5 +114,106 @@ pub(super) static BREAK_REASONS: Section = Section {
             "What operators see.",
         )
         .like("\"Lunch\""),
+    ],
+};
+
+pub(super) static GROUPS: Section = Section {
+    name: "groups",
+    repeated: true,
+    about: "One number that rings several users by a rule, while its callers wait in a line.",
+    planned: &[],
+    keys: &[
+        Key::new(
+            "number",
+            Kind::Text,
+            Fallback::Required,
+            "The number that is dialled; unique among all numbers.",
+        )
+        .like("\"200\""),
+        Key::new(
+            "name",
+            Kind::Text,
+            Fallback::Absent("the number"),
+            "What users see of it.",
+        )
+        .like("\"Sales\""),
+        Key::new(
+            "users",
+            Kind::Texts,
+            Fallback::Texts(&[]),
+            "Logins of the users whose phones ring, in their order.",
+        ),
+        Key::new(
+            "rule",
+            Kind::Choice {
+                words: &["all", "longest_idle", "round_robin"],
+                planned: &[],
+            },
+            Fallback::Text("all"),
+            "Whom a call rings: all who are free, the one without a call for longest, or one after the other.",
+        ),
+        Key::new(
+            "kind",
+            Kind::Choice {
+                words: &["group", "queue"],
+                planned: &[],
+            },
+            Fallback::Text("group"),
+            "How the list of numbers shows it: as a group, or as a queue of the call centre.",
+        ),
+        Key::new(
+            "ring_s",
+            integer(1, 3600),
+            Fallback::Integer(20),
+            "A phone of the group that nobody picks up stops ringing after this time, and others ring.",
+        ),
+        Key::new(
+            "wait_s",
+            limit(1, 86_400),
+            Fallback::Integer(600),
+            "A caller waits for this time at most.",
+        ),
+        Key::new(
+            "line_max",
+            integer(1, 1000),
+            Fallback::Integer(50),
+            "So many callers wait at a time; one more finds it busy.",
+        ),
+    ],
+};
+
+pub(super) static VOICE_MENUS: Section = Section {
+    name: "voice_menus",
+    repeated: true,
+    about: "One number that a voice menu of the switch answers.",
+    planned: &[],
+    keys: &[
+        Key::new(
+            "number",
+            Kind::Text,
+            Fallback::Required,
+            "The number that is dialled; unique among all numbers.",
+        )
+        .like("\"300\""),
+        Key::new(
+            "name",
+            Kind::Text,
+            Fallback::Absent("the number"),
+            "What users see of it.",
+        )
+        .like("\"Welcome\""),
+        Key::new(
+            "then",
+            Kind::Text,
+            Fallback::Absent("the caller stays in it"),
+            "It passes its callers on to this number of a user or a group.",
+        )
+        .like("\"200\""),
+        Key::new(
+            "then_after_ms",
+            integer(100, 3_600_000),
+            Fallback::Integer(5000),
+            "It passes them on after this time.",
+        ),
     ],
 };

@@ -14,6 +14,8 @@ pub struct SimConfig {
     pub busy_numbers: Vec<Arc<str>>,
     /// Outside numbers that nobody answers.
     pub no_answer_numbers: Vec<Arc<str>>,
+    /// Numbers of voice menus: they answer at once.
+    pub ivr_numbers: Vec<Arc<str>>,
     /// How long anything rings, and an outside caller waits, at most; default 30 s.
     pub ring_timeout: Duration,
     /// People who hear nobody on an answered leg hang up after this long; default 60 s.
@@ -41,6 +43,7 @@ impl Default for SimConfig {
             answer_after: Duration::from_secs(2),
             busy_numbers: Vec::new(),
             no_answer_numbers: Vec::new(),
+            ivr_numbers: Vec::new(),
             ring_timeout: Duration::from_secs(30),
             silence_timeout: Duration::from_secs(60),
             reject_share: 0.0,

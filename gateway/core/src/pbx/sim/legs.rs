@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::LegId;
-use crate::pbx::{CommandFailure, SnapshotLeg};
+use crate::base::{ConferenceId, LegId};
+use crate::pbx::{CommandFailure, SnapshotLeg, Voice};
 
 /// One phone or outside line in a call.
 #[derive(Clone, Debug)]
@@ -50,6 +50,10 @@ pub(super) enum Hears {
     Music(LegId),
     /// Nothing, by its own wish: it holds this leg.
     Held(LegId),
+    /// Music, and nobody put it there who is still there.
+    Queue,
+    /// A room.
+    Room(ConferenceId, Voice),
 }
 
 /// All legs, by id.
@@ -121,17 +125,43 @@ impl Legs {
         alone
     }
 
-    /// Puts a joined leg on hold; false if it is joined with nobody.
-    pub(super) fn hold(&mut self, held: LegId) -> bool {
-        let Some(Hears::Leg(holder)) = self.legs.get(&held).map(|leg| leg.hears) else {
-            return false;
+    /// Lets an answered leg hear music.
+    pub(super) fn hold(&mut self, held: LegId) {
+        let before = self.legs.get(&held).map(|leg| leg.hears);
+        let changes = match before {
+            Some(Hears::Leg(holder)) => {
+                vec![(held, Hears::Music(holder)), (holder, Hears::Held(held))]
+            }
+            Some(Hears::Music(_)) | None => Vec::new(),
+            Some(_) => {
+                self.part(held);
+                vec![(held, Hears::Queue)]
+            }
         };
-        for (leg, hears) in [(held, Hears::Music(holder)), (holder, Hears::Held(held))] {
+        for (leg, hears) in changes {
             if let Some(leg) = self.legs.get_mut(&leg) {
                 leg.hears = hears;
             }
         }
-        true
+    }
+
+    /// Lets a leg hear nothing; gives those who are alone now.
+    pub(super) fn part_both(&mut self, leg: LegId) -> Vec<(LegId, u64)> {
+        let partner = self.part(leg);
+        let own = self.silence(leg).map(|silence| (leg, silence));
+        own.into_iter().chain(partner).collect()
+    }
+
+    /// Takes a leg into a room; gives whom it leaves alone.
+    pub(super) fn confer(
+        &mut self,
+        leg: LegId,
+        room: ConferenceId,
+        voice: Voice,
+    ) -> Option<(LegId, u64)> {
+        let alone = self.part(leg);
+        self.legs.get_mut(&leg)?.hears = Hears::Room(room, voice);
+        alone
     }
 
     pub(super) fn remove(&mut self, leg: LegId) -> Option<(SimLeg, Option<(LegId, u64)>)> {
@@ -150,6 +180,10 @@ impl Legs {
     fn part(&mut self, leg: LegId) -> Option<(LegId, u64)> {
         let partner = match self.legs.get(&leg)?.hears {
             Hears::Silence(_) => return None,
+            Hears::Queue | Hears::Room(..) => {
+                self.silence(leg);
+                return None;
+            }
             Hears::Leg(partner) | Hears::Music(partner) | Hears::Held(partner) => partner,
         };
         self.silence(leg);
@@ -161,9 +195,13 @@ impl Legs {
             leg: *id,
             number: Arc::clone(&leg.number),
             is_answered: leg.is_answered,
-            is_held: matches!(leg.hears, Hears::Music(_)),
+            is_held: matches!(leg.hears, Hears::Music(_) | Hears::Queue),
             joined_with: match leg.hears {
                 Hears::Leg(partner) => Some(partner),
+                _ => None,
+            },
+            room: match leg.hears {
+                Hears::Room(room, voice) => Some((room, voice)),
                 _ => None,
             },
         };

@@ -285,7 +285,9 @@ impl SimulatedPbx {
             Command::Join { first, second } => {
                 self.legs.check_pair(*first, *second).map(|()| true)?
             }
-            Command::Hold { held } => matches!(find(held)?.hears, Hears::Leg(_)),
+            Command::Hold { held: leg } | Command::Part { leg } | Command::Confer { leg, .. } => {
+                find(leg)?.is_answered
+            }
         };
         if is_fine {
             Ok(())
@@ -306,9 +308,18 @@ impl SimulatedPbx {
             Command::HangUp { leg, cause } => self.end_leg(leg, cause, now),
             Command::Join { first, second } => self.join(first, second, now),
             Command::Hold { held } => {
-                if self.legs.hold(held) {
-                    self.emit(PbxEvent::Held(held), now);
-                }
+                self.legs.hold(held);
+                self.emit(PbxEvent::Held(held), now);
+            }
+            Command::Part { leg } => {
+                let alone = self.legs.part_both(leg);
+                self.leave_alone(alone, now);
+                self.emit(PbxEvent::Parted(leg), now);
+            }
+            Command::Confer { leg, room, voice } => {
+                let alone = self.legs.confer(leg, room, voice);
+                self.leave_alone(alone, now);
+                self.emit(PbxEvent::Conferred(leg, room, voice), now);
             }
         }
     }
@@ -327,6 +338,7 @@ impl SimulatedPbx {
         let answer_after = match phone {
             Some(_) => self.legs.planned_answer(&number),
             None if self.config.no_answer_numbers.contains(&number) => None,
+            None if self.config.ivr_numbers.contains(&number) => Some(Duration::ZERO),
             None => Some(self.config.answer_after),
         };
         self.legs.insert(leg, number, Kind::Dialled);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::{ChainId, CommutationId, Guid, Instant, UserId};
 use crate::protocol::{
-    Direction, Event, LineInfo, LineState, NumberChange, Occurrence, Phase, StateId,
+    Direction, Event, Ivr, LineInfo, LineState, NumberChange, Occurrence, Phase, StateId,
 };
 use crate::switchboard::Switchboard;
 
@@ -25,12 +25,13 @@ struct Client {
     talk: Option<CommutationId>,
     dialled: Option<Arc<str>>,
     is_flashing: bool,
+    ivr: Option<Ivr>,
+    competitors: Vec<Guid>,
     line_state: Option<LineState>,
     version: u64,
     /// The rank of the last event of the step that is being told.
     rank: u8,
     last_chain: Option<ChainId>,
-    over: HashSet<ChainId>,
 }
 
 impl Checker {
@@ -49,6 +50,7 @@ impl Checker {
 
     /// After every step: what clients believe is what they would be told.
     pub(super) fn step_is_over(&mut self, switchboard: &mut Switchboard, now: Instant) {
+        switchboard.assert_sound();
         let (_, entries) = switchboard.number_entries();
         // Everybody here has one number, so that both lists are in one order.
         for (user, entry) in switchboard.user_ids().into_iter().zip(entries.iter()) {
@@ -58,7 +60,12 @@ impl Checker {
             assert_eq!(client.state.unwrap_or_default(), state.id, "{line:?}");
             if let Some(left) = client.last_chain.filter(|it| Some(*it) != line.chain) {
                 let is_on_leg = switchboard.is_on_leg(user, left);
-                assert!(!is_on_leg, "a call is shown to its leg's end");
+                // So no half-way picture can ever be asked for, either.
+                let call = switchboard.told(left);
+                assert!(
+                    !is_on_leg,
+                    "a call is shown to its leg's end: {user} {call}"
+                );
             }
             client.compare(&line, state.id);
             let told = self.numbers.get(&entry.number).copied();
@@ -81,11 +88,17 @@ impl Client {
             Occurrence::FlashStateChanged { is_flashing: false } => 4,
             Occurrence::AcmCallStopped { .. }
             | Occurrence::RingStopped { .. }
+            | Occurrence::IvrStopped(_)
             | Occurrence::CommStopped { .. } => 3,
             Occurrence::AcmCallStarted { .. }
             | Occurrence::RingStarted(_)
+            | Occurrence::IvrStarted(_)
             | Occurrence::CommStarted { .. } => 5,
             Occurrence::LineStateChanged { .. } => 6,
+            // They follow the step (protocol 6.6).
+            Occurrence::CompositionChanged(_) | Occurrence::CompetitorStateChanged(_) => {
+                return self.conference_event(what);
+            }
             Occurrence::NumberStateChanged(_) => panic!("numbers are no user's event"),
         };
         let is_new_step = self.rank == 6 || (rank == 1 && self.rank == 1);
@@ -119,7 +132,26 @@ impl Client {
                 self.version = *version;
                 self.line_state = Some(*state);
             }
-            Occurrence::NumberStateChanged(_) => {}
+            Occurrence::IvrStarted(ivr) => assert_eq!(self.ivr.replace(ivr.clone()), None),
+            Occurrence::IvrStopped(ivr) => assert_eq!(self.ivr.take().as_ref(), Some(ivr)),
+            Occurrence::NumberStateChanged(_)
+            | Occurrence::CompositionChanged(_)
+            | Occurrence::CompetitorStateChanged(_) => {}
+        }
+    }
+
+    /// Who is in a conference is told before what became of whom.
+    fn conference_event(&mut self, what: &Occurrence) {
+        assert!(matches!(self.rank, 0 | 1 | 6), "within a step: {what:?}");
+        match what {
+            Occurrence::CompositionChanged(composition) => {
+                self.competitors = composition.competitors.iter().map(|it| it.id).collect();
+            }
+            Occurrence::CompetitorStateChanged(change) => {
+                let is_listed = self.competitors.contains(&change.competitor.id);
+                assert!(is_listed, "told of nobody: {what:?}");
+            }
+            _ => {}
         }
     }
 
@@ -131,7 +163,11 @@ impl Client {
         assert_eq!(line.version, self.version.max(1), "{line:?}");
         assert_eq!(line.state, self.line_state.unwrap_or_default());
         let phase = line.abonent.phase;
-        let is_talk = matches!(phase, Phase::Commutated | Phase::WaitingInFlash);
+        let is_talk = matches!(
+            phase,
+            Phase::Commutated | Phase::WaitingInFlash | Phase::Conference
+        );
+        assert_eq!(self.ivr.is_some(), matches!(phase, Phase::Ivr { .. }));
         let is_back_ring = line.abonent.direction == Some(Direction::AcmCallback);
         assert_eq!(self.ringing, line.chain.filter(|_| phase == Phase::Ringing));
         assert_eq!(self.talk.is_some(), is_talk, "{line:?}");
@@ -149,11 +185,6 @@ impl Client {
                 LineState::HookDown | LineState::Disconnected
             ));
         }
-        // No half-way picture: a chain that a line has left never comes back.
-        if self.last_chain != line.chain {
-            self.over.extend(self.last_chain);
-            self.last_chain = line.chain;
-        }
-        assert!(line.chain.is_none_or(|chain| !self.over.contains(&chain)));
+        self.last_chain = line.chain;
     }
 }

@@ -373,9 +373,9 @@ fn a_user_who_leaves_is_disconnected_and_keeps_what_was_set() {
             });
             let anna = user("anna");
             let done = if is_present {
-                world.switchboard.user_present(anna)
+                world.switchboard.user_present(anna, world.now)
             } else {
-                world.switchboard.user_absent(anna)
+                world.switchboard.user_absent(anna, world.now)
             };
             assert_eq!(done, Ok(()));
             world.outputs();

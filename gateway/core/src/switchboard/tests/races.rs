@@ -54,6 +54,7 @@ fn snapshot_leg(&(leg, is_answered, joined_with): &(LegId, bool, Option<LegId>))
         is_answered,
         is_held: false,
         joined_with,
+        room: None,
     }
 }
 
@@ -165,7 +166,7 @@ fn a_hold_that_fails_leaves_the_talk_as_it_is() {
     let (id, command) = world.last_command();
     assert_eq!(command, Command::Hold { held: OUTSIDE });
     world.ask("anna", HOLD);
-    assert!(world.story()[told..].contains("a hold or its end is under way"));
+    assert!(world.story()[told..].contains("a change of the call is under way"));
     world.handle(PbxEvent::Failed(id, CommandFailure::Rejected));
     assert_eq!(world.phase("anna"), Phase::Commutated);
     world.ask("anna", HOLD);

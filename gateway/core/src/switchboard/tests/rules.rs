@@ -21,7 +21,9 @@ fn fault(world: &mut World, login: &str, request: CallRequest) -> String {
 }
 
 fn set(world: &mut World, wanted: SetUserState) -> Result<StateId, Fault> {
-    let state = world.switchboard.set_user_state(user("anna"), wanted);
+    let state = world
+        .switchboard
+        .set_user_state(user("anna"), wanted, world.now);
     world.outputs();
     state.map(|state| state.id)
 }
@@ -126,10 +128,6 @@ fn what_does_not_fit_the_line_is_refused_in_clear_words() {
         (
             CallRequest::Flash(FlashMode::Abort),
             "the user holds nobody to return to (409)",
-        ),
-        (
-            call_to("102", Sequence::User),
-            "the line is in a call: a second call beside it is not supported yet (409)",
         ),
     ];
     for (request, expected) in talking {
@@ -300,7 +298,7 @@ fn an_absent_user_in_a_call_is_busy_and_absent_after_it() {
     let mut world = World::new();
     world
         .switchboard
-        .user_absent(user("anna"))
+        .user_absent(user("anna"), world.now)
         .expect("a known user");
     world.outputs();
     world.outside_call("89274513158", "101");

@@ -12,7 +12,10 @@ use super::world::{PEOPLE, World, directory, number_of, sim_config, user};
 use crate::base::{ChainId, CommandId, Guid, LegId};
 use crate::pbx::sim::SimConfig;
 use crate::pbx::{CommandFailure, EndCause, PbxEvent, PhoneState};
-use crate::protocol::{CallRequest, FlashMode, Sequence, SetUserState, StateId};
+use crate::protocol::{
+    CallRequest, ConferenceRequest, FlashMode, GhostMode, NewConference, RedirectRule, Sequence,
+    SetUserState, StateId,
+};
 use crate::switchboard::Limits;
 
 /// Days of a normal run; `OKGATE_SIMULATION_DAYS` asks for more.
@@ -26,7 +29,10 @@ fn whatever_happens_lines_stay_true_and_every_call_ends() {
     let days = days.map_or(DAYS, |days| days.parse().expect("a number of days"));
     for seed in 0..days {
         let day = std::panic::catch_unwind(|| day(seed, false));
-        let (_, counters) = day.unwrap_or_else(|_| panic!("the day of seed {seed} failed"));
+        let (_, counters) = day.unwrap_or_else(|_| {
+            let _told = std::panic::catch_unwind(|| self::day(seed, true));
+            panic!("the day of seed {seed} failed")
+        });
         talks += counters.calls_connected;
         refused += counters.commands_failed;
         forgotten += counters.commands_timed_out;
@@ -78,9 +84,13 @@ fn day(seed: u64, is_told: bool) -> (String, crate::switchboard::Counters) {
 fn act(world: &mut World, random: &mut ChaCha8Rng) {
     let who = *PEOPLE.choose(random).expect("somebody");
     match random.random_range(0..100) {
-        0..20 => {
+        0..14 => {
             let request = any_call(random);
             world.ask(who, request);
+        }
+        14..20 => {
+            let request = any_conference(world, who, random);
+            world.confer(who, request);
         }
         20..40 => {
             let request = any_request(random);
@@ -105,7 +115,8 @@ fn act(world: &mut World, random: &mut ChaCha8Rng) {
                 .hand_dial(&number_of(who), &any_number(random), world.now);
             world.run();
         }
-        70..74 => state_is_set(world, who, random),
+        70..73 => state_is_set(world, who, random),
+        73 => rule_is_changed(world, who, random),
         74..77 => switch_moves(world, who, random),
         77..80 => nonsense(world, random),
         80..84 => {
@@ -129,7 +140,12 @@ fn any_number(random: &mut ChaCha8Rng) -> std::sync::Arc<str> {
     match random.random_range(0..10) {
         0 => "555".into(),
         1 => "777".into(),
-        2 | 3 => "89031112233".into(),
+        2 => "89031112233".into(),
+        3 => ["201", "202", "203", "301", "302"]
+            .choose(random)
+            .copied()
+            .unwrap_or("201")
+            .into(),
         _ => number_of(PEOPLE.choose(random).expect("somebody")),
     }
 }
@@ -147,8 +163,71 @@ fn any_call(random: &mut ChaCha8Rng) -> CallRequest {
     }
 }
 
+fn any_conference(world: &World, who: &str, random: &mut ChaCha8Rng) -> ConferenceRequest {
+    let competitors = |random: &mut ChaCha8Rng| -> Vec<Box<str>> {
+        let count = random.random_range(1..4);
+        (0..count).map(|_| (&*any_number(random)).into()).collect()
+    };
+    let info = world.conference_of(who);
+    let conference = info
+        .as_ref()
+        .map(|info| info.id)
+        .filter(|_| random.random());
+    match random.random_range(0..14) {
+        0..3 => ConferenceRequest::Build,
+        3 | 4 => ConferenceRequest::Create(NewConference {
+            everyone_can_invite: random.random(),
+            competitors: competitors(random),
+            ..NewConference::default()
+        }),
+        5 => ConferenceRequest::Invite {
+            conference,
+            competitors: competitors(random),
+        },
+        6 => ConferenceRequest::Connect,
+        7 => {
+            let list = info.map(|info| info.competitors).unwrap_or_default();
+            let competitor = list.choose(random).map(|it| it.id).unwrap_or_default();
+            ConferenceRequest::Disconnect {
+                conference,
+                competitor,
+            }
+        }
+        8 => ConferenceRequest::Exit,
+        9 | 10 => ConferenceRequest::HandleEvents {
+            conference,
+            handle: random.random_bool(0.9),
+        },
+        11 | 12 => ConferenceRequest::AttachAsGhost((&*any_number(random)).into()),
+        _ => ConferenceRequest::GhostMode {
+            conference,
+            mode: [GhostMode::Monitor, GhostMode::Help, GhostMode::Conference]
+                [random.random_range(0..3)],
+        },
+    }
+}
+
+fn rule_is_changed(world: &mut World, who: &str, random: &mut ChaCha8Rng) {
+    let rule = RedirectRule {
+        id: random.random_range(0..3_u8).to_string().into(),
+        is_enabled: true,
+        allows_cascade: random.random(),
+        destination: any_number(random),
+        only_for_redirect_state: random.random(),
+        ..RedirectRule::default()
+    };
+    // A rule that leads to its own user is refused, as it should be.
+    let _own = world.switchboard.save_redirect_rule(user(who), rule);
+    if random.random() {
+        let ids = ["0".into(), "1".into(), "2".into()];
+        let done = world.switchboard.delete_redirect_rules(user(who), &ids);
+        done.expect("a known user");
+    }
+}
+
 fn any_request(random: &mut ChaCha8Rng) -> CallRequest {
-    match random.random_range(0..10) {
+    match random.random_range(0..12) {
+        10 | 11 => CallRequest::Transfer((&*any_number(random)).into()),
         0 | 1 => CallRequest::Answer,
         2 => CallRequest::Abort,
         3 => CallRequest::Decline,
@@ -175,8 +254,14 @@ fn phone_is_used(world: &mut World, random: &mut ChaCha8Rng) {
 fn state_is_set(world: &mut World, who: &str, random: &mut ChaCha8Rng) {
     let who = user(who);
     match random.random_range(0..4) {
-        0 => world.switchboard.user_absent(who).expect("a known user"),
-        1 => world.switchboard.user_present(who).expect("a known user"),
+        0 => world
+            .switchboard
+            .user_absent(who, world.now)
+            .expect("a known user"),
+        1 => world
+            .switchboard
+            .user_present(who, world.now)
+            .expect("a known user"),
         _ => {
             let states = [
                 StateId::Ready,
@@ -189,7 +274,7 @@ fn state_is_set(world: &mut World, who: &str, random: &mut ChaCha8Rng) {
                 state: states.choose(random).copied(),
                 ..SetUserState::default()
             };
-            let set = world.switchboard.set_user_state(who, wanted);
+            let set = world.switchboard.set_user_state(who, wanted, world.now);
             set.expect("a state that may be set");
         }
     }
@@ -275,7 +360,7 @@ fn finish(world: &mut World) {
     for person in directory().users {
         world
             .switchboard
-            .user_present(person.id)
+            .user_present(person.id, world.now)
             .expect("a known user");
         world.outputs();
         let state = world

@@ -12,9 +12,12 @@ use crate::base::{ChainId, CommandId, Guid, Instant, LegId, NumberId, UserId};
 use crate::pbx::sim::{SimConfig, SimulatedPbx};
 use crate::pbx::{Command, EndCause, PbxEvent};
 use crate::protocol::{
-    BreakReason, CallRequest, Event, Fields, Phase, Sequence, SetUserState, StateId, write_message,
+    BreakReason, CallRequest, ConferenceInfo, ConferenceRequest, Event, Fields, Phase, Sequence,
+    SetUserState, StateId, write_message,
 };
-use crate::switchboard::{Directory, Limits, Output, Switchboard, User};
+use crate::switchboard::{
+    CallFact, Directory, Group, HuntRule, IvrMenu, Limits, Output, Switchboard, User,
+};
 
 /// Everybody who works here; numbers 101, 102, … in this order.
 pub(super) const PEOPLE: [&str; 6] = ["anna", "boris", "clara", "david", "elena", "fedor"];
@@ -31,6 +34,8 @@ pub(super) struct World {
     pub(super) has_switch: bool,
     pub(super) arrived: VecDeque<ChainId>,
     pub(super) commands: Vec<(CommandId, Command)>,
+    /// What the journal was told.
+    pub(super) facts: Vec<CallFact>,
     /// Whether the story is written down; it takes time.
     pub(super) is_told: bool,
     story: String,
@@ -67,12 +72,43 @@ pub(super) fn directory() -> Directory {
         password_md5: None,
         password_lower_md5: None,
         is_operator: index == 0,
-        supervises: Vec::new(),
+        supervises: if index == 0 {
+            PEOPLE[1..4].iter().map(|login| user(login)).collect()
+        } else {
+            Vec::new()
+        },
         department: None,
+    };
+    let rules = [HuntRule::All, HuntRule::LongestIdle, HuntRule::RoundRobin];
+    let group = |(index, rule): (usize, HuntRule)| Group {
+        number: (
+            NumberId(Guid::from_bits(0x300 + index as u128)),
+            (201 + index).to_string().into(),
+        ),
+        name: format!("Group {}", index + 1).into(),
+        users: PEOPLE[3 - index..]
+            .iter()
+            .map(|login| user(login))
+            .collect(),
+        rule,
+        ring: Duration::from_secs(10),
+        wait: Duration::from_secs(120),
+        line_max: 3,
+        is_queue: index == 1,
+    };
+    let ivr = |number: &str, then| IvrMenu {
+        number: (NumberId(Guid::from_bits(0x400)), number.into()),
+        name: "Welcome".into(),
+        then,
     };
     Directory {
         users: PEOPLE.iter().enumerate().map(person).collect(),
         departments: Vec::new(),
+        groups: rules.into_iter().enumerate().map(group).collect(),
+        ivrs: vec![
+            ivr("301", None),
+            ivr("302", Some((Duration::from_secs(3), "102".into()))),
+        ],
         break_reasons: vec![BreakReason {
             id: 4,
             name: "tea".into(),
@@ -85,6 +121,7 @@ pub(super) fn sim_config() -> SimConfig {
         phones: PEOPLE.iter().map(|login| number_of(login)).collect(),
         busy_numbers: vec!["555".into()],
         no_answer_numbers: vec!["777".into()],
+        ivr_numbers: vec!["301".into(), "302".into()],
         ..SimConfig::default()
     }
 }
@@ -94,6 +131,15 @@ pub(super) fn call_to(number: &str, sequence: Sequence) -> CallRequest {
         number: number.into(),
         sequence,
         intercom: false,
+    }
+}
+
+/// A test that fails tells how it came to that.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.story);
+        }
     }
 }
 
@@ -114,6 +160,7 @@ impl World {
             has_switch: true,
             arrived: VecDeque::new(),
             commands: Vec::new(),
+            facts: Vec::new(),
             is_told: true,
             story: String::new(),
             names: BTreeMap::new(),
@@ -123,7 +170,7 @@ impl World {
         for login in PEOPLE {
             world
                 .switchboard
-                .user_present(user(login))
+                .user_present(user(login), world.now)
                 .expect("a known user");
             world.outputs();
         }
@@ -161,6 +208,7 @@ impl World {
                     let changes: Vec<_> = changes.into_iter().map(|(_, it)| it).collect();
                     self.checker.numbers(&changes);
                 }
+                Output::Fact(fact) => self.facts.push(*fact),
                 Output::Arrived(arrival) if self.routes_at_once => routable.push(arrival.chain),
                 Output::Arrived(arrival) => self.arrived.push_back(arrival.chain),
             }
@@ -270,6 +318,25 @@ impl World {
     }
 
     /// A user asks for something; the answer goes into the story if it is no.
+    /// As [`World::ask`], of a conference or of supervision.
+    pub(super) fn confer(&mut self, login: &str, request: ConferenceRequest) {
+        let answer = self
+            .switchboard
+            .handle_conference(user(login), request, self.now);
+        if let (Err(fault), true) = (&answer, self.is_told) {
+            writeln!(self.story, "  {login} is told: {fault}").expect("a string");
+        }
+        self.outputs();
+        self.run();
+    }
+
+    /// The conference that a user is in.
+    pub(super) fn conference_of(&self, login: &str) -> Option<ConferenceInfo> {
+        let line = self.switchboard.line_info(user(login), self.now).ok()?;
+        line.abonent.conference?;
+        self.switchboard.conference_of(user(login))
+    }
+
     pub(super) fn ask(&mut self, login: &str, request: CallRequest) {
         let answer = self.switchboard.handle_call(user(login), request, self.now);
         if let Err(fault) = answer {
@@ -284,7 +351,9 @@ impl World {
             state: Some(state),
             ..SetUserState::default()
         };
-        let answer = self.switchboard.set_user_state(user(login), wanted);
+        let answer = self
+            .switchboard
+            .set_user_state(user(login), wanted, self.now);
         answer.expect("a state that may be set");
         self.outputs();
         self.run();
