@@ -7,10 +7,10 @@ use super::world::{World, call_to, user};
 use crate::pbx::EndCause;
 use crate::protocol::{CallRequest, FlashMode, Sequence, StateId};
 
-const SWITCH: CallRequest = CallRequest::Flash(FlashMode::Switch);
+pub(super) const SWITCH: CallRequest = CallRequest::Flash(FlashMode::Switch);
 
 /// Tells a story from the first line to the last, with nothing left at the end.
-fn story(tell: impl FnOnce(&mut World)) -> String {
+pub(super) fn story(tell: impl FnOnce(&mut World)) -> String {
     let mut world = World::new();
     tell(&mut world);
     world.assert_all_is_over();
@@ -18,37 +18,37 @@ fn story(tell: impl FnOnce(&mut World)) -> String {
 }
 
 impl World {
-    fn told_ask(&mut self, login: &str, what: &str, request: CallRequest) {
+    pub(super) fn told_ask(&mut self, login: &str, what: &str, request: CallRequest) {
         self.tell(&format!("{login} {what}"));
         self.ask(login, request);
     }
 
-    fn told_pick_up(&mut self, number: &str) {
+    pub(super) fn told_pick_up(&mut self, number: &str) {
         self.tell(&format!("{number} is picked up"));
         self.pick_up(number);
     }
 
-    fn told_hang_up(&mut self, number: &str) {
+    pub(super) fn told_hang_up(&mut self, number: &str) {
         self.tell(&format!("{number} hangs up"));
         self.hang_up(number);
     }
 
-    fn told_outside_call(&mut self, number: &str, to: &str) {
+    pub(super) fn told_outside_call(&mut self, number: &str, to: &str) {
         self.tell(&format!("{number} calls {to}"));
         self.outside_call(number, to);
     }
 
-    fn told_pass(&mut self, seconds: u64) {
+    pub(super) fn told_pass(&mut self, seconds: u64) {
         self.tell(&format!("{seconds} s pass"));
         self.pass(Duration::from_secs(seconds));
     }
 
-    fn boris_and_an_outside_caller_talk(&mut self) {
+    pub(super) fn boris_and_an_outside_caller_talk(&mut self) {
         self.told_outside_call("89274513158", "102");
         self.told_pick_up("102");
     }
 
-    fn anna_and_boris_talk(&mut self) {
+    pub(super) fn anna_and_boris_talk(&mut self) {
         self.told_ask("anna", "calls 102", call_to("102", Sequence::User));
         self.told_pick_up("101");
         self.told_pick_up("102");

@@ -1,8 +1,11 @@
 //! The switchboard and the simulated switch, joined in memory.
 
 mod checker;
+mod conferences;
+mod consult;
 mod ladders;
 mod races;
 mod rules;
 mod seeded;
+mod services;
 mod world;
