@@ -60,7 +60,7 @@ impl Links {
             let outbox = &mut self.outboxes[link.slot as usize];
             let payload = self
                 .fanout
-                .take(outbox)
+                .take(link, outbox)
                 .expect("a ready link says something");
             let length = black_box(self.fanout.payload(&payload)).len();
             bytes += length;

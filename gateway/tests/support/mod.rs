@@ -180,7 +180,7 @@ impl Engine for Echo {
     fn payload<'engine>(&'engine self, payload: &'engine Payload) -> &'engine [u8] {
         match payload {
             Payload::Arena(range) => &self.arena[range.clone()],
-            Payload::Shared(bytes) => bytes,
+            Payload::Shared(bytes) => bytes.rest(),
         }
     }
 

@@ -110,5 +110,46 @@ pub enum Payload {
     /// In the engine's own buffer of this batch.
     Arena(Range<usize>),
     /// In bytes that several links share.
-    Shared(Rc<[u8]>),
+    Shared(SharedBytes),
+}
+
+/// Bytes that several links share, as far as one of them is still to be sent them.
+#[derive(Debug, Clone)]
+pub struct SharedBytes {
+    bytes: Rc<[u8]>,
+    from: u32,
+    is_long: bool,
+}
+
+impl SharedBytes {
+    /// All of these bytes. A long answer is told apart, since its bytes have a bound
+    /// of their own. `None` for four gibibytes and more.
+    pub fn new(bytes: Rc<[u8]>, is_long: bool) -> Option<Self> {
+        u32::try_from(bytes.len()).ok().map(|_| Self {
+            bytes,
+            from: 0,
+            is_long,
+        })
+    }
+
+    /// What is still to be sent.
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.from as usize..]
+    }
+
+    /// What is left when so many bytes more have gone out.
+    #[must_use]
+    pub fn after(&self, sent: usize) -> Self {
+        let from = (self.from as usize + sent).min(self.bytes.len());
+        Self {
+            bytes: Rc::clone(&self.bytes),
+            from: u32::try_from(from).expect("no more than the length, which fits"),
+            is_long: self.is_long,
+        }
+    }
+
+    /// Whether these are bytes of a long answer.
+    pub const fn is_long(&self) -> bool {
+        self.is_long
+    }
 }

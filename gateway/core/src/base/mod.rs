@@ -12,7 +12,7 @@ mod refused;
 mod time;
 mod wheel;
 
-pub use engine::{Action, Engine, Payload, Peer};
+pub use engine::{Action, Engine, Payload, Peer, SharedBytes};
 pub use guid::{Guid, ParseGuidError};
 pub use ids::{
     AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,

@@ -1,14 +1,16 @@
 //! What links are still to be told: encode once, queue the same bytes for many.
 //!
-//! In come bytes for one link (answers) or shared bytes for many (events); out
-//! goes at most one send a link and batch. What a full socket did not take is
-//! queued up to a bound; a link that goes over it has met the slow-consumer rule
-//! and is to be dropped, so that it never holds up others. A long answer has a
-//! bound of its own: who asked for a list of thousands of numbers has to be given
-//! the time to read it. This module knows neither sockets nor frames.
+//! In come bytes for one link (answers) or shared bytes for many (events, long
+//! lists); out go sends, nearly always one a link and batch. What a full socket did
+//! not take is queued up to a bound; a link that goes over it has met the
+//! slow-consumer rule and is to be dropped, so that it never holds up others. A long
+//! answer has a bound of its own: who asked for a list of thousands of numbers has to
+//! be given the time to read it. It is sent, and waits, from where it is: however
+//! many links it goes to and in however many steps, it is never copied. This module
+//! knows neither sockets nor frames.
 //!
-//! Order of calls: [`Fanout::write`], [`Fanout::write_long`] and [`Fanout::share`] while a batch is
-//! handled, then [`Fanout::poll_ready`] and [`Fanout::take`] until there is none,
+//! Order of calls: [`Fanout::write`], [`Fanout::share`] and [`Fanout::share_long`] while a
+//! batch is handled, then [`Fanout::poll_ready`] and [`Fanout::take`] until there is none,
 //! [`Fanout::unsent`] for each send that was cut short, and [`Fanout::end_batch`].
 
 mod outbox;
@@ -16,9 +18,9 @@ mod outbox;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::base::{LinkId, Payload};
+use crate::base::{LinkId, Payload, SharedBytes};
+use outbox::Pending;
 pub use outbox::{Outbox, Overflow, QueueBounds};
-use outbox::{Pending, narrow};
 
 /// A shard's arena and the list of links that have something to say.
 #[derive(Debug)]
@@ -42,52 +44,32 @@ impl Fanout {
     }
 
     /// Lets `write` append bytes for one link.
+    ///
+    /// Within one batch a link whose socket takes bytes has the same bound as one
+    /// whose socket is full, but for a single message, which may be as long as it is.
     pub fn write(
         &mut self,
         link: LinkId,
         outbox: &mut Outbox,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), Overflow> {
-        self.append(link, outbox, false, write)
-    }
-
-    /// As [`Fanout::write`], for an answer that may be so long that it has a bound
-    /// of its own.
-    pub fn write_long(
-        &mut self,
-        link: LinkId,
-        outbox: &mut Outbox,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), Overflow> {
-        self.append(link, outbox, true, write)
-    }
-
-    fn append(
-        &mut self,
-        link: LinkId,
-        outbox: &mut Outbox,
-        is_long: bool,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), Overflow> {
+        if outbox.is_blocked() {
+            let start = self.arena.len();
+            write(&mut self.arena);
+            let bytes = Rc::from(&self.arena[start..]);
+            self.arena.truncate(start);
+            return self.queue(outbox, bytes, false);
+        }
         let pending = self.gather(outbox);
         let start = self.arena.len();
         write(&mut self.arena);
-        let end = self.arena.len();
-        let long_bytes = if is_long { end - start } else { 0 };
-        if outbox.is_blocked() {
-            let bytes = Rc::from(&self.arena[start..]);
-            self.arena.truncate(start);
-            return self.queue(outbox, bytes, 0, long_bytes);
-        }
-        if end - pending > self.bounds.total() {
+        let before = outbox.pending.amount().ordinary();
+        let added = self.arena.len() - start;
+        if before > 0 && before.saturating_add(added) > self.bounds.bytes_max {
             self.arena.truncate(start);
             return Err(Overflow);
         }
-        if pending == start {
-            outbox.long_bytes = 0;
-        }
-        outbox.pending = Pending::Arena(pending..end);
-        outbox.long_bytes = outbox.long_bytes.saturating_add(narrow(long_bytes));
+        self.extend(outbox, pending);
         self.mark(link, outbox);
         Ok(())
     }
@@ -100,15 +82,36 @@ impl Fanout {
         bytes: &Rc<[u8]>,
     ) -> Result<(), Overflow> {
         if outbox.is_blocked() {
-            return self.queue(outbox, Rc::clone(bytes), 0, 0);
+            return self.queue(outbox, Rc::clone(bytes), false);
         }
-        if matches!(outbox.pending, Pending::Nothing) {
-            outbox.pending = Pending::Shared(Rc::clone(bytes));
-            outbox.long_bytes = 0;
+        if matches!(outbox.pending, Pending::Nothing)
+            && let Some(bytes) = SharedBytes::new(Rc::clone(bytes), false)
+        {
+            outbox.pending = Pending::One(Payload::Shared(bytes));
             self.mark(link, outbox);
             return Ok(());
         }
         self.write(link, outbox, |arena| arena.extend_from_slice(bytes))
+    }
+
+    /// Says a long answer, which is sent from where it is, to one more link.
+    pub fn share_long(
+        &mut self,
+        link: LinkId,
+        outbox: &mut Outbox,
+        bytes: &Rc<[u8]>,
+    ) -> Result<(), Overflow> {
+        if outbox.is_blocked() {
+            return self.queue(outbox, Rc::clone(bytes), true);
+        }
+        let bytes = SharedBytes::new(Rc::clone(bytes), true).ok_or(Overflow)?;
+        let long = outbox.pending.amount().long();
+        if long.saturating_add(bytes.rest().len()) > self.bounds.long_bytes_max {
+            return Err(Overflow);
+        }
+        outbox.pending.push(Payload::Shared(bytes));
+        self.mark(link, outbox);
+        Ok(())
     }
 
     /// The next link that has something to say in this batch.
@@ -116,22 +119,23 @@ impl Fanout {
         self.ready.pop_front()
     }
 
-    /// What a link that [`Fanout::poll_ready`] named says; `None` if it was
-    /// dropped meanwhile.
-    pub fn take(&mut self, outbox: &mut Outbox) -> Option<Payload> {
-        outbox.is_marked = false;
-        match std::mem::replace(&mut outbox.pending, Pending::Nothing) {
-            Pending::Nothing => None,
-            Pending::Arena(range) => Some(Payload::Arena(range)),
-            Pending::Shared(bytes) => Some(Payload::Shared(bytes)),
+    /// The first of what a link that [`Fanout::poll_ready`] named says; if there is
+    /// more, the link is the next one to be named again. `None` if it was dropped
+    /// meanwhile.
+    pub fn take(&mut self, link: LinkId, outbox: &mut Outbox) -> Option<Payload> {
+        let payload = outbox.pending.pop();
+        outbox.is_marked = !matches!(outbox.pending, Pending::Nothing);
+        if outbox.is_marked {
+            self.ready.push_front(link);
         }
+        payload
     }
 
     /// The bytes of a payload of this batch.
     pub fn payload<'a>(&'a self, payload: &'a Payload) -> &'a [u8] {
         match payload {
             Payload::Arena(range) => &self.arena[range.clone()],
-            Payload::Shared(bytes) => bytes,
+            Payload::Shared(bytes) => bytes.rest(),
         }
     }
 
@@ -143,23 +147,36 @@ impl Fanout {
         payload: &Payload,
         sent: usize,
     ) -> Result<(), Overflow> {
+        if outbox.is_cut() {
+            return Ok(());
+        }
         outbox.block();
-        let long_bytes = std::mem::take(&mut outbox.long_bytes) as usize;
         match payload {
             Payload::Arena(range) => {
                 let rest = Rc::from(&self.arena[range.start + sent..range.end]);
-                self.queue(outbox, rest, 0, long_bytes)
+                self.queue(outbox, rest, false)
             }
-            Payload::Shared(bytes) => self.queue(outbox, Rc::clone(bytes), sent, long_bytes),
+            Payload::Shared(bytes) => self.queue_bytes(outbox, bytes.after(sent)),
         }
     }
 
-    /// The socket takes bytes again: what is queued is ready to be sent.
+    /// The socket takes bytes again: what is queued is ready to be sent. Long answers
+    /// go from where they are, all between them in one piece.
     pub fn writable(&mut self, link: LinkId, outbox: &mut Outbox) {
-        let start = self.arena.len();
-        self.queued_bytes -= outbox.unblock(&mut self.arena);
-        if self.arena.len() > start {
-            outbox.pending = Pending::Arena(start..self.arena.len());
+        let Some(backlog) = outbox.unblock() else {
+            return;
+        };
+        self.queued_bytes -= backlog.bytes();
+        for chunk in backlog.chunks {
+            if chunk.is_long() {
+                outbox.pending.push(Payload::Shared(chunk));
+                continue;
+            }
+            let pending = self.gather(outbox);
+            self.arena.extend_from_slice(chunk.rest());
+            self.extend(outbox, pending);
+        }
+        if !matches!(outbox.pending, Pending::Nothing) {
             self.mark(link, outbox);
         }
     }
@@ -176,16 +193,15 @@ impl Fanout {
 
     /// Appends the last bytes of a link that is to be closed, whatever the bound.
     pub fn append_last(&mut self, link: LinkId, outbox: &mut Outbox, bytes: &[u8]) {
-        if !outbox.is_blocked() {
-            let pending = self.gather(outbox);
-            self.arena.extend_from_slice(bytes);
-            outbox.pending = Pending::Arena(pending..self.arena.len());
-            self.mark(link, outbox);
+        if outbox.is_blocked() {
+            // The bound was met before; a close frame more is what it costs to say so.
+            let _over = self.queue(outbox, Rc::from(bytes), false);
             return;
         }
-        self.queued_bytes += bytes.len();
-        // The bound was met before; a close frame more is what it costs to say so.
-        let _over = outbox.queue(Rc::from(bytes), 0, 0, self.bounds);
+        let pending = self.gather(outbox);
+        self.arena.extend_from_slice(bytes);
+        self.extend(outbox, pending);
+        self.mark(link, outbox);
     }
 
     /// The batch's sends are settled: the arena is free again.
@@ -196,23 +212,37 @@ impl Fanout {
         }
     }
 
-    /// Bytes that wait for full sockets, of all links.
+    /// Bytes that wait for full sockets, of all links. Those of a long answer count
+    /// for each link that they wait for, but are there only once.
     pub const fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }
 
-    /// Makes the pending bytes the last ones of the arena, so that more can follow;
-    /// gives where they begin.
+    /// Makes the last piece that is pending the last one of the arena, so that more
+    /// can follow; gives where it begins. Behind a long answer a new piece begins.
     fn gather(&mut self, outbox: &mut Outbox) -> usize {
         let start = self.arena.len();
-        match &outbox.pending {
-            Pending::Nothing => return start,
-            Pending::Arena(range) if range.end == start => return range.start,
-            Pending::Arena(range) => self.arena.extend_from_within(range.clone()),
-            Pending::Shared(bytes) => self.arena.extend_from_slice(bytes),
+        let Some(last) = outbox.pending.last_mut() else {
+            return start;
+        };
+        match last {
+            Payload::Arena(range) if range.end == start => return range.start,
+            Payload::Arena(range) => self.arena.extend_from_within(range.clone()),
+            Payload::Shared(bytes) if bytes.is_long() => return start,
+            Payload::Shared(bytes) => self.arena.extend_from_slice(bytes.rest()),
         }
-        outbox.pending = Pending::Arena(start..self.arena.len());
+        *last = Payload::Arena(start..self.arena.len());
         start
+    }
+
+    /// What is in the arena from this place on, which [`Fanout::gather`] gave, is pending.
+    fn extend(&self, outbox: &mut Outbox, start: usize) {
+        let whole = start..self.arena.len();
+        match outbox.pending.last_mut() {
+            Some(Payload::Arena(range)) if range.start == start => *range = whole,
+            _ if whole.is_empty() => {}
+            _ => outbox.pending.push(Payload::Arena(whole)),
+        }
     }
 
     fn mark(&mut self, link: LinkId, outbox: &mut Outbox) {
@@ -225,11 +255,15 @@ impl Fanout {
         &mut self,
         outbox: &mut Outbox,
         bytes: Rc<[u8]>,
-        from: usize,
-        long_bytes: usize,
+        is_long: bool,
     ) -> Result<(), Overflow> {
-        self.queued_bytes += bytes.len() - from;
-        outbox.queue(bytes, from, long_bytes, self.bounds)
+        let bytes = SharedBytes::new(bytes, is_long).ok_or(Overflow)?;
+        self.queue_bytes(outbox, bytes)
+    }
+
+    fn queue_bytes(&mut self, outbox: &mut Outbox, bytes: SharedBytes) -> Result<(), Overflow> {
+        self.queued_bytes += bytes.rest().len();
+        outbox.queue(bytes, self.bounds)
     }
 }
 

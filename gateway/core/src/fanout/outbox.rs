@@ -1,8 +1,9 @@
 //! What one link is still to be told.
 
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::rc::Rc;
+use std::mem;
+
+use crate::base::{Payload, SharedBytes};
 
 /// One link's output; an idle link owns no buffer.
 #[derive(Debug, Default)]
@@ -10,8 +11,6 @@ pub struct Outbox {
     pub(super) pending: Pending,
     /// It stands in the shard's list of links that have something to say.
     pub(super) is_marked: bool,
-    /// Bytes of long answers in what is pending or with the socket.
-    pub(super) long_bytes: u32,
     backlog: Option<Box<Backlog>>,
 }
 
@@ -20,8 +19,10 @@ pub struct Outbox {
 pub(super) enum Pending {
     #[default]
     Nothing,
-    Arena(Range<usize>),
-    Shared(Rc<[u8]>),
+    One(Payload),
+    /// In their order: long answers are sent from where they are, so each stands
+    /// apart from what is around it.
+    Several(Box<VecDeque<Payload>>),
 }
 
 /// More bytes wait for this link's full socket than the bound allows: the link
@@ -30,13 +31,21 @@ pub(super) enum Pending {
 #[error("the link reads too slowly: its queue is over the bound")]
 pub struct Overflow;
 
+/// What a full socket has not taken, in its order.
 #[derive(Debug, Default)]
-struct Backlog {
-    /// Bytes, and how many of them have gone out.
-    chunks: VecDeque<(Rc<[u8]>, usize)>,
-    bytes: usize,
-    /// Of these, the bytes of long answers.
-    long_bytes: usize,
+pub(super) struct Backlog {
+    pub(super) chunks: VecDeque<SharedBytes>,
+    amount: Amount,
+    /// Only what the socket had begun to take was kept: what else it hands back
+    /// of the batch is forgotten, too.
+    is_cut: bool,
+}
+
+/// Bytes that wait for one link.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Amount {
+    ordinary: usize,
+    long: usize,
 }
 
 /// How much may wait for one link.
@@ -50,9 +59,33 @@ pub struct QueueBounds {
 }
 
 impl QueueBounds {
-    /// All that may wait.
+    pub(super) const fn check(self, amount: Amount) -> Result<(), Overflow> {
+        if amount.ordinary > self.bytes_max || amount.long > self.long_bytes_max {
+            return Err(Overflow);
+        }
+        Ok(())
+    }
+}
+
+impl Amount {
     pub(super) const fn total(self) -> usize {
-        self.bytes_max.saturating_add(self.long_bytes_max)
+        self.ordinary + self.long
+    }
+
+    pub(super) const fn ordinary(self) -> usize {
+        self.ordinary
+    }
+
+    pub(super) const fn long(self) -> usize {
+        self.long
+    }
+
+    fn add(&mut self, bytes: &SharedBytes) {
+        if bytes.is_long() {
+            self.long += bytes.rest().len();
+        } else {
+            self.ordinary += bytes.rest().len();
+        }
     }
 }
 
@@ -67,40 +100,36 @@ impl Outbox {
         self.backlog.is_none() && matches!(self.pending, Pending::Nothing)
     }
 
+    /// Whether bytes of a long answer are to be sent with this batch, or wait.
+    pub fn has_long(&self) -> bool {
+        let waits = |backlog: &Backlog| backlog.amount.long > 0;
+        self.pending.amount().long > 0 || self.backlog.as_deref().is_some_and(waits)
+    }
+
     pub(super) fn block(&mut self) {
         self.backlog.get_or_insert_default();
     }
 
-    /// Queues bytes behind the others; so many of them at most are of long answers.
+    /// Whether what waited was cut off behind what the socket had begun to take.
+    pub(super) fn is_cut(&self) -> bool {
+        self.backlog.as_ref().is_some_and(|backlog| backlog.is_cut)
+    }
+
+    /// Queues bytes behind the others.
     pub(super) fn queue(
         &mut self,
-        bytes: Rc<[u8]>,
-        from: usize,
-        long_bytes: usize,
+        bytes: SharedBytes,
         bounds: QueueBounds,
     ) -> Result<(), Overflow> {
         let backlog = self.backlog.get_or_insert_default();
-        let added = bytes.len() - from;
-        backlog.bytes += added;
-        backlog.long_bytes += long_bytes.min(added);
-        backlog.chunks.push_back((bytes, from));
-        let counted = backlog.bytes - backlog.long_bytes;
-        if counted > bounds.bytes_max || backlog.bytes > bounds.total() {
-            return Err(Overflow);
-        }
-        Ok(())
+        backlog.amount.add(&bytes);
+        backlog.chunks.push_back(bytes);
+        bounds.check(backlog.amount)
     }
 
-    /// Moves everything that is queued behind `out`; says how many bytes those are.
-    pub(super) fn unblock(&mut self, out: &mut Vec<u8>) -> usize {
-        let Some(backlog) = self.backlog.take() else {
-            return 0;
-        };
-        for (bytes, from) in &backlog.chunks {
-            out.extend_from_slice(&bytes[*from..]);
-        }
-        self.long_bytes = narrow(backlog.long_bytes);
-        backlog.bytes
+    /// Takes everything that is queued out.
+    pub(super) fn unblock(&mut self) -> Option<Box<Backlog>> {
+        self.backlog.take()
     }
 
     /// Keeps only the first chunk; says how many bytes were dropped.
@@ -108,24 +137,75 @@ impl Outbox {
         let Some(backlog) = &mut self.backlog else {
             return 0;
         };
-        let kept = backlog
-            .chunks
-            .front()
-            .map_or(0, |(bytes, from)| bytes.len() - from);
-        let dropped = backlog.bytes - kept;
+        let before = backlog.amount.total();
         backlog.chunks.truncate(1);
-        backlog.bytes = kept;
-        backlog.long_bytes = backlog.long_bytes.min(kept);
-        dropped
+        backlog.amount = Amount::default();
+        if let Some(first) = backlog.chunks.front() {
+            backlog.amount.add(first);
+        }
+        backlog.is_cut = true;
+        before - backlog.amount.total()
     }
 
     pub(super) fn clear(&mut self) -> usize {
         self.pending = Pending::Nothing;
-        self.backlog.take().map_or(0, |backlog| backlog.bytes)
+        self.backlog.take().map_or(0, |backlog| backlog.bytes())
     }
 }
 
-/// A number of bytes of long answers: beyond four gibibytes it is not told apart.
-pub(super) fn narrow(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+impl Backlog {
+    pub(super) const fn bytes(&self) -> usize {
+        self.amount.total()
+    }
+}
+
+impl Pending {
+    /// The last piece, which may grow if it is at the arena's end.
+    pub(super) fn last_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Nothing => None,
+            Self::One(payload) => Some(payload),
+            Self::Several(payloads) => payloads.back_mut(),
+        }
+    }
+
+    pub(super) fn push(&mut self, payload: Payload) {
+        *self = match mem::take(self) {
+            Self::Nothing => Self::One(payload),
+            Self::One(first) => Self::Several(Box::new([first, payload].into())),
+            Self::Several(mut payloads) => {
+                payloads.push_back(payload);
+                Self::Several(payloads)
+            }
+        };
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Payload> {
+        match mem::take(self) {
+            Self::Nothing => None,
+            Self::One(payload) => Some(payload),
+            Self::Several(mut payloads) => {
+                let first = payloads.pop_front();
+                if !payloads.is_empty() {
+                    *self = Self::Several(payloads);
+                }
+                first
+            }
+        }
+    }
+
+    /// How much there is of which kind.
+    pub(super) fn amount(&self) -> Amount {
+        let mut amount = Amount::default();
+        let mut add = |payload: &Payload| match payload {
+            Payload::Arena(range) => amount.ordinary += range.len(),
+            Payload::Shared(bytes) => amount.add(bytes),
+        };
+        match self {
+            Self::Nothing => {}
+            Self::One(payload) => add(payload),
+            Self::Several(payloads) => payloads.iter().for_each(add),
+        }
+        amount
+    }
 }

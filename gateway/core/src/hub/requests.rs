@@ -74,7 +74,10 @@ impl Hub {
                 Answer::Done
             }
             UserRequest::PbxNumbers => self.number_entries(),
-            UserRequest::AllUserNumbers => Answer::AllUserNumbers(board.user_entries(user)?),
+            UserRequest::AllUserNumbers => {
+                let (users, is_common) = board.user_entries(user)?;
+                Answer::AllUserNumbers { users, is_common }
+            }
             UserRequest::AllUserPhotoLinks => Answer::PhotoLinks(Vec::new()),
             UserRequest::ExtendedLineInfo => {
                 Answer::LineInfo(Box::new(board.line_info(user, now)?))

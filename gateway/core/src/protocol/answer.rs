@@ -40,7 +40,12 @@ pub enum Answer {
         numbers: Arc<[NumberEntry]>,
     },
     /// `getallusernumbersresult`.
-    AllUserNumbers(Vec<UserEntry>),
+    AllUserNumbers {
+        /// All users, as the asker may see them.
+        users: Arc<[UserEntry]>,
+        /// It is the same list for everybody who supervises nobody; not on the wire.
+        is_common: bool,
+    },
     /// `getalluserphotolinkresult`.
     PhotoLinks(Vec<PhotoLink>),
     /// `getextendedlineinforesult`.
@@ -145,8 +150,8 @@ impl Fields for Answer {
             Self::PbxNumbers { numbers, .. } => {
                 writer.objects("numbers", numbers.iter(), |writer, it| it.write(writer));
             }
-            Self::AllUserNumbers(users) => {
-                writer.objects("users", users, |writer, it| it.write(writer));
+            Self::AllUserNumbers { users, .. } => {
+                writer.objects("users", users.iter(), |writer, it| it.write(writer));
             }
             Self::PhotoLinks(links) => {
                 writer.objects("links", links, |writer, it| it.write(writer));

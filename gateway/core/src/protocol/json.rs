@@ -1,5 +1,7 @@
 //! The JSON form of messages, written (protocol 3.1).
 
+use base64_simd::STANDARD;
+
 use super::write::FieldWriter;
 use crate::base::Guid;
 
@@ -8,9 +10,16 @@ pub fn write_message(out: &mut Vec<u8>, name: &str, fields: impl FnOnce(&mut Jso
     out.extend_from_slice(b"[\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\",{");
-    let mut writer = JsonWriter { out, first: true };
-    fields(&mut writer);
-    out.extend_from_slice(b"}]");
+    write_fields(out, fields);
+    out.extend_from_slice(MESSAGE_END);
+}
+
+/// What a message ends with, behind its fields.
+pub(super) const MESSAGE_END: &[u8] = b"}]";
+
+/// Appends fields alone.
+pub(super) fn write_fields(out: &mut Vec<u8>, fields: impl FnOnce(&mut JsonWriter<'_>)) {
+    fields(&mut JsonWriter { out, first: true });
 }
 
 /// Writes JSON fields at the end of a buffer.
@@ -26,6 +35,15 @@ impl JsonWriter<'_> {
     pub fn raw(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         self.out.extend_from_slice(value);
+    }
+
+    /// Writes a field whose value is the base64 of these bytes: nothing in it must be
+    /// escaped.
+    pub fn base64(&mut self, key: &'static str, bytes: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        STANDARD.encode_append(bytes, self.out);
+        self.out.push(b'"');
     }
 
     fn key(&mut self, key: &'static str) {

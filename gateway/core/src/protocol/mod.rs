@@ -38,7 +38,7 @@ pub use fault::{ErrorNumber, Fault};
 pub use history::{CallResult, ChainContent, JournalEntry, TalkEntry};
 pub use json::{JsonWriter, write_message};
 pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase, QueuedCaller};
-pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, split};
+pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, SharedRest, split};
 pub use parse::{
     Method, parse_login, parse_subscription, parse_user_request, read_user_request, unknown_method,
 };
@@ -50,7 +50,9 @@ pub use peek::{
     json_field, json_text, peek,
 };
 pub use redirect::RedirectRule;
-pub use reply::{Echo, write_error, write_reply, write_reply_with};
+pub use reply::{
+    Echo, write_answer_rest, write_answer_start, write_error, write_reply, write_reply_with,
+};
 pub use request::{
     CallDirection, CallRequest, FlashMode, JournalFilter, LoginRequest, Secret, Sequence,
     SetUserState, UserRequest,

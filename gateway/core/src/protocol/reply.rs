@@ -1,10 +1,10 @@
 //! The texts that end a request: answers, and `error` where none can be given
 //! (protocol 3.1, 3.4).
 
-use super::answer::Reply;
+use super::answer::{Answer, Reply};
 use super::directory::UserRef;
 use super::fault::Fault;
-use super::json::{JsonWriter, write_message};
+use super::json::{JsonWriter, MESSAGE_END, write_fields, write_message};
 use super::write::{FieldWriter, Fields};
 
 /// What of a request stands in its answer again, as JSON text.
@@ -57,6 +57,25 @@ pub fn write_reply_with(out: &mut Vec<u8>, method: &str, echo: Echo<'_>, reply: 
     });
 }
 
+/// Appends the beginning of what [`write_reply`] writes of an answer that names no
+/// user: that which is the request's own. White space may follow, then the rest.
+pub fn write_answer_start(out: &mut Vec<u8>, method: &str, qid: &[u8]) {
+    let mut name = [0; NAME_BYTES];
+    write_message(out, result_name(&mut name, method), |writer| {
+        writer.raw("qid", qid);
+        writer.number("result", 1);
+    });
+    out.truncate(out.len() - MESSAGE_END.len());
+    out.push(b',');
+}
+
+/// Appends the rest: the answer's fields and the end of the message.
+pub fn write_answer_rest(out: &mut Vec<u8>, answer: &Answer) {
+    debug_assert!(answer.user().is_none(), "the user stands before the fields");
+    write_fields(out, |writer| answer.write(writer));
+    out.extend_from_slice(MESSAGE_END);
+}
+
 /// `userid` and `userlogin`: those of the request, else those of the answer.
 fn write_user(writer: &mut JsonWriter<'_>, echo: &Echo<'_>, own: Option<&UserRef>) {
     match (echo.user_id, own) {
@@ -100,3 +119,19 @@ fn result_name<'a>(buffer: &'a mut [u8; NAME_BYTES], method: &str) -> &'a str {
 
 /// Room for the longest name that a message can have, and `result` behind it.
 const NAME_BYTES: usize = super::peek::NAME_BYTES_MAX + 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_parts_of_an_answer_are_the_answer() {
+        let answer = Answer::RedirectRules;
+        let (mut whole, mut parts) = (Vec::new(), Vec::new());
+        let method = "getredirectrules";
+        write_answer_start(&mut parts, method, b"\"7\"");
+        write_answer_rest(&mut parts, &answer);
+        write_reply(&mut whole, method, Some(b"\"7\""), &Ok(answer));
+        assert_eq!(parts, whole);
+    }
+}

@@ -17,7 +17,7 @@ impl Shard {
         self.write_by(id, |fanout, outbox| fanout.write(id, outbox, write));
     }
 
-    fn write_by(
+    pub(super) fn write_by(
         &mut self,
         id: LinkId,
         write: impl FnOnce(&mut Fanout, &mut Outbox) -> Result<(), Overflow>,
@@ -46,13 +46,12 @@ impl Shard {
 
     /// protocol 3.3: a long answer goes as a run of packets with nothing between.
     fn send_in_pieces(&mut self, id: LinkId, answer: &[u8]) {
-        let packets = split(answer, self.random.guid(), PACKET_CHARS);
-        let write = |out: &mut Vec<u8>| {
-            for packet in packets {
-                append_message(out, &packet);
-            }
-        };
-        self.write_by(id, |fanout, outbox| fanout.write_long(id, outbox, write));
+        let mut frames = Vec::new();
+        for packet in split(answer, self.random.guid(), PACKET_CHARS) {
+            append_message(&mut frames, &packet);
+        }
+        let frames = frames.into();
+        self.write_by(id, |fanout, outbox| fanout.share_long(id, outbox, &frames));
     }
 
     /// Sends what is in the answer buffer as it is.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::line::is_for_list;
 use super::link::Open;
 use super::{Shard, Waiting};
 use crate::base::{LinkId, RequestId};
@@ -22,6 +23,7 @@ impl Shard {
             Downward::Reply { request, reply, .. } => self.handle_reply(request, &reply),
             Downward::Event(event) => self.handle_event(&event),
             Downward::Numbers { version, changes } => {
+                self.lists.forget_numbers();
                 self.numbers.take_in(version, &changes);
                 self.flush_numbers();
             }
@@ -45,6 +47,11 @@ impl Shard {
         };
         let id = waiting.link;
         let held = self.with_open(id, |shard, open| shard.take_reply(&waiting, reply, open));
+        if is_for_list(waiting.method) {
+            let link = self.links.get_mut(id);
+            let is_long = link.is_some_and(|link| link.outbox.has_long());
+            self.line.answered(request, id, is_long);
+        }
         if waiting.method == Method::Logout && reply.is_ok() {
             self.close(id, CloseCode::Normal, "logged out", None);
         }
@@ -67,6 +74,11 @@ impl Shard {
             Ok(Answer::PbxNumbers { version, .. }) => open.session.numbers_read = *version,
             _ if waiting.method == Method::Login => held = self.end_login(id, reply, open),
             _ => {}
+        }
+        if let Ok(answer) = reply
+            && self.give_list(waiting, answer, &mut open.given)
+        {
+            return held;
         }
         self.answer.clear();
         let qid = (!waiting.qid.is_empty()).then_some(&*waiting.qid);

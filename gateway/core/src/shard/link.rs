@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Limits;
+use super::lists::Given;
 use crate::base::{Instant, UserId};
 use crate::fanout::Outbox;
 use crate::session::Session;
@@ -64,6 +65,8 @@ pub(super) enum Stage {
 pub(super) struct Open {
     pub(super) inbound: Inbound,
     pub(super) session: Session,
+    /// The encoded lists that it got last.
+    pub(super) given: Given,
 }
 
 /// What a deadline means when it comes.
@@ -133,6 +136,7 @@ impl Open {
         Self {
             inbound: Inbound::new(Role::Server, limits.frames, Binary::Refuse),
             session,
+            given: Given::default(),
         }
     }
 }

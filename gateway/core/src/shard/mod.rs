@@ -14,7 +14,9 @@ mod counters;
 mod downward;
 mod drain;
 mod handshake;
+mod line;
 mod link;
+mod lists;
 mod numbers;
 mod receive;
 mod refusals;
@@ -38,7 +40,9 @@ pub use admission::{AddressLinks, Admission};
 pub use config::{Config, FOREVER, Limits};
 pub use counters::Counters;
 use drain::Drain;
+use line::Line;
 use link::{Link, Stage};
+use lists::Lists;
 use numbers::NumberFeed;
 use table::Table;
 use users::Users;
@@ -53,6 +57,8 @@ pub struct Shard {
     users: Users,
     waiting: Slab<Waiting>,
     numbers: NumberFeed,
+    lists: Lists,
+    line: Line,
     fanout: Fanout,
     wheel: Wheel<LinkId>,
     due: Vec<LinkId>,
@@ -100,6 +106,8 @@ impl Shard {
             users: Users::default(),
             waiting: Slab::new(),
             numbers: NumberFeed::new(config.number_states_interval),
+            lists: Lists::default(),
+            line: Line::default(),
             fanout: Fanout::new(QueueBounds {
                 bytes_max: config.limits.queue_bytes_max,
                 long_bytes_max: config.limits.long_answer_bytes_max,
@@ -208,13 +216,17 @@ impl Engine for Shard {
     fn next_timeout(&self) -> Option<Instant> {
         let numbers = self.numbers.flush_at();
         let drain = self.drain.as_ref().and_then(Drain::next);
-        [self.wheel.next(), numbers, drain]
+        let line = self.line.next(self.now);
+        [self.wheel.next(), numbers, drain, line]
             .into_iter()
             .flatten()
             .min()
     }
 
     fn poll_action(&mut self) -> Option<Action<FromShard>> {
+        if self.posts.is_empty() {
+            self.let_line_on();
+        }
         if let Some(post) = self.posts.pop_front() {
             return Some(Action::Post(post));
         }
@@ -222,7 +234,7 @@ impl Engine for Shard {
             let Some(entry) = self.links.get_mut(link) else {
                 continue;
             };
-            if let Some(payload) = self.fanout.take(&mut entry.outbox) {
+            if let Some(payload) = self.fanout.take(link, &mut entry.outbox) {
                 return Some(Action::Send { link, payload });
             }
         }
@@ -255,6 +267,7 @@ impl Engine for Shard {
         self.now = now;
         if let Some(entry) = self.links.get_mut(link) {
             self.fanout.writable(link, &mut entry.outbox);
+            self.line.moves();
             if matches!(entry.stage, Stage::Closing { shutdown: true }) {
                 self.endings.push_back(Ending::Shutdown(link));
             }
@@ -263,6 +276,7 @@ impl Engine for Shard {
 
     fn end_batch(&mut self) {
         self.fanout.end_batch();
+        self.end_turns();
         self.refresh_gauges();
     }
 }

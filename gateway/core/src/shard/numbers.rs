@@ -149,9 +149,12 @@ impl Shard {
     }
 
     /// Tells one link what it missed since it read the numbers last; it knows them
-    /// then.
+    /// then. Who has never read them has missed nothing.
     pub(super) fn catch_up_numbers(&mut self, id: LinkId, session: &mut Session) {
-        let missed = self.numbers.since(session.numbers_read);
+        let missed = match session.numbers_read {
+            0 => Vec::new(),
+            read => self.numbers.since(read),
+        };
         session.numbers_read = session.numbers_read.max(self.numbers.version);
         if !missed.is_empty() {
             let messages = self.number_messages(&missed);

@@ -3,13 +3,14 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::line::{Asking, is_for_list};
 use super::link::{Open, Stage};
 #[cfg(test)]
 use super::tests;
 use super::{Refused, Shard, Waiting};
-use crate::base::{LinkId, RequestId};
+use crate::base::{LinkId, RequestId, UserId};
 use crate::hub::Upward;
-use crate::protocol::{EventKind, EventSet, Method};
+use crate::protocol::{EventKind, EventSet, Method, UserRequest};
 use crate::session::{Ask, Closing, Outcome, Session};
 use crate::wire::frame::{CloseCode, FrameError, append_pong};
 use crate::wire::inbound::Incoming;
@@ -38,7 +39,9 @@ impl Shard {
 
     pub(super) fn handle_frames(&mut self, id: LinkId, bytes: &mut [u8]) {
         let fault = self.with_open(id, |shard, open| {
-            let Open { inbound, session } = open;
+            let Open {
+                inbound, session, ..
+            } = open;
             let received = inbound.receive(bytes, |incoming| {
                 shard.handle_incoming(id, session, incoming);
                 ControlFlow::Continue(())
@@ -112,26 +115,64 @@ impl Shard {
     }
 
     fn ask(&mut self, id: LinkId, session: &Session, method: Method, qid: Box<[u8]>, what: Ask) {
-        let key = self.waiting.insert(Waiting {
+        let waiting = Waiting {
             link: id,
             method,
             qid,
-        });
-        let request = RequestId(u32::try_from(key).expect("far fewer than 2^32 requests wait"));
-        let what = match (what, session.user()) {
-            (Ask::Login(login), _) => Upward::Login { request, login },
-            (Ask::Logout, _) => Upward::Logout { request },
-            (Ask::Request(what), Some(user)) => Upward::Request {
+        };
+        match (what, session.user()) {
+            (Ask::Login(login), _) => {
+                let request = self.await_reply(waiting);
+                self.post(id, Upward::Login { request, login });
+            }
+            (Ask::Logout, _) => {
+                self.let_out_of_line(id);
+                let request = self.await_reply(waiting);
+                self.post(id, Upward::Logout { request });
+            }
+            (Ask::Request(what), Some(user)) => {
+                let user = user.id;
+                if is_for_list(method) {
+                    self.ask_in_turn(Asking {
+                        waiting,
+                        user,
+                        what,
+                    });
+                } else {
+                    self.ask_user_request(waiting, user, what);
+                }
+            }
+            (Ask::Request(_), None) => unreachable!("a session asks in a user's name only"),
+        }
+    }
+
+    /// Asks the hub in a user's name.
+    pub(super) fn ask_user_request(
+        &mut self,
+        waiting: Waiting,
+        user: UserId,
+        what: UserRequest,
+    ) -> RequestId {
+        let link = waiting.link;
+        let request = self.await_reply(waiting);
+        self.post(
+            link,
+            Upward::Request {
                 request,
-                user: user.id,
+                user,
                 what,
             },
-            (Ask::Request(_), None) => unreachable!("a session asks in a user's name only"),
-        };
-        if let Some(link) = self.links.get_mut(id) {
+        );
+        request
+    }
+
+    /// The hub is asked something on behalf of a link.
+    fn await_reply(&mut self, waiting: Waiting) -> RequestId {
+        if let Some(link) = self.links.get_mut(waiting.link) {
             link.known_to_hub = true;
         }
-        self.post(id, what);
+        let key = self.waiting.insert(waiting);
+        RequestId(u32::try_from(key).expect("far fewer than 2^32 requests wait"))
     }
 
     /// protocol 6.1: what changed since the link's last reads follows at once.

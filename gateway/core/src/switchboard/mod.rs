@@ -54,7 +54,8 @@ use self::users::Users;
 use crate::base::{ChainId, CommandId, CommutationId, Guid, Instant, NumberId, UserId};
 use crate::pbx::Command;
 use crate::protocol::{
-    BreakReason, CallResult, Event, Fault, NumberChange, SetUserState, UserRef, UserState,
+    BreakReason, CallResult, Event, Fault, NumberChange, SetUserState, UserEntry, UserRef,
+    UserState,
 };
 
 /// Users, numbers, lines and calls.
@@ -67,6 +68,9 @@ pub struct Switchboard {
     users: Users,
     numbers: Numbers,
     groups: Vec<GroupRecord>,
+    /// What [`Switchboard::user_entries`] says to those who supervise nobody: as long
+    /// as the directory does not change.
+    common_entries: Option<Arc<[UserEntry]>>,
     break_reasons: Arc<[BreakReason]>,
     calls: Calls,
     /// Users who may be free now, and for whom callers may wait.
@@ -198,6 +202,7 @@ impl Switchboard {
             users,
             groups,
             freed: Vec::new(),
+            common_entries: None,
             break_reasons: directory.break_reasons.as_slice().into(),
             calls: Calls::default(),
             limits,

@@ -38,9 +38,21 @@ impl Switchboard {
         self.numbers.entries(&self.users)
     }
 
-    /// `getallusernumbers` as this user may see it.
-    pub fn user_entries(&self, asker: UserId) -> Result<Vec<UserEntry>, Fault> {
+    /// `getallusernumbers` as this user may see it, and whether all who supervise
+    /// nobody see the same.
+    pub fn user_entries(&mut self, asker: UserId) -> Result<(Arc<[UserEntry]>, bool), Fault> {
         let supervises = &self.users.of(asker)?.supervises;
+        if !supervises.is_empty() {
+            return Ok((self.entries_for(supervises), false));
+        }
+        if self.common_entries.is_none() {
+            self.common_entries = Some(self.entries_for(&[]));
+        }
+        let entries = self.common_entries.as_ref();
+        Ok((entries.map_or_else(|| [].into(), Arc::clone), true))
+    }
+
+    fn entries_for(&self, supervises: &[UserId]) -> Arc<[UserEntry]> {
         let entries = self.users.iter().map(|user| UserEntry {
             id: user.reference.id,
             name: Arc::clone(&user.name),
@@ -52,7 +64,7 @@ impl Switchboard {
                 .collect(),
             subordinate: supervises.contains(&user.reference.id),
         });
-        Ok(entries.collect())
+        entries.collect()
     }
 
     /// `getmyuserinfo`. The line is named by its main number's id.

@@ -7,6 +7,7 @@
 //! This is the JSON form. Another format's differs in how a non-ASCII character
 //! is escaped and in the content type: those two are what [`split`] would take.
 
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use super::fault::{ErrorNumber, Fault};
 use super::json::write_message;
 use super::write::FieldWriter as _;
 use crate::base::{Guid, Instant};
+pub use shared::SharedRest;
 
 /// Characters of base64 that one packet carries.
 pub const PACKET_CHARS: usize = 2048;
@@ -37,24 +39,54 @@ const ID_BYTES_MAX: usize = 128;
 /// base64, of which there is at least one.
 pub fn split(message: &[u8], id: Guid, packet_chars: usize) -> impl Iterator<Item = Vec<u8>> {
     let message = ascii_json(message);
-    let packet_bytes = (packet_chars / 4).max(1) * 3;
-    let count = message.len().div_ceil(packet_bytes);
-    (0..count).map(move |number| {
+    let packet_bytes = packet_bytes(packet_chars);
+    let run = Run {
+        id,
+        count: message.len().div_ceil(packet_bytes),
+    };
+    (0..run.count).map(move |number| {
         let start = number * packet_bytes;
         let end = message.len().min(start + packet_bytes);
-        let content = STANDARD.encode_to_string(&message[start..end]);
-        let mut packet = Vec::with_capacity(content.len() + 256);
-        write_message(&mut packet, "multipart", |writer| {
-            writer.guid("message-id", id);
-            writer.number("packetcount", signed(count));
+        let mut packet = Vec::with_capacity(packet_room(packet_bytes));
+        run.write_packet(&mut packet, number, &message[start..end]);
+        packet
+    })
+}
+
+/// The packets of one message.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    id: Guid,
+    count: usize,
+}
+
+impl Run {
+    /// Appends the packet of this number, which carries these bytes.
+    fn write_packet(self, out: &mut Vec<u8>, number: usize, bytes: &[u8]) {
+        write_message(out, "multipart", |writer| {
+            writer.guid("message-id", self.id);
+            writer.number("packetcount", signed(self.count));
             writer.number("packetnumber", signed(number));
             writer.string("content-type", CONTENT_TYPE);
             writer.string("content-transfer-encoding", "base64");
-            writer.number("content-length", signed(content.len()));
-            writer.string("content", &content);
+            writer.number(
+                "content-length",
+                signed(STANDARD.encoded_length(bytes.len())),
+            );
+            writer.base64("content", bytes);
         });
-        packet
-    })
+    }
+}
+
+/// How many bytes of a message so many characters of base64 carry.
+const fn packet_bytes(packet_chars: usize) -> usize {
+    let groups = packet_chars / 4;
+    if groups == 0 { 3 } else { groups * 3 }
+}
+
+/// Bytes that a packet takes which carries so many bytes, and what stands around them.
+const fn packet_room(packet_bytes: usize) -> usize {
+    packet_bytes / 3 * 4 + 256
 }
 
 /// How much of unfinished messages one link may leave with us.

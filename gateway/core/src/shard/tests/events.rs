@@ -242,8 +242,11 @@ fn a_long_answer_is_sent_in_packets_that_make_it_whole_again() {
         numbers: Vec::new(),
         subordinate: false,
     };
-    let users = (0..1000).map(user).collect();
-    world.answer(id, request, Ok(Answer::AllUserNumbers(users)));
+    let answer = Answer::AllUserNumbers {
+        users: (0..1000).map(user).collect(),
+        is_common: false,
+    };
+    world.answer(id, request, Ok(answer));
     let mut assembler = Assembler::new(MultipartLimits::default());
     let mut whole = None;
     for (name, fields) in world.messages(id) {

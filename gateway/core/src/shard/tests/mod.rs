@@ -3,6 +3,7 @@
 mod closing;
 mod events;
 mod limits;
+mod lists;
 mod messages;
 mod world;
 

@@ -181,6 +181,18 @@ impl World {
         self.settle();
     }
 
+    /// The peer's socket takes so many bytes more.
+    pub(super) fn read_some(&mut self, id: LinkId, room: usize) {
+        self.socket(id).room = room;
+        self.shard.writable(id, self.now);
+        self.settle();
+    }
+
+    /// Puts back what was taken out with [`World::take_bytes`].
+    pub(super) fn put_bytes(&mut self, id: LinkId, bytes: Vec<u8>) {
+        self.socket(id).got = bytes;
+    }
+
     pub(super) fn take_bytes(&mut self, id: LinkId) -> Vec<u8> {
         std::mem::take(&mut self.socket(id).got)
     }

@@ -369,10 +369,11 @@ fn calls_can_be_listed_with_their_legs() {
 fn the_directory_says_who_is_who() {
     let mut people: Directory = directory();
     people.users[0].supervises = vec![user("boris")];
-    let switchboard = Switchboard::new(&people, Limits::default(), 1);
-    let users = switchboard
+    let mut switchboard = Switchboard::new(&people, Limits::default(), 1);
+    let (users, is_common) = switchboard
         .user_entries(user("anna"))
         .expect("a known user");
+    assert!(!is_common, "she supervises somebody");
     let subordinates: Vec<_> = users.iter().filter(|user| user.subordinate).collect();
     assert_eq!(subordinates.len(), 1);
     assert_eq!(

@@ -72,10 +72,18 @@ fn callers_wait_in_line_for_a_group_and_the_first_is_served_first() {
     assert_eq!(world.queue_of("elena"), ["89270000003"]);
     world.hang_up("89270000001");
     assert_eq!(world.ringing(), ["elena", "fedor"]);
-    assert_eq!(world.queue_of("fedor"), ["89270000003"], "both ring for the first");
+    assert_eq!(
+        world.queue_of("fedor"),
+        ["89270000003"],
+        "both ring for the first"
+    );
     world.pick_up("105");
     assert_eq!(world.ringing(), ["fedor"]);
-    assert_eq!(world.queue_of("elena"), ["89270000003"], "it rings elsewhere");
+    assert_eq!(
+        world.queue_of("elena"),
+        ["89270000003"],
+        "it rings elsewhere"
+    );
 }
 
 #[test]
