@@ -227,7 +227,7 @@ fn a_crowd_gets_long_lists_in_the_order_in_which_it_asked_a_few_at_a_time() {
     world.answer(next[0].0, next[0].1, Ok(list.clone()));
     // Who does not read keeps nobody waiting for long.
     world.pass(Duration::from_millis(100));
-    assert_eq!(links(&asked(&mut world)), &tabs[TURNS + 1..2 * TURNS]);
+    assert_eq!(links(&asked(&mut world)), &tabs[TURNS + 1..=2 * TURNS]);
 }
 
 #[test]
