@@ -22,6 +22,10 @@ pub(super) enum Pending {
     One(Payload),
     /// In their order: long answers are sent from where they are, so each stands
     /// apart from what is around it.
+    #[expect(
+        clippy::box_collection,
+        reason = "few links ever have it, and each would be larger"
+    )]
     Several(Box<VecDeque<Payload>>),
 }
 
