@@ -67,7 +67,7 @@ impl Hub {
     fn tell_numbers(&mut self, changes: Vec<(NumberId, NumberChange)>) {
         self.events += 1;
         self.tell_crm_numbers(&changes);
-        let (version, _) = self.switchboard.number_entries();
+        let version = self.switchboard.numbers_version();
         self.tell_all_shards(&Downward::Numbers {
             version,
             changes: changes.into(),

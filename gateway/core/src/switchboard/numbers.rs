@@ -160,6 +160,10 @@ impl Numbers {
         self.entries = None;
     }
 
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// All numbers with their states, and the version that rises with each
     /// change. Built anew only after a change.
     pub(super) fn entries(&mut self, users: &Users) -> (u64, Arc<[NumberEntry]>) {

@@ -38,6 +38,11 @@ impl Switchboard {
         self.numbers.entries(&self.users)
     }
 
+    /// The version of numbers' states that [`Switchboard::number_entries`] would give.
+    pub const fn numbers_version(&self) -> u64 {
+        self.numbers.version()
+    }
+
     /// `getallusernumbers` as this user may see it, and whether all who supervise
     /// nobody see the same.
     pub fn user_entries(&mut self, asker: UserId) -> Result<(Arc<[UserEntry]>, bool), Fault> {

@@ -230,6 +230,18 @@ fn numbers_that_changed_since_they_were_read_are_told_on_subscription() {
 }
 
 #[test]
+fn who_has_never_read_the_numbers_is_told_only_what_changes_from_then_on() {
+    let mut world = world();
+    let id = world.tab();
+    world.hub(numbers(2, &[(1, "101", StateId::FullBusy)]));
+    let told = subscribe(&mut world, id, r#"["pbxnumberstatechanged"]"#);
+    assert!(told.is_empty(), "{told:?}");
+    world.hub(numbers(3, &[(1, "101", StateId::Ready)]));
+    world.pass(Duration::from_millis(310));
+    assert_eq!(world.messages(id).len(), 1);
+}
+
+#[test]
 fn a_long_answer_is_sent_in_packets_that_make_it_whole_again() {
     let mut world = world();
     let id = world.tab();
