@@ -63,7 +63,10 @@ impl Fanout {
         let pending = self.gather(outbox);
         let start = self.arena.len();
         write(&mut self.arena);
-        let before = outbox.pending.amount().ordinary();
+        let before = match &outbox.pending {
+            Pending::Several(_) => outbox.pending.amount().ordinary(),
+            Pending::Nothing | Pending::One(_) => start - pending,
+        };
         let added = self.arena.len() - start;
         if before > 0 && before.saturating_add(added) > self.bounds.bytes_max {
             self.arena.truncate(start);
@@ -123,12 +126,34 @@ impl Fanout {
     /// more, the link is the next one to be named again. `None` if it was dropped
     /// meanwhile.
     pub fn take(&mut self, link: LinkId, outbox: &mut Outbox) -> Option<Payload> {
-        let payload = outbox.pending.pop();
-        outbox.is_marked = !matches!(outbox.pending, Pending::Nothing);
-        if outbox.is_marked {
+        match std::mem::replace(&mut outbox.pending, Pending::Nothing) {
+            Pending::Several(payloads) => self.take_first(link, outbox, payloads),
+            Pending::One(payload) => {
+                outbox.is_marked = false;
+                Some(payload)
+            }
+            Pending::Nothing => {
+                outbox.is_marked = false;
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn take_first(
+        &mut self,
+        link: LinkId,
+        outbox: &mut Outbox,
+        mut payloads: Box<VecDeque<Payload>>,
+    ) -> Option<Payload> {
+        let first = payloads.pop_front();
+        if payloads.is_empty() {
+            outbox.is_marked = false;
+        } else {
+            outbox.pending = Pending::Several(payloads);
             self.ready.push_front(link);
         }
-        payload
+        first
     }
 
     /// The bytes of a payload of this batch.
@@ -238,9 +263,11 @@ impl Fanout {
     /// What is in the arena from this place on, which [`Fanout::gather`] gave, is pending.
     fn extend(&self, outbox: &mut Outbox, start: usize) {
         let whole = start..self.arena.len();
+        if whole.is_empty() {
+            return;
+        }
         match outbox.pending.last_mut() {
             Some(Payload::Arena(range)) if range.start == start => *range = whole,
-            _ if whole.is_empty() => {}
             _ => outbox.pending.push(Payload::Arena(whole)),
         }
     }

@@ -174,6 +174,15 @@ impl Pending {
     }
 
     pub(super) fn push(&mut self, payload: Payload) {
+        if matches!(self, Self::Nothing) {
+            *self = Self::One(payload);
+        } else {
+            self.push_behind(payload);
+        }
+    }
+
+    #[cold]
+    fn push_behind(&mut self, payload: Payload) {
         *self = match mem::take(self) {
             Self::Nothing => Self::One(payload),
             Self::One(first) => Self::Several(Box::new([first, payload].into())),
@@ -182,20 +191,6 @@ impl Pending {
                 Self::Several(payloads)
             }
         };
-    }
-
-    pub(super) fn pop(&mut self) -> Option<Payload> {
-        match mem::take(self) {
-            Self::Nothing => None,
-            Self::One(payload) => Some(payload),
-            Self::Several(mut payloads) => {
-                let first = payloads.pop_front();
-                if !payloads.is_empty() {
-                    *self = Self::Several(payloads);
-                }
-                first
-            }
-        }
     }
 
     /// How much there is of which kind.

@@ -75,7 +75,8 @@ impl Shard {
             _ if waiting.method == Method::Login => held = self.end_login(id, reply, open),
             _ => {}
         }
-        if let Ok(answer) = reply
+        if is_for_list(waiting.method)
+            && let Ok(answer) = reply
             && self.give_list(waiting, answer, &mut open.given)
         {
             return held;

@@ -97,10 +97,12 @@ impl Line {
         self.is_moving = true;
     }
 
+    /// Whether anybody waits for a turn.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     fn next_in_turn(&mut self, now: Instant) -> Option<Asking> {
-        if self.waiting.is_empty() {
-            return None;
-        }
         if self.turns.len() >= TURNS_MAX {
             self.turns.retain(|turn| now.since(turn.since) < TURN_MAX);
         }
@@ -146,6 +148,9 @@ impl Shard {
     /// What was sent of long lists in this batch has been taken, or waits.
     pub(super) fn end_turns(&mut self) {
         self.line.is_moving = false;
+        if self.line.turns.is_empty() {
+            return;
+        }
         let links = &mut self.links;
         self.line.turns.retain(|turn| match turn.step {
             Step::Asked(_) => true,

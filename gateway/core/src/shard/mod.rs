@@ -224,7 +224,7 @@ impl Engine for Shard {
     }
 
     fn poll_action(&mut self) -> Option<Action<FromShard>> {
-        if self.posts.is_empty() {
+        if self.posts.is_empty() && self.line.has_waiting() {
             self.let_line_on();
         }
         if let Some(post) = self.posts.pop_front() {
