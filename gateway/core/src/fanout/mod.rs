@@ -140,6 +140,7 @@ impl Fanout {
     }
 
     #[cold]
+    #[expect(clippy::box_collection, reason = "what is left goes back in its box")]
     fn take_first(
         &mut self,
         link: LinkId,

@@ -95,7 +95,7 @@ impl Hub {
                 board.handle_call(user, call, now)?;
                 Answer::Done
             }
-            UserRequest::Conference(request) => board.handle_conference(user, request, now)?,
+            UserRequest::Conference(request) => board.handle_conference(user, *request, now)?,
         })
     }
 

@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_two_parts_of_an_answer_are_the_answer() {
-        let answer = Answer::RedirectRules;
+        let answer = Answer::RedirectRules(std::sync::Arc::new([]));
         let (mut whole, mut parts) = (Vec::new(), Vec::new());
         let method = "getredirectrules";
         write_answer_start(&mut parts, method, b"\"7\"");

@@ -47,11 +47,11 @@ pub enum UserRequest {
     /// `getchaincontent`; without a chain, of the user's own call.
     ChainContent(Option<ChainId>),
     /// `getpbxcalljournal`.
-    CallJournal(JournalFilter),
+    CallJournal(Box<JournalFilter>),
     /// A method that acts on the user's phone.
     Call(CallRequest),
     /// A method of conferences or of supervision.
-    Conference(ConferenceRequest),
+    Conference(Box<ConferenceRequest>),
 }
 
 /// `login` (protocol 6.1).

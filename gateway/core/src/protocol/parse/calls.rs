@@ -56,7 +56,7 @@ pub(super) fn chain_content(body: &Body<'_>) -> Result<UserRequest, Fault> {
 
 pub(super) fn call_journal(body: &Body<'_>) -> Result<UserRequest, Fault> {
     let Some(filter) = body.object("filter")? else {
-        return Ok(UserRequest::CallJournal(JournalFilter::default()));
+        return Ok(UserRequest::CallJournal(Box::default()));
     };
     let time = |field| {
         let text = filter.text(field)?.filter(|text| !text.trim().is_empty());
@@ -78,13 +78,13 @@ pub(super) fn call_journal(body: &Body<'_>) -> Result<UserRequest, Fault> {
             return Err(Fault::parameter("connectiontype", expected));
         }
     };
-    Ok(UserRequest::CallJournal(JournalFilter {
+    Ok(UserRequest::CallJournal(Box::new(JournalFilter {
         from: time("datestart")?,
         to: time("dateend")?,
         direction,
         duration_min_s: u64::from(whole("minduration")?),
         page: whole("page")?,
-    }))
+    })))
 }
 
 pub(super) fn save_redirect_rule(body: &Body<'_>) -> Result<UserRequest, Fault> {

@@ -97,7 +97,7 @@ pub(super) fn voice_params(body: &Body<'_>) -> Result<UserRequest, Fault> {
 }
 
 fn request(conference: ConferenceRequest) -> UserRequest {
-    UserRequest::Conference(conference)
+    UserRequest::Conference(Box::new(conference))
 }
 
 fn conference_id(body: &Body<'_>) -> Result<Option<ConferenceId>, Fault> {

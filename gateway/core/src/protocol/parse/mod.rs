@@ -273,7 +273,7 @@ fn set_user_state(body: &Body<'_>) -> Result<UserRequest, Fault> {
 }
 
 fn conference(request: ConferenceRequest) -> Parser {
-    Parser::Bare(UserRequest::Conference(request))
+    Parser::Bare(UserRequest::Conference(Box::new(request)))
 }
 
 /// The fault that answers a method which is unknown.

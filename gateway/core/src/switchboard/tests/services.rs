@@ -190,10 +190,10 @@ fn a_rule_may_depend_on_the_state_the_switch_and_the_source() {
     let mut world = World::new();
     world.rule("anna", "1", "102", |rule| rule.state = Some(StateId::Lunch));
     world.rule("anna", "2", "103", |rule| {
-        rule.only_for_redirect_state = true
+        rule.only_for_redirect_state = true;
     });
     world.rule("anna", "3", "104", |rule| {
-        rule.sources = vec!["89270000004".into()]
+        rule.sources = vec!["89270000004".into()];
     });
     let called = |world: &mut World, from: &str| {
         world.outside_call(from, "101");
