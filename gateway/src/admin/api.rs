@@ -3,7 +3,7 @@
 use hyper::body::Body;
 use hyper::{Method, Request, StatusCode};
 use okgate_core::base::{ChainId, ExecutionId, Guid};
-use okgate_core::hub::{AdminFault, AdminReply, AdminRequest};
+use okgate_core::hub::{AdminFault, AdminReply, AdminRequest, DeskQuestion, DeskTold};
 use serde_json::value::RawValue;
 
 use super::body::json;
@@ -33,6 +33,10 @@ where
         Call::Execution(id) => {
             let id = guid(&id, "an execution's id")?;
             AdminRequest::CancelRun(ExecutionId(id))
+        }
+        Call::Notify => {
+            let bytes = body::read(request).await?;
+            AdminRequest::Desk(DeskQuestion::Notify(body::notify(&bytes)?))
         }
         Call::SimCalls if is_post => {
             let bytes = body::read(request).await?;
@@ -69,7 +73,11 @@ fn told(reply: AdminReply) -> Result<Answer, AdminFault> {
             json(StatusCode::CREATED, &body)
         }
         AdminReply::SimCalls(calls) => json(StatusCode::OK, &calls),
-        other @ AdminReply::Status(_) => Err(unexpected(&other)),
+        AdminReply::Desk(DeskTold::Notified { id, is_kept }) => {
+            let body = serde_json::json!({"id": id, "kept": is_kept});
+            json(StatusCode::OK, &body)
+        }
+        other @ (AdminReply::Status(_) | AdminReply::Desk(_)) => Err(unexpected(&other)),
     }
 }
 

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Request, StatusCode};
-use okgate_core::hub::{AdminFault, MethodRun, SimCallRequest};
+use okgate_core::hub::{AdminFault, MethodRun, NotifyRequest, SimCallRequest};
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -75,6 +75,27 @@ pub(super) fn method_run(key: String, bytes: &[u8]) -> Result<MethodRun, AdminFa
     })
 }
 
+/// A notification: the body of `POST /notify`.
+pub(super) fn notify(bytes: &[u8]) -> Result<NotifyRequest, AdminFault> {
+    let body: NotifyBody = parse(bytes)?;
+    if body.userlogin.is_empty() || body.text.trim().is_empty() {
+        return Err(wrong_parameters("userlogin and text must not be empty"));
+    }
+    let is_color = body.backcolor.len() == 8;
+    if !is_color || !body.backcolor.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong_parameters("backcolor must be 8 hexadecimal digits"));
+    }
+    Ok(NotifyRequest {
+        user: body.userlogin.into(),
+        text: body.text.into(),
+        sender: body.sender.into(),
+        kind: body.kind,
+        auto_hide: body.autohide,
+        back_color: body.backcolor.to_ascii_uppercase().into(),
+        save: body.savedb,
+    })
+}
+
 /// An outside caller: the body of `POST /sim/calls`.
 pub(super) fn sim_call(bytes: &[u8]) -> Result<SimCallRequest, AdminFault> {
     let body: SimCallBody = parse(bytes)?;
@@ -103,6 +124,27 @@ struct RunBody<'b> {
     userlogin: Option<String>,
     timeout_ms: Option<u64>,
     wait_for_link: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotifyBody {
+    userlogin: String,
+    text: String,
+    #[serde(default)]
+    sender: String,
+    #[serde(default, rename = "type")]
+    kind: i64,
+    #[serde(default)]
+    autohide: bool,
+    #[serde(default = "white")]
+    backcolor: String,
+    #[serde(default)]
+    savedb: bool,
+}
+
+fn white() -> String {
+    "FFFFFFFF".to_owned()
 }
 
 #[derive(Deserialize)]

@@ -32,6 +32,8 @@ pub(super) enum Call {
     Method(String),
     /// `/executions/{executionid}`.
     Execution(String),
+    /// `/notify`.
+    Notify,
     /// `/sim/calls`.
     SimCalls,
     /// `/sim/calls/{chainid}/answer`.
@@ -68,6 +70,7 @@ fn call(path: &str) -> Option<Call> {
         ["forms"] => Some(Call::Forms),
         ["methods", key] => decoded(key).map(Call::Method),
         ["executions", id] => decoded(id).map(Call::Execution),
+        ["notify"] => Some(Call::Notify),
         ["sim", "calls"] => Some(Call::SimCalls),
         ["sim", "calls", id, "answer"] => decoded(id).map(Call::SimAnswer),
         ["sim", "calls", id, "hangup"] => decoded(id).map(Call::SimHangUp),
@@ -79,7 +82,9 @@ impl Resource {
     /// The methods that it has.
     pub(super) fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Api(Call::Method(_) | Call::SimAnswer(_) | Call::SimHangUp(_)) => &[Method::POST],
+            Self::Api(Call::Method(_) | Call::Notify | Call::SimAnswer(_) | Call::SimHangUp(_)) => {
+                &[Method::POST]
+            }
             Self::Api(Call::Execution(_)) => &[Method::DELETE],
             Self::Api(Call::SimCalls) => &[Method::GET, Method::HEAD, Method::POST],
             _ => READ,

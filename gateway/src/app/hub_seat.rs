@@ -7,10 +7,14 @@ use std::time::Duration;
 use async_channel::Sender;
 use okgate_core::base::{AdminTicket, Instant, Now, ShardId};
 use okgate_core::crm::{CrmAction, CrmEvent, CrmReport};
-use okgate_core::hub::{AdminFault, AdminReply, FromShard, Hub, Output, ToShard};
+use okgate_core::hub::{
+    AdminFault, AdminReply, FromShard, Hub, Output, ProgramFailure, ProgramId, ToShard,
+};
 
+use super::programs::Programs;
 use crate::admin::HubQuestion;
 use crate::runtime::{Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle};
+use crate::store::Store;
 
 /// What other threads and tasks tell the hub.
 #[derive(Debug)]
@@ -19,13 +23,15 @@ pub(super) enum HubMessage {
     Shard(FromShard),
     /// The admin interface asks.
     Admin(HubQuestion),
+    /// A program of a procedure ended.
+    Program(ProgramId, Result<Vec<u8>, ProgramFailure>),
     /// Close all links, spread over this time, and end.
     Drain(Duration),
 }
 
 /// The hub and its ways out.
 pub(super) struct HubSeat {
-    hub: Hub,
+    hub: Box<Hub>,
     clock: Clock,
     /// The time of the wake-up, read once for all of its messages.
     now: Now,
@@ -36,9 +42,18 @@ pub(super) struct HubSeat {
     /// What did not fit a shard's mailbox, by shard; sent before anything newer.
     backlogs: Vec<VecDeque<ToShard>>,
     crm: Option<CrmEnds>,
+    helpers: Helpers,
     /// Who waits for an answer of the hub.
     asking: HashMap<AdminTicket, Sender<Result<AdminReply, AdminFault>>>,
     last_ticket: u64,
+}
+
+/// Those who do for the hub what no shard must wait for.
+#[derive(Debug)]
+pub(super) struct Helpers {
+    pub(super) programs: Programs,
+    /// Only with `gateway.data_dir`.
+    pub(super) store: Option<Store>,
 }
 
 /// The hub's ends of the ways to and from the one who holds the CRM's connection.
@@ -55,9 +70,10 @@ impl HubSeat {
         local: LocalMailbox<ToShard>,
         shards: Arc<[ShardHandle<ToShard>]>,
         crm: Option<CrmEnds>,
+        helpers: Helpers,
     ) -> Self {
         Self {
-            hub,
+            hub: Box::new(hub),
             now: clock.now(),
             clock,
             inbox,
@@ -65,6 +81,7 @@ impl HubSeat {
             backlogs: shards.iter().map(|_| VecDeque::new()).collect(),
             shards,
             crm,
+            helpers,
             asking: HashMap::new(),
             last_ticket: 0,
         }
@@ -88,6 +105,7 @@ impl HubSeat {
                 self.asking.insert(ticket, answer);
                 self.hub.handle_admin(ticket, request, now);
             }
+            HubMessage::Program(id, end) => self.hub.handle_program(id, end, now),
             HubMessage::Drain(spread) => {
                 for shard in self.shards.iter() {
                     shard.stop_accepting();
@@ -111,7 +129,19 @@ impl HubSeat {
                 }
                 Output::Crm(action) => self.tell_crm(action),
                 Output::CrmNews(news) => log_news(&news),
+                Output::Run(run) => {
+                    if let Err(run) = self.helpers.programs.run(run) {
+                        let end = Err(ProgramFailure::NotStarted);
+                        self.hub.handle_program(run.id, end, self.now);
+                    }
+                }
+                Output::File(change) => {
+                    if let Some(store) = &self.helpers.store {
+                        store.take(change);
+                    }
+                }
                 Output::Drained => {
+                    self.helpers.programs.stop();
                     for shard in self.shards.iter() {
                         shard.stop();
                     }

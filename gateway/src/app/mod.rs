@@ -11,6 +11,7 @@ mod echo;
 mod hub_seat;
 mod metered;
 mod passwd;
+mod programs;
 mod refusals;
 mod run;
 mod services;

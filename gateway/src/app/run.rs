@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::{Random, ShardId};
-use okgate_core::hub::{Hub, ToShard, TokenKeyError};
+use okgate_core::hub::{Hub, StoredFile, ToShard, TokenKeyError};
 use okgate_core::shard::{self, Admission, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
 use super::crm_link::{self, CrmDriver};
-use super::hub_seat::{CrmEnds, Forward, HubMessage, HubSeat};
+use super::hub_seat::{CrmEnds, Forward, Helpers, HubMessage, HubSeat};
 use super::metered::Metered;
+use super::programs::Programs;
 use super::services::Services;
 use super::wiring::hub_config;
 use crate::admin::{AdminGate, Readiness};
@@ -25,6 +26,7 @@ use crate::runtime::{
     self, Clock, ExecutorSettings, Executors, Inbox, Mailbox, RingSettings, Seat, ShardHandle,
     ShardMain, ShardPort, Signal, SignalSource, TabRing, Watchdog,
 };
+use crate::store::Store;
 use crate::web::Site;
 
 /// Runs the gateway until it is told to end.
@@ -69,6 +71,8 @@ enum StartFailure {
     Runtime(#[from] runtime::StartError),
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    #[error("gateway.data_dir: {0}")]
+    DataDir(io::Error),
     #[error("the system refuses what a shard needs: {0}")]
     System(#[from] io::Error),
     #[error("the system gives no randomness: {0}")]
@@ -93,7 +97,9 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
     let mut sockets = Sockets::bind(settings, cores.len())?;
     let (handles, ports) = sockets.ports(cores.len())?;
     let (hub_mailbox, hub_inbox) = runtime::mailbox(MAILBOX_CAPACITY, handles[0].waker());
-    let config = hub_config(settings, cores.len(), sockets.web.first().map(|it| it.0))?;
+    let (store, stored) = open_store(settings)?.unzip();
+    let mut config = hub_config(settings, cores.len(), sockets.web.first().map(|it| it.0))?;
+    config.desk.stored = stored;
     let hub = Hub::new(config, random.split(), clock.now());
 
     let rings = handles.iter().map(ring_reader).collect();
@@ -111,6 +117,10 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
         mailbox: hub_mailbox.clone(),
         shards: Arc::clone(&handles),
         crm,
+        helpers: Helpers {
+            programs: Programs::start(hub_mailbox.clone())?,
+            store,
+        },
         services: services(settings, &mut sockets, &metrics, &readiness),
         signals: SignalHandler {
             signals,
@@ -144,6 +154,13 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
         _watchdog: watchdog,
         _signals: source,
     })
+}
+
+/// What outlives the gateway, if the settings have a place for it.
+fn open_store(settings: &Settings) -> Result<Option<(Store, Vec<StoredFile>)>, StartFailure> {
+    let data_dir = settings.gateway.data_dir.as_deref();
+    let opened = data_dir.map(Store::open).transpose();
+    opened.map_err(StartFailure::DataDir)
 }
 
 fn ring_reader(shard: &ShardHandle<ToShard>) -> RingReader {
@@ -263,6 +280,8 @@ fn services(
     tracing::info!(address = %admin_address, "the admin interface is served");
     let (ask, questions) = async_channel::bounded(QUESTIONS_MAX);
     let token = settings.admin.token.clone();
+    let site = Site::new(sockets.client_port, None);
+    let site = site.with_hub(ask.clone(), settings.desk.limits.upload_bytes_max);
     let gate = AdminGate::new(ask, token, Arc::clone(metrics), Arc::clone(readiness));
     let web = std::mem::take(&mut sockets.web).into_iter();
     Some(Services {
@@ -275,7 +294,7 @@ fn services(
                 socket
             })
             .collect(),
-        site: Arc::new(Site::new(sockets.client_port, None)),
+        site: Arc::new(site),
     })
 }
 
@@ -325,6 +344,7 @@ struct First {
     mailbox: Mailbox<HubMessage>,
     shards: Arc<[ShardHandle<ToShard>]>,
     crm: Option<(CrmEnds, CrmDriver)>,
+    helpers: Helpers,
     services: Option<Services>,
     signals: SignalHandler,
 }
@@ -341,7 +361,8 @@ impl First {
                 let clock = seat.clock();
                 let (crm, driver) = self.crm.unzip();
                 let driver = driver.map(|driver| runtime::spawn(driver.run()));
-                let hub = HubSeat::new(self.hub, clock, self.inbox, local, self.shards, crm);
+                let (inbox, helpers) = (self.inbox, self.helpers);
+                let hub = HubSeat::new(self.hub, clock, inbox, local, self.shards, crm, helpers);
                 Box::pin(ring.run(shard, hub)).await?;
                 if let Some(driver) = driver {
                     // The hub is gone; what it wanted sent to the CRM last still goes out.

@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_channel::Receiver;
 
 use super::hub_seat::HubMessage;
 use crate::admin::{self, AdminGate, HubQuestion};
-use crate::runtime::{HttpLimits, Mailbox, MailboxError, Task, serve_http, spawn};
+use crate::runtime::{HttpLimits, Mailbox, MailboxError, Task, serve_http, spawn, timeout};
 use crate::web::{self, Site};
 
 /// What the HTTP addresses are served from.
@@ -33,9 +34,14 @@ impl Services {
         tasks.push(spawn(serving));
         for socket in self.web_sockets {
             let site = Arc::clone(&self.site);
-            let answer = move |request: hyper::Request<_>, _peer| {
-                let found = web::handle(&request, &site);
-                async move { found }
+            let answer = move |request, _peer| {
+                let site = Arc::clone(&site);
+                async move {
+                    let answer = web::serve(request, &site);
+                    timeout(REQUEST_MAX, answer)
+                        .await
+                        .unwrap_or_else(web::too_slow)
+                }
             };
             tasks.push(spawn(serve_http(socket, HttpLimits::default(), answer)));
         }
@@ -52,3 +58,6 @@ async fn forward(questions: Receiver<HubQuestion>, hub: Mailbox<HubMessage>) {
         }
     }
 }
+
+/// How long a request of the web address may take, its upload included.
+const REQUEST_MAX: Duration = Duration::from_secs(600);

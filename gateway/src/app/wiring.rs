@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use okgate_core::hub::{self, TokenKeyError};
+use okgate_core::hub::{self, DeskConfig, TokenKeyError};
 use okgate_core::pbx::sim::SimConfig;
-use okgate_core::protocol::VersionInfo;
+use okgate_core::protocol::{ProcedureKind, VersionInfo};
 
 use crate::config::{CrmMode, PbxSettings, Settings, SimSettings, TokenSettings};
 
@@ -19,6 +19,7 @@ pub(super) fn hub_config(
     let token = settings.clients.token.as_ref();
     let version = VersionInfo {
         web_server_port: web.map_or(0, |address| address.port()),
+        procedures: procedure_names(&settings.desk),
         ..VersionInfo::default()
     };
     let crm = match &settings.crm.mode {
@@ -35,7 +36,18 @@ pub(super) fn hub_config(
         crm,
         caller_name: settings.crm.caller_name.clone(),
         pbx: sim_config(settings, sim),
+        desk: DeskConfig {
+            has_web: web.is_some(),
+            ..settings.desk.clone()
+        },
     })
+}
+
+/// The names that `getversion` lists, in lower case (protocol 6.1-g).
+fn procedure_names(desk: &DeskConfig) -> Vec<Arc<str>> {
+    let all = desk.procedures.iter();
+    let procedures = all.filter(|it| it.kind == ProcedureKind::Procedure);
+    procedures.map(|it| it.name.to_lowercase().into()).collect()
 }
 
 /// Users' phones are registered while they stand in the settings.

@@ -132,6 +132,19 @@ pub const fn setting_of(reason: Refused) -> Option<&'static str> {
         Refused::Silence => "clients.silence_close_s",
         Refused::Slow => "clients.queue_bytes_max",
         Refused::CloseTimeout => "clients.closing_s",
+        Refused::TextTooLong => "desk.text_bytes_max",
+        Refused::RecipientsMax => "desk.recipients_max",
+        Refused::Broadcasts | Refused::BroadcastsWaiting => "desk.broadcasts_per_s",
+        Refused::KeptMax => "desk.kept_bytes_max",
+        Refused::KeptPerUser => "desk.kept_per_user",
+        Refused::ChatsMax => "desk.chats_max",
+        Refused::ChatsPerUser => "desk.chats_per_user",
+        Refused::ChatMembers => "desk.chat_members_max",
+        Refused::ChatBytes => "desk.chat_bytes_max",
+        Refused::ProgramsMax => "desk.programs_max",
+        Refused::ProgramTimeout => "procedures.timeout_s",
+        Refused::Upload => "desk.upload_bytes_max",
+        Refused::FilesMax => "desk.files_bytes_max",
         Refused::Handshake
         | Refused::Version
         | Refused::Protocol

@@ -11,6 +11,7 @@
 //! printed from it.
 
 mod check;
+mod desk;
 mod document;
 mod fault;
 mod file;

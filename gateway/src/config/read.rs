@@ -12,7 +12,7 @@ use super::settings::{
     PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WsOutSettings,
 };
 use super::view::View;
-use super::{check, people};
+use super::{check, desk, people};
 
 /// Reads all sections, so that every fault is noted; `None` only after one.
 pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) -> Option<Settings> {
@@ -30,6 +30,7 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
     let admin = admin(&admin_view);
     let pbx = pbx(&file);
     let directory = people::directory(&file);
+    let desk = desk::desk(&file);
     check::ports(&[
         ("clients.listen", &clients_view),
         ("web.listen", &web_view),
@@ -43,6 +44,7 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
         admin: admin?,
         pbx,
         directory,
+        desk,
     })
 }
 
@@ -51,7 +53,14 @@ fn gateway(view: &View<'_>) -> GatewaySettings {
     if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
         view.fault("log", format!("{log:?} is not a log filter: {error}"));
     }
+    let data_dir = view.file("data_dir");
+    if let Some(path) = data_dir.as_ref().filter(|path| path.exists())
+        && !path.is_dir()
+    {
+        view.fault("data_dir", format!("{} is no directory", path.display()));
+    }
     GatewaySettings {
+        data_dir,
         cores: view.limit_size("cores"),
         log,
         log_format: match view.choice("log_format") {

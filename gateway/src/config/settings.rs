@@ -2,10 +2,11 @@
 //! in [`super::schema`]; a limit that is `None` is no limit.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use okgate_core::hub::{CallerName, TokenAlgorithm};
+use okgate_core::hub::{CallerName, DeskConfig, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
 use okgate_core::wire::forwarded::ForwardedHeader;
 use okgate_core::wire::upgrade::Version;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub pbx: PbxSettings,
     /// `[[users]]`, `[[departments]]` and `[[break_reasons]]`.
     pub directory: Directory,
+    /// `[desk]` and `[[procedures]]`; whether there is an HTTP interface is not in it.
+    pub desk: DeskConfig,
 }
 
 /// `[gateway]`.
@@ -40,6 +43,8 @@ pub struct GatewaySettings {
     pub log: String,
     /// How it is logged.
     pub log_format: LogFormat,
+    /// Where what outlives the gateway is kept.
+    pub data_dir: Option<PathBuf>,
     /// Over which time a drain spreads its closes.
     pub drain: Duration,
     /// How long numbers' states are collected.

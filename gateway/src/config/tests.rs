@@ -3,7 +3,8 @@
 use std::fs;
 
 use okgate_core::base::Refused;
-use okgate_core::hub::TokenAlgorithm;
+use okgate_core::hub::{Procedure, ProcedureSource, TokenAlgorithm};
+use okgate_core::protocol::ProcedureKind;
 use okgate_core::shard;
 use okgate_core::wire::upgrade::Version;
 
@@ -43,6 +44,33 @@ fn a_minimal_file_has_a_mode_and_one_user() {
     let user = &settings.directory.users[0];
     assert_eq!((&*user.login, &*user.name), ("Anna", "Anna"));
     assert!(user.numbers.is_empty());
+}
+
+#[test]
+fn procedures_have_their_answers_or_their_programs() {
+    let text = minimal()
+        + "[desk]\nutc_offset = \"+03:00\"\nchats_max = 0\n\
+           [[procedures]]\nname = \" Rows \"\ncolumns = [\"id\", \"имя\"]\n\
+           rows = [[1, \"Анна\"], [-31, true], [1.5, \"\"]]\n\
+           [[procedures]]\nname = \"rows\"\nkind = \"script\"\nvalue = \"ok\"\n\
+           [[procedures]]\nname = \"run\"\ncommand = [\"lookup\", \"-x\", \"a b\"]\ntimeout_s = 5\n";
+    let desk = good(&text).desk;
+    assert_eq!(desk.utc_offset_min, 180);
+    assert_eq!(desk.limits.chats_max, usize::MAX);
+    let [rows, script, run] = &desk.procedures[..] else {
+        panic!("{:?}", desk.procedures);
+    };
+    let tables = r#"[[["id","имя"],[1,"Анна"],[-31,true],[1.5,""]]]"#;
+    assert_eq!(rows.source, ProcedureSource::Dataset(tables.into()));
+    assert_eq!(Procedure::check_dataset(tables), Ok(()));
+    assert_eq!((&*rows.name, rows.kind), ("Rows", ProcedureKind::Procedure));
+    assert_eq!(script.source, ProcedureSource::Value("ok".into()));
+    let program = ProcedureSource::Program {
+        command: ["lookup", "-x", "a b"].map(str::to_owned).into(),
+        timeout: std::time::Duration::from_secs(5),
+        output_bytes_max: 1 << 20,
+    };
+    assert_eq!(run.source, program);
 }
 
 #[test]
@@ -460,16 +488,60 @@ mod single_mistakes {
         ),
         ("[tls]\n", "6: tls: not supported by this version"),
         (
-            "[[procedures]]\n",
-            "6: procedures: not supported by this version",
+            "[[procedures]]\nname = \"a\"\n",
+            "7: procedures[1].name: exactly one of command, columns (with rows) and value is needed",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\nkind = \"script\"\ncolumns = [\"x\"]\n",
+            "9: procedures[1].columns: a script answers with one value: value",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\nvalue = \"x\"\n",
+            "8: procedures[1].value: a procedure answers with tables: columns and rows",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\ncolumns = [\"x\"]\nrows = [[1, 2]]\n",
+            "9: procedures[1].rows: a row has 2 values, not 1",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\ncolumns = [\"x\"]\nrows = [[{}]]\n",
+            "9: procedures[1].rows: a value is no text, number, true or false",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\nrows = [[1]]\n",
+            "6: procedures[1].columns: is missing; rows need it",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\ncommand = []\n",
+            "8: procedures[1].command: the program is missing",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\ncommand = [\"/no/such/program\"]\n",
+            "8: procedures[1].command: /no/such/program is no file",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\ncommand = [\"true\"]\ntimeout_s = 0\n",
+            "9: procedures[1].timeout_s: 0 is not within 1 to 3600",
+        ),
+        (
+            "[[procedures]]\nname = \"a\"\ncommand = [\"true\"]\n[[procedures]]\nname = \"A\"\ncommand = [\"true\"]\n",
+            "10: procedures[2].name: \"A\" is there twice",
+        ),
+        (
+            "[desk]\nutc_offset = \"3\"\n",
+            "7: desk.utc_offset: \"3\" is not \"+HH:MM\" or \"-HH:MM\" within 14 hours",
+        ),
+        (
+            "[desk]\ntext_bytes_max = 0\n",
+            "7: desk.text_bytes_max: 0 is not within 256 to 32768",
         ),
         (
             "[gateway]\nlogg = \"info\"\n",
             "7: gateway.logg: unknown key; did you mean \"log\"?",
         ),
         (
-            "[gateway]\ndata_dir = \"/var\"\n",
-            "7: gateway.data_dir: not supported by this version",
+            "[gateway]\ndata_dir = \"/dev/null\"\n",
+            "7: gateway.data_dir: /dev/null is no directory",
         ),
         (
             "[gateway]\nlog = 1\n",

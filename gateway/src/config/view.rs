@@ -90,6 +90,11 @@ impl<'d> View<'d> {
         self.items.keys().filter_map(|name| self.section.key(name))
     }
 
+    /// The value that the file gives this key, as it stands there.
+    pub(super) fn raw(&self, key: &str) -> Option<&'d DeValue<'d>> {
+        self.items.get(key).map(|(_, item)| item.get_ref())
+    }
+
     pub(super) fn boolean(&self, key: &str) -> bool {
         let fallback = self.schema(key).default == Fallback::Boolean(true);
         match self.items.get(key).map(|(_, item)| item.get_ref()) {

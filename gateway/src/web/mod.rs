@@ -1,12 +1,21 @@
 //! The web address: the operator page, whose files are part of the program.
 //!
-//! In comes a request's head; out comes the whole answer. It never talks to
-//! the hub: the page itself connects to the gateway like any other tab.
+//! Uploads, downloads and photos are served here, too (protocol 10-i to 10-k).
+//!
+//! In comes a request; out comes the whole answer. The page's files need nothing
+//! else: the page itself connects to the gateway like any other tab. The rest is
+//! questions to the hub, over a channel, so that this runs on whatever executor
+//! serves the address. What a peer sends is never used as a path.
 
+mod desk;
 mod files;
+mod form;
 
+use async_channel::Sender;
 use bytes::Bytes;
+use hyper::body::Body;
 use hyper::{Method, Request, StatusCode};
+use okgate_core::hub::{AdminFault, AdminReply, AdminRequest};
 use serde::Serialize;
 
 use crate::http::{Answer, Files, JSON, allow, answer, for_method, plain, secure_page};
@@ -16,6 +25,7 @@ use crate::http::{Answer, Files, JSON, allow, answer, for_method, plain, secure_
 pub struct Site {
     files: Files,
     config: Bytes,
+    desk: Option<desk::Desk>,
 }
 
 impl Site {
@@ -29,11 +39,50 @@ impl Site {
         Self {
             files: Files::new(files::FILES),
             config: config.into(),
+            desk: None,
         }
+    }
+
+    /// The same, with uploads of so many bytes, downloads and photos behind this
+    /// channel to the hub.
+    #[must_use]
+    pub fn with_hub(self, hub: Sender<HubQuestion>, upload_bytes_max: usize) -> Self {
+        let desk = Some(desk::Desk::new(hub, upload_bytes_max));
+        Self { desk, ..self }
     }
 }
 
-/// Answers one request on the web address.
+/// A question to the hub and the way back: exactly one answer is sent, and nobody may
+/// be left to take it.
+pub type HubQuestion = (AdminRequest, Sender<Result<AdminReply, AdminFault>>);
+
+/// Answers one request on the web address, whatever it is for.
+pub async fn serve<B>(request: Request<B>, site: &Site) -> Answer
+where
+    B: Body,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let Some(desk) = site
+        .desk
+        .as_ref()
+        .filter(|_| desk::is_for(request.uri().path()))
+    else {
+        return handle(&request, site);
+    };
+    let method = request.method().clone();
+    let mut found = desk::answer(request, desk).await;
+    secure_page(&mut found, CONTENT_POLICY);
+    for_method(found, &method)
+}
+
+/// The answer to a request that took too long.
+pub fn too_slow() -> Answer {
+    let mut answer = plain(StatusCode::REQUEST_TIMEOUT, "This took too long.\n");
+    secure_page(&mut answer, CONTENT_POLICY);
+    answer
+}
+
+/// Answers one request for a file of the page.
 pub fn handle<B>(request: &Request<B>, site: &Site) -> Answer {
     let mut found = find(request, site);
     secure_page(&mut found, CONTENT_POLICY);

@@ -428,6 +428,9 @@ impl Office {
                 self.post(Letter::ToCrm(errand), Way::ToCrm);
             }
             Output::CrmNews(_) => {}
+            Output::Run(_) | Output::File(_) => {
+                unreachable!("there are no procedures and no files")
+            }
             Output::Drained => {
                 self.is_drained = true;
                 if let Some(watch) = &mut self.watch {

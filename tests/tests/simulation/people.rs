@@ -98,6 +98,7 @@ pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
             seed: random.number(),
             ..SimConfig::default()
         },
+        desk: hub::DeskConfig::default(),
     }
 }
 

@@ -74,6 +74,34 @@ refused! {
     Throttled = "throttled";
     /// Messages came too fast for too long (1008).
     TooFast = "too_fast";
+    /// A text, notification or event parameter is too long (413).
+    TextTooLong = "text_too_long";
+    /// A message names too many users (413).
+    RecipientsMax = "recipients_max";
+    /// Events to everybody came too fast (429).
+    Broadcasts = "broadcasts";
+    /// An event to everybody found too many before it and was dropped.
+    BroadcastsWaiting = "broadcasts_waiting";
+    /// Too much is kept for users who are not there (429).
+    KeptMax = "kept_max";
+    /// Too much is kept for one user who is not there: the oldest was forgotten.
+    KeptPerUser = "kept_per_user";
+    /// There are as many group chats as allowed (429).
+    ChatsMax = "chats_max";
+    /// A user is in as many group chats as allowed (429).
+    ChatsPerUser = "chats_per_user";
+    /// A group chat has as many members as allowed (429).
+    ChatMembers = "chat_members";
+    /// The group chats' messages take as much memory as allowed (429).
+    ChatBytes = "chat_bytes";
+    /// Too many procedures wait for their turn (429).
+    ProgramsMax = "programs_max";
+    /// A procedure's program took too long and was killed (504).
+    ProgramTimeout = "program_timeout";
+    /// An upload was too big or not a form with files.
+    Upload = "upload";
+    /// Uploads and photos take as much memory as allowed (507).
+    FilesMax = "files_max";
     /// The peer was silent for too long (1001).
     Silence = "silence";
     /// The peer read too slowly (1013).

@@ -170,7 +170,8 @@ impl CrmLink {
         self.fail_all_runs();
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    /// Whether the introduction is over: events go out.
+    pub fn is_ready(&self) -> bool {
         self.connection()
             .is_some_and(|it| matches!(it.phase, Phase::Ready { .. }))
     }

@@ -277,6 +277,11 @@ impl CrmLink {
         Arc::clone(&self.forms.text)
     }
 
+    /// The login of the active user whom the CRM knows by this id (protocol 5-i).
+    pub fn login_of(&self, crm_user_id: &str) -> Option<&str> {
+        self.users.login_of(crm_user_id)
+    }
+
     /// How the link is.
     pub fn status(&self) -> CrmStatus {
         CrmStatus {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::protocol::{Body, Fault};
+use crate::protocol::{Body, Fault, json_text};
 
 /// A user who is active in the CRM: gets events over the server link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,14 @@ impl ActiveUsers {
             return self.users.get(login.to_lowercase().as_str());
         }
         self.users.get(login)
+    }
+
+    pub(super) fn login_of(&self, crm_user_id: &str) -> Option<&str> {
+        let has_id = |user: &&ActiveUser| {
+            let id = user.crm_user_id.as_deref().map(str::as_bytes);
+            id.and_then(json_text).is_some_and(|id| id == crm_user_id)
+        };
+        self.users.values().find(has_id).map(|user| &*user.login)
     }
 
     /// Adds the user or replaces what was known of it; `false` if there are too

@@ -136,6 +136,31 @@ impl Accounts {
         })
     }
 
+    /// Whether this is the MD5 of the user's password as typed.
+    pub(super) fn has_password(&self, user: UserId, as_typed: &Secret) -> bool {
+        let stored = self.account(user).and_then(|account| account.password);
+        is_same(Some(as_typed), stored).into()
+    }
+
+    /// Gives the user another password; without `lower` that kind of hash is cleared.
+    pub(super) fn set_password(
+        &mut self,
+        user: UserId,
+        as_typed: [u8; 16],
+        lower: Option<[u8; 16]>,
+    ) {
+        let login = self.by_id.get(&user).map(|user| user.login.to_lowercase());
+        if let Some(account) = login.and_then(|login| self.by_login.get_mut(&login)) {
+            account.password = Some(as_typed);
+            account.password_lower = lower;
+        }
+    }
+
+    fn account(&self, user: UserId) -> Option<&Account> {
+        let user = self.by_id.get(&user)?;
+        self.by_login.get(&user.login.to_lowercase())
+    }
+
     /// Compares in constant time, for a login that does not exist too.
     fn admit_password(&self, login: &LoginRequest) -> Result<Admitted, Fault> {
         let name = login.login.as_deref().unwrap_or_default().to_lowercase();

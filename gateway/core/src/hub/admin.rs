@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::desk::{DeskQuestion, DeskTold};
 use crate::base::{ChainId, ExecutionId};
 use crate::crm::CrmStatus;
 pub use crate::crm::MethodRun;
@@ -31,6 +32,8 @@ pub enum AdminRequest {
     /// `POST /api/v1/sim/calls/{chainid}/hangup`: the outside caller hangs up, or,
     /// in a call without one, the phone that called.
     SimHangUp(ChainId),
+    /// `POST /api/v1/notify`, and what the web address asks.
+    Desk(DeskQuestion),
 }
 
 /// An outside caller to be simulated.
@@ -68,6 +71,8 @@ pub enum AdminReply {
     SimCallStarted(ChainId),
     /// The calls at the simulated switch.
     SimCalls(Vec<SimCall>),
+    /// The answer to [`AdminRequest::Desk`].
+    Desk(DeskTold),
 }
 
 /// How the gateway is, as far as the hub knows.

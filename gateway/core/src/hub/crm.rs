@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::desk::Asker;
 use super::{Hub, Output};
 use crate::base::{Now, NumberId, UserId};
 use crate::crm::{ActiveUser, CrmEvent, CrmReport, CrmRequest, CrmStatus};
@@ -65,6 +66,7 @@ impl Hub {
             // The user was just found in the directory.
             let _known = self.switchboard.user_present(user, self.now.instant);
         }
+        self.deliver_kept(user);
     }
 
     fn crm_user_left(&mut self, user: UserId) {
@@ -95,6 +97,10 @@ impl Hub {
         let reply = match (&request.user_login, request.what) {
             (None, UserRequest::PbxNumbers) => Ok(self.number_entries()),
             (None, _) => Err(Fault::parameter("userlogin", "the user's login")),
+            (Some(login), UserRequest::Desk(what)) => match self.known_user(login) {
+                Ok(user) => return self.serve_desk(Asker::Crm(request.token), user, *what),
+                Err(fault) => Err(fault),
+            },
             (Some(login), what) => self.serve_named(login, what),
         };
         if let Some(crm) = &mut self.crm {
@@ -104,13 +110,17 @@ impl Hub {
 
     /// protocol 5: done in that user's name.
     fn serve_named(&mut self, login: &str, what: UserRequest) -> Reply {
-        let user = self.user_of(login).ok_or_else(|| {
+        let user = self.known_user(login)?;
+        self.serve(user, what)
+    }
+
+    fn known_user(&self, login: &str) -> Result<UserId, Fault> {
+        self.user_of(login).ok_or_else(|| {
             Fault::new(
                 ErrorNumber::NotFound,
                 format!("no user has the login {login:?}"),
             )
-        })?;
-        self.serve(user, what)
+        })
     }
 
     /// Tells the CRM of numbers' states, once per change (protocol 5); a long event

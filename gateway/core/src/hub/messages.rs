@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{LinkRef, NumberId, Refused, RequestId, ShardId, UserId};
-use crate::protocol::{Event, LoginRequest, NumberChange, Reply, UserRef, UserRequest};
+use crate::protocol::{Event, EventSet, LoginRequest, NumberChange, Reply, UserRef, UserRequest};
 
 /// A shard's message to the hub.
 #[derive(Debug)]
@@ -45,6 +45,14 @@ pub enum Upward {
         /// Echoed in the reply.
         request: RequestId,
     },
+    /// What of [`crate::protocol::EventSet::KEPT`] a logged-in link is subscribed to
+    /// is another now.
+    Listens {
+        /// The user that the link is logged in as.
+        user: UserId,
+        /// All that it is subscribed to of it.
+        events: EventSet,
+    },
     /// A link that had logged in, or was about to, is gone.
     Gone,
 }
@@ -70,8 +78,16 @@ pub enum Downward {
         /// The end. [`crate::protocol::Answer::Login`] makes the link the user's.
         reply: Reply,
     },
-    /// Something happened to a user who has links in this shard.
+    /// Something happened to a user who has links in this shard, or, without a user,
+    /// something that all subscribers are told.
     Event(Arc<Event>),
+    /// Something happened that this link alone is told, subscribed or not.
+    ToLink {
+        /// The link; it may be gone.
+        link: LinkRef,
+        /// What happened.
+        event: Arc<Event>,
+    },
     /// Numbers' states changed; shards collect these and tell all subscribers.
     Numbers {
         /// The version of the numbers' states that this change made.

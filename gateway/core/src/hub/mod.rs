@@ -10,6 +10,7 @@
 mod accounts;
 mod admin;
 mod crm;
+mod desk;
 mod journal;
 mod messages;
 mod pump;
@@ -32,6 +33,11 @@ pub use crate::switchboard::Limits as SwitchboardLimits;
 use crate::switchboard::{Directory, Switchboard};
 use accounts::Accounts;
 pub use admin::{AdminFault, AdminReply, AdminRequest, MethodRun, SimCall, SimCallRequest, Status};
+use desk::Desk;
+pub use desk::{
+    DeskConfig, DeskLimits, DeskQuestion, DeskTold, FileChange, FileKind, NotifyRequest, Procedure,
+    ProcedureSource, ProgramFailure, ProgramId, ProgramRun, StoredFile, UploadTicket, UploadedFile,
+};
 use journal::Journal;
 pub use messages::{Downward, FromShard, ToShard, Upward};
 pub use sessions::{Limits as SessionLimits, Sessions};
@@ -58,6 +64,8 @@ pub struct Config {
     pub caller_name: Option<CallerName>,
     /// The simulated telephone switch.
     pub pbx: SimConfig,
+    /// What users say and ask beside calls.
+    pub desk: DeskConfig,
 }
 
 impl Default for Config {
@@ -73,6 +81,7 @@ impl Default for Config {
             crm: None,
             caller_name: None,
             pbx: SimConfig::default(),
+            desk: DeskConfig::default(),
         }
     }
 }
@@ -101,6 +110,10 @@ pub enum Output {
     Crm(CrmAction),
     /// [`CrmEvent::Ready`] or [`CrmEvent::Lost`], for the log.
     CrmNews(CrmEvent),
+    /// Run this program, and tell its end by [`Hub::handle_program`].
+    Run(ProgramRun),
+    /// Keep this file for the next gateway, or forget it.
+    File(FileChange),
     /// Every shard's last link is gone, and the CRM's is about to be closed.
     Drained,
 }
@@ -111,6 +124,8 @@ pub struct Hub {
     shards: u16,
     accounts: Accounts,
     version: Arc<VersionInfo>,
+    /// The same for who does not ask for the procedures.
+    short_version: Arc<VersionInfo>,
     switchboard: Switchboard,
     pbx: SimulatedPbx,
     sessions: Sessions,
@@ -118,6 +133,7 @@ pub struct Hub {
     /// Who is active in the CRM, and so present without a link of their own.
     crm_users: BTreeSet<UserId>,
     caller_name: Option<CallerName>,
+    desk: Desk,
     runs: HashMap<ExecutionId, RunOwner>,
     /// Simulated calls whose chains are asked for.
     sim_calls_wanted: Vec<(LegId, AdminTicket)>,
@@ -146,6 +162,10 @@ impl Hub {
         let mut hub = Self {
             shards: config.shards,
             accounts: Accounts::new(&config.directory, config.token),
+            short_version: Arc::new(VersionInfo {
+                procedures: Vec::new(),
+                ..config.version.clone()
+            }),
             version: Arc::new(config.version),
             switchboard: Switchboard::new(&config.directory, config.switchboard, random.number()),
             pbx: SimulatedPbx::new(config.pbx),
@@ -155,6 +175,7 @@ impl Hub {
                 .map(|crm| CrmLink::new(crm, random.split(), now.instant)),
             crm_users: BTreeSet::new(),
             caller_name: config.caller_name,
+            desk: Desk::new(config.desk, &config.directory, now),
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),
             journal: Journal::default(),
@@ -217,8 +238,10 @@ impl Hub {
         if let Some(crm) = &mut self.crm {
             crm.handle_timeout(now.instant);
         }
+        self.desk_timeout();
         if now.instant >= self.swept + SWEEP_INTERVAL {
             self.swept = now.instant;
+            self.sweep_desk();
             for user in self.sessions.expire(now.instant) {
                 self.user_left(user);
             }
@@ -233,6 +256,7 @@ impl Hub {
             self.switchboard.next_timeout(),
             self.pbx.next_timeout(),
             self.crm.as_ref().and_then(CrmLink::next_timeout),
+            self.desk.next_timeout(),
             sweep,
         ]
         .into_iter()

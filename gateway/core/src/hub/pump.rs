@@ -12,6 +12,7 @@ impl Hub {
     /// Moves everything between the switchboard, the telephone switch and the
     /// CRM's link until all of them are quiet.
     pub(super) fn pump(&mut self) {
+        self.store_files();
         loop {
             if let Some(output) = self.switchboard.poll_output() {
                 self.take_switchboard(output);
@@ -47,7 +48,7 @@ impl Hub {
     }
 
     /// Gives a user's event to the shards where the user has links, and to the CRM.
-    fn tell_user(&mut self, event: Event) {
+    pub(super) fn tell_user(&mut self, event: Event) {
         let Some(user) = event.user.as_ref().map(|user| user.id) else {
             return;
         };

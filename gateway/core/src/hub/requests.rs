@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::desk::Asker;
 use super::sessions::Full;
 use super::{Downward, Hub, Output, ToShard, Upward};
 use crate::base::{LinkRef, RequestId, SessionId, UserId};
@@ -19,6 +20,11 @@ impl Hub {
             Upward::Request {
                 request,
                 user,
+                what: UserRequest::Desk(what),
+            } => self.serve_desk(Asker::Link { link, request }, user, *what),
+            Upward::Request {
+                request,
+                user,
                 what,
             } => {
                 let reply = self.serve(user, what);
@@ -31,7 +37,11 @@ impl Hub {
                     self.tell_shard(other, Downward::SessionEnded { link: other });
                 }
             }
-            Upward::Gone => self.sessions.leave(link, self.now.instant),
+            Upward::Listens { user, events } => self.link_listens(link, user, events),
+            Upward::Gone => {
+                self.link_silent(link);
+                self.sessions.leave(link, self.now.instant);
+            }
         }
         self.tell_met_limits();
     }
@@ -51,8 +61,12 @@ impl Hub {
         let now = self.now.instant;
         let board = &mut self.switchboard;
         Ok(match what {
-            UserRequest::Version { with_procedures: _ } => {
-                Answer::Version(Arc::clone(&self.version))
+            UserRequest::Version { with_procedures } => {
+                Answer::Version(Arc::clone(if with_procedures {
+                    &self.version
+                } else {
+                    &self.short_version
+                }))
             }
             UserRequest::MyUserInfo => Answer::MyUserInfo(Box::new(board.my_user_info(user)?)),
             UserRequest::LunchTypes => Answer::LunchTypes(board.break_reasons()),
@@ -78,7 +92,7 @@ impl Hub {
                 let (users, is_common) = board.user_entries(user)?;
                 Answer::AllUserNumbers { users, is_common }
             }
-            UserRequest::AllUserPhotoLinks => Answer::PhotoLinks(Vec::new()),
+            UserRequest::AllUserPhotoLinks => self.photo_links(),
             UserRequest::ExtendedLineInfo => {
                 Answer::LineInfo(Box::new(board.line_info(user, now)?))
             }
@@ -96,6 +110,7 @@ impl Hub {
                 Answer::Done
             }
             UserRequest::Conference(request) => board.handle_conference(user, *request, now)?,
+            UserRequest::Desk(_) => unreachable!("these are served by `serve_desk`"),
         })
     }
 
@@ -118,6 +133,7 @@ impl Hub {
         };
         let user = admitted.user;
         let (life, now) = (login.expires, self.now.instant);
+        self.link_of_another(link, user.id);
         let joined = self.sessions.join(link, user.id, session, life, now);
         let was_absent = joined.map_err(full)?;
         if was_absent {
@@ -134,7 +150,7 @@ impl Hub {
         }))
     }
 
-    fn reply(&mut self, link: LinkRef, request: RequestId, reply: Reply) {
+    pub(super) fn reply(&mut self, link: LinkRef, request: RequestId, reply: Reply) {
         let what = Downward::Reply {
             link,
             request,
@@ -143,7 +159,7 @@ impl Hub {
         self.tell_shard(link, what);
     }
 
-    fn tell_shard(&mut self, link: LinkRef, what: Downward) {
+    pub(super) fn tell_shard(&mut self, link: LinkRef, what: Downward) {
         let shard = link.shard;
         self.outputs
             .push_back(Output::ToShard(ToShard { shard, what }));

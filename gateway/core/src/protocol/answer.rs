@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::conference::{CompetitorEntry, ConferenceInfo};
+use super::desk::DeskAnswer;
 use super::directory::{BreakReason, NumberEntry, PhotoLink, UserEntry, UserRef};
 use super::fault::Fault;
 use super::history::{ChainContent, JournalEntry};
@@ -66,6 +67,8 @@ pub enum Answer {
     Conference(Box<ConferenceInfo>),
     /// `getconferencecompetitorsresult`.
     Competitors(Vec<CompetitorEntry>),
+    /// The answer to a method that is not about calls.
+    Desk(Box<DeskAnswer>),
 }
 
 /// `loginresult` of a login that succeeded.
@@ -178,6 +181,7 @@ impl Fields for Answer {
             Self::Competitors(list) => {
                 writer.objects("competitorlist", list, |writer, it| it.write(writer));
             }
+            Self::Desk(answer) => answer.write(writer),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::conference::CompetitorEntry;
+use super::desk::DeskEvent;
 use super::directory::UserRef;
 use super::line::LineState;
 use super::state::{StateId, UserState};
@@ -84,6 +85,8 @@ pub enum Occurrence {
     CompositionChanged(Box<Composition>),
     /// `confcompetitorstatechanged`.
     CompetitorStateChanged(Box<CompetitorChange>),
+    /// Something that is not about calls; shared by all whom it concerns.
+    Desk(Arc<DeskEvent>),
 }
 
 /// A voice menu that a user is in.
@@ -197,15 +200,65 @@ event_kinds! {
     CancelMethod = "cancelmethod";
     /// Its answer is no longer waited for.
     ExecuteMethodWaitAborted = "executemethodwaitaborted";
+    /// What a colleague or the CRM said by `triggercustomevent`.
+    CustomEvent = "customevent";
+    /// The answer to an upload, copied to the link that asked for its password.
+    HttpResponseCopy = "httpresponsecopy";
+    /// A notification for the user.
+    ShowNotifyMessage = "shownotifymessage";
+    /// A colleague's text.
+    UserTextMessageReceived = "usertextmessagereceived";
+    /// A form is to be shown by the user's page.
+    ShowUserForm = "showuserform";
+    /// It is to be closed.
+    CloseForm = "closeform";
+    /// The user is in a new group chat.
+    ChatCreated = "chatcreated";
+    /// A group chat is called otherwise.
+    ChatNameChanged = "chatnamechanged";
+    /// Somebody came into a group chat.
+    ChatMemberAdded = "chatmemberadded";
+    /// Somebody is no longer in a group chat.
+    ChatMemberRemoved = "chatmemberremoved";
+    /// Something was said in a group chat.
+    ChatMessage = "chatmessage";
+    /// Somebody saw what was said in a group chat.
+    ChatMessageViewed = "chatmessageviewed";
+    /// A dialogue card; never sent.
+    CardShowReserve = "dlgcard_showreserve";
+    /// A dialogue card; never sent.
+    CardShowConfirm = "dlgcard_showconfirm";
+    /// A dialogue card; never sent.
+    CardShowFormStop = "dlgcard_showformstop";
+    /// A dialogue card; never sent.
+    CardShowFormDialog = "dlgcard_showformdialog";
+    /// A dialogue card; never sent.
+    CardCloseAll = "dlgcard_closeall";
+    /// A dialogue card; never sent.
+    CardCloseReserve = "dlgcard_closereserve";
+    /// A dialogue card; never sent.
+    CardCloseFormReturnValues = "dlgcard_closeformreturnvalues";
+    /// A dialogue card; never sent.
+    CardCloseFormReturnComment = "dlgcard_closeformreturncomment";
+    /// A fax; never sent, since no driver knows of faxes.
+    FaxStarted = "phoneevent_faxstarted";
+    /// A fax; never sent, since no driver knows of faxes.
+    FaxStopped = "phoneevent_faxstopped";
+    /// A fax; never sent, since no driver knows of faxes.
+    FaxReceived = "phoneevent_faxreceived";
 }
 
 /// A set of event kinds: what a link subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct EventSet(u32);
+pub struct EventSet(u64);
 
 impl EventSet {
     /// No kind.
     pub const EMPTY: Self = Self(0);
+
+    /// The kinds that are kept for users who are not subscribed (protocol 6.7-g).
+    pub const KEPT: Self =
+        Self(bit(EventKind::ShowNotifyMessage) | bit(EventKind::UserTextMessageReceived));
 
     /// Every kind that exists.
     pub fn all() -> Self {
@@ -219,6 +272,8 @@ impl EventSet {
             "phoneevent" => kind.name().starts_with("phoneevent_"),
             "dynamic" => matches!(kind, EventKind::ExecuteMethod | EventKind::CancelMethod),
             "dynamicwaitabort" => *kind == EventKind::ExecuteMethodWaitAborted,
+            "chat" => CHAT.contains(kind),
+            "dlgcard" => kind.name().starts_with("dlgcard_"),
             name => kind.name() == name,
         };
         EventKind::ALL.iter().copied().filter(is_member).collect()
@@ -226,7 +281,13 @@ impl EventSet {
 
     /// Whether the kind is in the set.
     pub const fn contains(self, kind: EventKind) -> bool {
-        self.0 & (1 << kind as u8) != 0
+        self.0 & bit(kind) != 0
+    }
+
+    /// The kinds that are in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Both sets' kinds.
@@ -247,19 +308,32 @@ impl EventSet {
     }
 }
 
+/// The group `chat`.
+const CHAT: &[EventKind] = &[
+    EventKind::ChatCreated,
+    EventKind::ChatNameChanged,
+    EventKind::ChatMemberAdded,
+    EventKind::ChatMemberRemoved,
+    EventKind::ChatMessage,
+    EventKind::ChatMessageViewed,
+];
+
 impl FromIterator<EventKind> for EventSet {
     fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
-        Self(
-            kinds
-                .into_iter()
-                .fold(0, |bits, kind| bits | 1 << kind as u8),
-        )
+        Self(kinds.into_iter().fold(0, |bits, kind| bits | bit(kind)))
     }
 }
 
+const fn bit(kind: EventKind) -> u64 {
+    1 << kind as u8
+}
+
+// Every kind has a bit of its own.
+const _: () = assert!(EventKind::ALL.len() <= u64::BITS as usize);
+
 impl Occurrence {
     /// Its kind.
-    pub const fn kind(&self) -> EventKind {
+    pub fn kind(&self) -> EventKind {
         match self {
             Self::UserStateChanged(_) => EventKind::UserStateChanged,
             Self::NumberStateChanged(_) => EventKind::NumberStateChanged,
@@ -275,6 +349,7 @@ impl Occurrence {
             Self::IvrStopped(_) => EventKind::IvrStopped,
             Self::CompositionChanged(_) => EventKind::CompositionChanged,
             Self::CompetitorStateChanged(_) => EventKind::CompetitorStateChanged,
+            Self::Desk(what) => what.kind(),
         }
     }
 }
@@ -333,6 +408,7 @@ impl Fields for Occurrence {
                 });
                 writer.object("competitor", |writer| change.competitor.write(writer));
             }),
+            Self::Desk(what) => what.write(writer),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod body;
 mod conference;
+mod desk;
 mod directory;
 mod event;
 mod fault;
@@ -29,6 +30,11 @@ pub use body::{Body, BodyReader};
 pub use conference::{
     CompetitorEntry, CompetitorState, ConferenceInfo, ConferenceRequest, GhostMode, NewConference,
 };
+pub use desk::{
+    ChatInfo, ChatMember, ChatMessage, ChatRequest, ChatSummary, CustomEvent, DeskAnswer,
+    DeskEvent, DeskRequest, Notification, PasswordChange, Person, ProcedureKind, RunProcedure,
+    Stamp, TextMessage,
+};
 pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry, UserRef};
 pub use event::{
     CompetitorChange, Composition, Event, EventKind, EventSet, Ivr, NUMBERS_PER_EVENT,
@@ -43,7 +49,8 @@ pub use parse::{
     Method, parse_login, parse_subscription, parse_user_request, read_user_request, unknown_method,
 };
 pub use password::{
-    PasswordError, PasswordHashes, check_new_password, parse_md5_hex, password_hashes,
+    PasswordError, PasswordHashes, check_new_password, hashes_of_bytes, parse_md5_hex,
+    password_hashes,
 };
 pub use peek::{
     NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,

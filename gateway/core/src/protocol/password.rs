@@ -49,6 +49,24 @@ pub fn password_hashes(password: &str) -> Result<PasswordHashes, PasswordError> 
     })
 }
 
+/// Both hashes of a password whose bytes are given as characters, each with the
+/// number of its byte; `None` if a character is no byte. The lower-cased one is over
+/// the bytes that the lower-cased password has by the rule of protocol 6.1.
+pub fn hashes_of_bytes(text: &str) -> Option<PasswordHashes> {
+    let bytes = text.chars().map(|letter| u8::try_from(u32::from(letter)));
+    let bytes: Vec<u8> = bytes.collect::<Result<_, _>>().ok()?;
+    let lower = bytes.iter().map(|byte| match byte {
+        b'A'..=b'Z' | 0xC0..=0xDF => byte + 0x20,
+        0xA8 => 0xB8,
+        other => *other,
+    });
+    let lower: Vec<u8> = lower.collect();
+    Some(PasswordHashes {
+        as_typed: Md5::digest(&bytes).into(),
+        lower_cased: Md5::digest(&lower).into(),
+    })
+}
+
 /// Whether a password may be given to a user: refuses any character that is
 /// neither ASCII nor a Russian letter, also those that the rule would drop.
 pub fn check_new_password(password: &str) -> Result<(), PasswordError> {
@@ -124,6 +142,18 @@ mod tests {
         let hashes = password_hashes("ПАРОЛЬЁ").expect("Russian letters");
         let lower = password_hashes("парольё").expect("Russian letters");
         assert_eq!(hashes.lower_cased, lower.as_typed);
+    }
+
+    #[test]
+    fn bytes_given_as_characters_have_the_hashes_of_the_password() {
+        for (password, bytes) in [
+            ("Secret1", "Secret1"),
+            ("Пароль Ё1", "\u{CF}\u{E0}\u{F0}\u{EE}\u{EB}\u{FC} \u{A8}1"),
+        ] {
+            let wanted = password_hashes(password).expect("plain");
+            assert_eq!(hashes_of_bytes(bytes), Some(wanted), "{password}");
+        }
+        assert_eq!(hashes_of_bytes("Пароль"), None);
     }
 
     #[test]

@@ -57,7 +57,14 @@ impl RedirectRule {
             })?),
         };
         let mut sources: Vec<Arc<str>> = Vec::new();
-        for listed in rule.texts("definesources")? {
+        // Pages that know no sources say false.
+        let is_none = matches!(rule.boolean("definesources"), Ok(Some(false)));
+        let listed = if is_none {
+            Vec::new()
+        } else {
+            rule.texts("definesources")?
+        };
+        for listed in listed {
             let parts = listed.split([',', ';']).map(str::trim);
             sources.extend(parts.filter(|part| !part.is_empty()).map(Arc::from));
         }
@@ -98,6 +105,10 @@ impl Fields for RedirectRule {
         writer.number("state", self.state.map_or(0, StateId::number));
         writer.string("destinationnumber", &self.destination);
         writer.boolean("onlyforredirectstate", self.only_for_redirect_state);
-        writer.strings("definesources", self.sources.iter().map(AsRef::as_ref));
+        if self.sources.is_empty() {
+            writer.boolean("definesources", false);
+        } else {
+            writer.strings("definesources", self.sources.iter().map(AsRef::as_ref));
+        }
     }
 }

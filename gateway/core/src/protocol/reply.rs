@@ -52,6 +52,9 @@ pub fn write_reply_with(out: &mut Vec<u8>, method: &str, echo: Echo<'_>, reply: 
             Err(fault) => {
                 write_user(writer, &echo, None);
                 write_fault(writer, fault);
+                if has_error_code(method) {
+                    writer.number("errorcode", i64::from(fault.number.code()));
+                }
             }
         }
     });
@@ -74,6 +77,11 @@ pub fn write_answer_rest(out: &mut Vec<u8>, answer: &Answer) {
     debug_assert!(answer.user().is_none(), "the user stands before the fields");
     write_fields(out, |writer| answer.write(writer));
     out.extend_from_slice(MESSAGE_END);
+}
+
+/// Whether the method's answer carries `errorcode`, 0 for success (protocol 6.7-b, 6.7-c).
+fn has_error_code(method: &str) -> bool {
+    matches!(method, "execpredefineddbstoredproc" | "execsvcscript")
 }
 
 /// `userid` and `userlogin`: those of the request, else those of the answer.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::conference::ConferenceRequest;
+use super::desk::DeskRequest;
 use super::redirect::RedirectRule;
 use super::state::StateId;
 use crate::base::{ChainId, SessionId, WallTime};
@@ -52,6 +53,8 @@ pub enum UserRequest {
     Call(CallRequest),
     /// A method of conferences or of supervision.
     Conference(Box<ConferenceRequest>),
+    /// A method that is not about calls (protocol 5-e, 6.7).
+    Desk(Box<DeskRequest>),
 }
 
 /// `login` (protocol 6.1).

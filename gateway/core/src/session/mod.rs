@@ -87,6 +87,8 @@ pub enum Outcome {
     },
     /// The link subscribed to more: what it missed since its last reads follows.
     Subscribed(EventSet),
+    /// The link is no longer subscribed to these.
+    Unsubscribed(EventSet),
     /// It is dealt with, and the link is to be closed.
     Close(Closing),
 }
@@ -296,8 +298,9 @@ impl Session {
 
     fn subscribe(&mut self, method: Method, events: EventSet) -> Outcome {
         if method == Method::UnsubscribeEvent {
+            let removed = events.intersection(self.subscriptions);
             self.subscriptions = self.subscriptions.without(events);
-            return Outcome::Done;
+            return Outcome::Unsubscribed(removed);
         }
         let added = events.without(self.subscriptions);
         self.subscriptions = self.subscriptions.union(events);

@@ -21,7 +21,12 @@ impl Shard {
     pub(super) fn handle_hub(&mut self, message: Downward) {
         match message {
             Downward::Reply { request, reply, .. } => self.handle_reply(request, &reply),
+            Downward::Event(event) if event.user.is_none() => self.tell_everybody(&event),
             Downward::Event(event) => self.handle_event(&event),
+            Downward::ToLink { link, event } => {
+                let message = self.encode(&event);
+                self.tell(link.link, event.what.kind(), &[message]);
+            }
             Downward::Numbers { version, changes } => {
                 self.lists.forget_numbers();
                 self.numbers.take_in(version, &changes);

@@ -13,6 +13,7 @@ mod connect;
 mod counters;
 mod downward;
 mod drain;
+mod everybody;
 mod handshake;
 mod line;
 mod link;
@@ -40,6 +41,7 @@ pub use admission::{AddressLinks, Admission};
 pub use config::{Config, FOREVER, Limits};
 pub use counters::Counters;
 use drain::Drain;
+use everybody::Everybody;
 use line::Line;
 use link::{Link, Stage};
 use lists::Lists;
@@ -57,6 +59,7 @@ pub struct Shard {
     users: Users,
     waiting: Slab<Waiting>,
     numbers: NumberFeed,
+    everybody: Everybody,
     lists: Lists,
     line: Line,
     fanout: Fanout,
@@ -106,6 +109,7 @@ impl Shard {
             users: Users::default(),
             waiting: Slab::new(),
             numbers: NumberFeed::new(config.number_states_interval),
+            everybody: Everybody::default(),
             lists: Lists::default(),
             line: Line::default(),
             fanout: Fanout::new(QueueBounds {
@@ -215,9 +219,10 @@ impl Engine for Shard {
 
     fn next_timeout(&self) -> Option<Instant> {
         let numbers = self.numbers.flush_at();
+        let everybody = self.everybody.began();
         let drain = self.drain.as_ref().and_then(Drain::next);
         let line = self.line.next(self.now);
-        [self.wheel.next(), numbers, drain, line]
+        [self.wheel.next(), numbers, everybody, drain, line]
             .into_iter()
             .flatten()
             .min()

@@ -94,8 +94,8 @@ impl NumberFeed {
 
 impl Shard {
     /// Whether an event has been told to some of the links and is to be told to more.
-    pub const fn is_telling(&self) -> bool {
-        self.numbers.telling.is_some()
+    pub fn is_telling(&self) -> bool {
+        self.numbers.telling.is_some() || self.everybody.began().is_some()
     }
 
     /// Tells the next subscribers what is pending, if it is time.

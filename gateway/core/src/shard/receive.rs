@@ -100,6 +100,7 @@ impl Shard {
             Outcome::Refused(reason) => self.refuse(id, reason),
             Outcome::Ask { method, qid, what } => self.ask(id, session, method, qid, what),
             Outcome::Subscribed(added) => self.catch_up(id, session, added),
+            Outcome::Unsubscribed(removed) => self.tell_listens(id, session, removed),
             Outcome::Close(Closing::LoggedOut) => {
                 self.close(id, CloseCode::Normal, "logged out", None);
             }
@@ -182,6 +183,19 @@ impl Shard {
         }
         if added.contains(EventKind::NumberStateChanged) {
             self.catch_up_numbers(id, session);
+        }
+        self.tell_listens(id, session, added);
+    }
+
+    /// protocol 6.7-g: the hub keeps some events for users none of whose links is
+    /// subscribed to them, and so has to know which are.
+    fn tell_listens(&mut self, id: LinkId, session: &Session, changed: EventSet) {
+        if changed.intersection(EventSet::KEPT).is_empty() {
+            return;
+        }
+        if let Some(user) = session.user().map(|user| user.id) {
+            let events = session.subscriptions.intersection(EventSet::KEPT);
+            self.post(id, Upward::Listens { user, events });
         }
     }
 

@@ -15,6 +15,7 @@ impl Shard {
         }
         self.due = due;
         self.flush_numbers();
+        self.tell_next_of_everybody();
         self.drain_on();
     }
 

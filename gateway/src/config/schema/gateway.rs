@@ -6,8 +6,15 @@ pub(super) static GATEWAY: Section = Section {
     name: "gateway",
     repeated: false,
     about: "The process as a whole.",
-    planned: &["data_dir"],
+    planned: &[],
     keys: &[
+        Key::new(
+            "data_dir",
+            Kind::File,
+            Fallback::Absent("uploads and photos are gone at the end"),
+            "The directory for what outlives the gateway: uploads and photos. It is made if it is not there, and only the gateway's user may read it.",
+        )
+        .like("\"/var/lib/okgate\""),
         Key::new(
             "cores",
             integer(0, 1024),

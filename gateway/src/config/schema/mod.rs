@@ -3,6 +3,7 @@
 
 mod clients;
 mod crm;
+mod desk;
 mod gateway;
 mod people;
 mod services;
@@ -18,6 +19,8 @@ pub const SECTIONS: &[&Section] = &[
     &services::ADMIN,
     &services::PBX,
     &services::SIM,
+    &desk::DESK,
+    &desk::PROCEDURES,
     &people::USERS,
     &people::DEPARTMENTS,
     &people::BREAK_REASONS,
@@ -27,7 +30,7 @@ pub const SECTIONS: &[&Section] = &[
 
 /// Sections that later versions will know: naming them is a fault with its own
 /// words, so that nobody believes that they do something.
-pub const PLANNED_SECTIONS: &[&str] = &["tls", "form_rules", "procedures"];
+pub const PLANNED_SECTIONS: &[&str] = &["tls", "form_rules"];
 
 /// One section of the file.
 #[derive(Debug)]
@@ -100,6 +103,10 @@ pub enum Kind {
     },
     /// A list of texts.
     Texts,
+    /// A list of rows, each a list of texts, numbers and booleans.
+    Rows,
+    /// `+HH:MM` or `-HH:MM`.
+    UtcOffset,
     /// A list of IP addresses and networks such as `10.0.0.0/8`.
     Networks,
     /// `IP:port`, where port 0 lets the system choose.
@@ -213,6 +220,10 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(", "),
             Self::Texts => "a list of texts".to_owned(),
+            Self::Rows => {
+                "a list of rows, each a list of texts, numbers, true and false".to_owned()
+            }
+            Self::UtcOffset => "\"+HH:MM\" or \"-HH:MM\", within 14 hours".to_owned(),
             Self::Networks => "a list of \"IP\" and \"IP/bits\"".to_owned(),
             Self::Address => "\"IP:port\"; port 0 lets the system choose".to_owned(),
             Self::Addresses => "a list of \"IP:port\"; port 0 lets the system choose".to_owned(),

@@ -111,7 +111,7 @@ const SPANS: [Duration; 10] = [
 const ROOMS: [usize; 6] = [usize::MAX, 0, 1, 100, 1000, 5000];
 
 /// Methods whose every request with a `qid` is answered.
-const METHODS: [&str; 23] = [
+const METHODS: [&str; 40] = [
     "ping",
     "login",
     "logout",
@@ -135,4 +135,21 @@ const METHODS: [&str; 23] = [
     "pbxdeclinecall",
     "pbxmakeflash",
     "nosuchmethod",
+    "triggercustomevent",
+    "sendusertextmessage",
+    "createchat",
+    "renamechat",
+    "addchatmembers",
+    "removechatmembers",
+    "leavechat",
+    "sendchatmessage",
+    "viewchatmessage",
+    "getchats",
+    "getchatmessages",
+    "execpredefineddbstoredproc",
+    "execsvcscript",
+    "gettemphttppass",
+    "getuserphoto",
+    "setmyuserphoto",
+    "changepassword",
 ];

@@ -8,9 +8,12 @@ use okgate_core::base::{
     Action, AdminTicket, ChainId, Engine as _, Guid, Instant, LinkId, Now, NumberId, Payload,
     Random, ShardId, UserId, WallTime,
 };
-use okgate_core::hub::{self, AdminReply, AdminRequest, Hub, Output, SimCallRequest, Status};
+use okgate_core::hub::{
+    self, AdminReply, AdminRequest, DeskConfig, Hub, Output, Procedure, ProcedureSource,
+    SimCallRequest, Status,
+};
 use okgate_core::pbx::sim::SimConfig;
-use okgate_core::protocol::{password_hashes, peek};
+use okgate_core::protocol::{ProcedureKind, password_hashes, peek};
 use okgate_core::shard::{self, Refused, Shard};
 use okgate_core::switchboard::{Directory, User};
 use okgate_core::wire::frame::append_text;
@@ -338,6 +341,11 @@ impl World {
                 }
                 Output::Drained => self.drained += 1,
                 Output::Crm(_) | Output::CrmNews(_) => panic!("there is no CRM"),
+                Output::File(_) => panic!("nobody keeps files"),
+                Output::Run(run) => {
+                    let end = Ok(run.input.into_bytes());
+                    self.hub.handle_program(run.id, end, self.now);
+                }
             }
         }
         is_busy
@@ -435,6 +443,29 @@ fn hub_config(choice: u8) -> hub::Config {
             drop_share: if choice & 32 == 0 { 0.0 } else { 0.1 },
             ..SimConfig::default()
         },
+        desk: desk_config(),
         ..hub::Config::default()
+    }
+}
+
+/// A procedure whose program prints what it reads, which is no data set.
+fn desk_config() -> DeskConfig {
+    let program = ProcedureSource::Program {
+        command: vec!["program".to_owned()].into(),
+        timeout: Duration::from_secs(10),
+        output_bytes_max: 1024,
+    };
+    let procedure = |kind, source| Procedure {
+        kind,
+        name: "p".into(),
+        source,
+    };
+    DeskConfig {
+        procedures: vec![
+            procedure(ProcedureKind::Procedure, program),
+            procedure(ProcedureKind::Script, ProcedureSource::Value("1".into())),
+        ],
+        has_web: true,
+        ..DeskConfig::default()
     }
 }

@@ -2,14 +2,15 @@
 //! shards and the admin interface.
 
 mod calls;
+mod desk;
 mod logins;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AdminFault, AdminReply, AdminRequest, Config, Downward, FromShard, Hub, Output, TokenAlgorithm,
-    TokenVerifier, Upward,
+    AdminFault, AdminReply, AdminRequest, Config, Downward, FileChange, FromShard, Hub, Output,
+    ProgramRun, TokenAlgorithm, TokenVerifier, Upward,
 };
 use crate::base::{
     AdminTicket, Guid, Instant, LinkId, LinkRef, Now, NumberId, Random, RequestId, ShardId, UserId,
@@ -29,6 +30,8 @@ struct World {
     told: Vec<(ShardId, Downward)>,
     admin: Vec<Result<AdminReply, AdminFault>>,
     is_drained: bool,
+    runs: Vec<ProgramRun>,
+    files: Vec<FileChange>,
 }
 
 fn user(index: u128, login: &str, number: &str) -> User {
@@ -105,6 +108,8 @@ impl World {
             told: Vec::new(),
             admin: Vec::new(),
             is_drained: false,
+            runs: Vec::new(),
+            files: Vec::new(),
         };
         world.settle();
         world.told.clear();
@@ -117,6 +122,8 @@ impl World {
                 Output::ToShard(message) => self.told.push((message.shard, message.what)),
                 Output::Admin(_, reply) => self.admin.push(reply),
                 Output::Crm(_) | Output::CrmNews(_) => panic!("there is no CRM: {output:?}"),
+                Output::Run(run) => self.runs.push(run),
+                Output::File(change) => self.files.push(change),
                 Output::Drained => self.is_drained = true,
             }
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::body::{Body, BodyReader};
 use super::conference::ConferenceRequest;
+use super::desk;
 use super::event::EventSet;
 use super::fault::{ErrorNumber, Fault};
 use super::request::{CallRequest, LoginRequest, Secret, SetUserState, UserRequest};
@@ -28,13 +29,17 @@ enum Parser {
 }
 
 macro_rules! methods {
-    ($($(#[$doc:meta])* $method:ident = $name:literal => $parser:expr;)*) => {
+    (
+        @seldom $($(#[$rare_doc:meta])* $rare:ident = $rare_name:literal => $rare_parser:expr;)*
+        @often $($(#[$doc:meta])* $method:ident = $name:literal => $parser:expr;)*
+    ) => {
         /// The names of messages that the gateway knows what to do with.
         ///
         /// Their numbers are dense, so that counters by method are an array.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Method {
+            $($(#[$rare_doc])* $rare,)*
             $($(#[$doc])* $method,)*
             /// Any other name.
             Unknown,
@@ -42,26 +47,110 @@ macro_rules! methods {
 
         impl Method {
             /// Every method, in the order of [`Method::index`].
-            pub const ALL: &[Self] = &[$(Self::$method,)* Self::Unknown];
+            pub const ALL: &[Self] = &[$(Self::$rare,)* $(Self::$method,)* Self::Unknown];
 
-            /// The method of this name.
+            /// The method of this name. What tabs ask often is compared first.
             pub fn named(name: &str) -> Self {
-                match name { $($name => Self::$method,)* _ => Self::Unknown }
+                match name { $($name => Self::$method,)* _ => Self::named_seldom(name) }
+            }
+
+            fn named_seldom(name: &str) -> Self {
+                match name { $($rare_name => Self::$rare,)* _ => Self::Unknown }
             }
 
             /// The name on the wire; `unknown` for any other.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$method => $name,)* Self::Unknown => "unknown" }
+                match self {
+                    $(Self::$rare => $rare_name,)*
+                    $(Self::$method => $name,)*
+                    Self::Unknown => "unknown",
+                }
             }
 
             fn parser(self) -> Parser {
-                match self { $(Self::$method => $parser,)* Self::Unknown => Parser::None }
+                match self {
+                    $(Self::$rare => $rare_parser,)*
+                    $(Self::$method => $parser,)*
+                    Self::Unknown => Parser::None,
+                }
             }
         }
     };
 }
 
 methods! {
+    @seldom
+    /// Tells colleagues' pages something.
+    TriggerCustomEvent = "triggercustomevent" => Parser::Fields(desk::custom_event);
+    /// Says something to colleagues.
+    SendUserTextMessage = "sendusertextmessage" => Parser::Fields(desk::send_text);
+    /// Opens a group chat.
+    CreateChat = "createchat" => Parser::Fields(desk::create_chat);
+    /// Calls a group chat otherwise.
+    RenameChat = "renamechat" => Parser::Fields(desk::rename_chat);
+    /// Takes colleagues into a group chat.
+    AddChatMembers = "addchatmembers" => Parser::Fields(desk::add_chat_members);
+    /// Puts members out of a group chat.
+    RemoveChatMembers = "removechatmembers" => Parser::Fields(desk::remove_chat_members);
+    /// Goes out of a group chat.
+    LeaveChat = "leavechat" => Parser::Fields(desk::leave_chat);
+    /// Says something in a group chat.
+    SendChatMessage = "sendchatmessage" => Parser::Fields(desk::send_chat_message);
+    /// Has seen what was said in a group chat.
+    ViewChatMessage = "viewchatmessage" => Parser::Fields(desk::view_chat_message);
+    /// The asker's group chats.
+    Chats = "getchats" => Parser::Fields(desk::chats);
+    /// What was said in a group chat.
+    ChatMessages = "getchatmessages" => Parser::Fields(desk::chat_messages);
+    /// Runs a procedure of the settings.
+    RunProcedure = "execpredefineddbstoredproc" => Parser::Fields(desk::run_procedure);
+    /// Runs a script of the settings.
+    RunScript = "execsvcscript" => Parser::Fields(desk::run_script);
+    /// A password for one upload.
+    TempHttpPassword = "gettemphttppass" => Parser::Fields(desk::temp_password);
+    /// Links to one user's photo.
+    UserPhoto = "getuserphoto" => Parser::Fields(desk::user_photo);
+    /// Makes an upload the asker's photo.
+    SetMyUserPhoto = "setmyuserphoto" => Parser::Fields(desk::set_photo);
+    /// Changes the asker's password.
+    ChangePassword = "changepassword" => Parser::Fields(desk::change_password);
+    /// Makes a conference of the talk.
+    BuildConference = "buildconferencefromcommutation" => conference(ConferenceRequest::Build);
+    /// Makes a conference of these parties.
+    CreateConference = "createnewconference" => Parser::Fields(conferences::create);
+    /// Asks others into a conference.
+    InviteToConference = "invitetoconference" => Parser::Fields(conferences::invite);
+    /// Whether the held party can be brought into the conference.
+    CanConnectConference = "checkcanconnecttogathertoconference" => conference(ConferenceRequest::CanConnect);
+    /// Brings the held party in.
+    ConnectConference = "connecttogathertoconference" => conference(ConferenceRequest::Connect);
+    /// A conference and who is in it.
+    ConferenceInfo = "getconferenceinfo" => Parser::Fields(conferences::info);
+    /// Who is in a conference.
+    ConferenceCompetitors = "getconferencecompetitors" => Parser::Fields(conferences::competitors);
+    /// Sends somebody out of a conference.
+    DisconnectCompetitor = "confdisconnectcompetitor" => Parser::Fields(conferences::disconnect);
+    /// Leaves the conference.
+    ExitConference = "exitconference" => conference(ConferenceRequest::Exit);
+    /// Wants to be told of a conference's changes, or no longer.
+    ConferenceHandleEvent = "confhandleevent" => Parser::Fields(conferences::handle_events);
+    /// Listens to another user's talk.
+    AttachAsGhost = "attachasghost" => Parser::Fields(conferences::attach_as_ghost);
+    /// How the supervisor takes part.
+    ConferenceGhostMode = "confsetghostmode" => Parser::Fields(conferences::ghost_mode);
+    /// Whether the supervised hears the supervisor.
+    ConferenceVoiceParams = "confsetvoiceparams" => Parser::Fields(conferences::voice_params);
+    /// Adds or replaces one.
+    SaveRedirectRules = "saveredirectrules" => Parser::Fields(calls::save_redirect_rule);
+    /// Takes some away.
+    DeleteRedirectRules = "deleteredirectrules" => Parser::Fields(calls::delete_redirect_rules);
+    /// The talks of a call.
+    ChainContent = "getchaincontent" => Parser::Fields(calls::chain_content);
+    /// The asker's calls that are over.
+    CallJournal = "getpbxcalljournal" => Parser::Fields(calls::call_journal);
+    /// The old name of it.
+    TransferCall = "pbxtransfercall" => Parser::Fields(calls::transfer);
+    @often
     /// Answered with everything it carries.
     Ping = "ping" => Parser::None;
     /// Makes a link a user's.
@@ -94,10 +183,6 @@ methods! {
     SetUserState = "setuserstate" => Parser::Fields(set_user_state);
     /// The asker's redirect rules.
     RedirectRules = "getredirectrules" => Parser::Bare(UserRequest::RedirectRules);
-    /// Adds or replaces one.
-    SaveRedirectRules = "saveredirectrules" => Parser::Fields(calls::save_redirect_rule);
-    /// Takes some away.
-    DeleteRedirectRules = "deleteredirectrules" => Parser::Fields(calls::delete_redirect_rules);
     /// All numbers and their states.
     PbxNumbers = "getpbxnumbers" => Parser::Bare(UserRequest::PbxNumbers);
     /// All users and their numbers.
@@ -110,10 +195,6 @@ methods! {
     CurrentQueue = "getcurrentqueue" => Parser::Bare(UserRequest::CurrentQueue);
     /// Who waits on hold.
     FlashedAbonent = "getflashedabonentinfo" => Parser::Bare(UserRequest::FlashedAbonent);
-    /// The talks of a call.
-    ChainContent = "getchaincontent" => Parser::Fields(calls::chain_content);
-    /// The asker's calls that are over.
-    CallJournal = "getpbxcalljournal" => Parser::Fields(calls::call_journal);
     /// Calls a number.
     AutoCallStart = "pbxautocallstart" => Parser::Fields(calls::auto_call_start);
     /// Stops the dialling.
@@ -128,34 +209,6 @@ methods! {
     MakeFlash = "pbxmakeflash" => Parser::Fields(calls::make_flash);
     /// Passes the other party on.
     MakeTransfer = "pbxmaketransfer" => Parser::Fields(calls::transfer);
-    /// The old name of it.
-    TransferCall = "pbxtransfercall" => Parser::Fields(calls::transfer);
-    /// Makes a conference of the talk.
-    BuildConference = "buildconferencefromcommutation" => conference(ConferenceRequest::Build);
-    /// Makes a conference of these parties.
-    CreateConference = "createnewconference" => Parser::Fields(conferences::create);
-    /// Asks others into a conference.
-    InviteToConference = "invitetoconference" => Parser::Fields(conferences::invite);
-    /// Whether the held party can be brought into the conference.
-    CanConnectConference = "checkcanconnecttogathertoconference" => conference(ConferenceRequest::CanConnect);
-    /// Brings the held party in.
-    ConnectConference = "connecttogathertoconference" => conference(ConferenceRequest::Connect);
-    /// A conference and who is in it.
-    ConferenceInfo = "getconferenceinfo" => Parser::Fields(conferences::info);
-    /// Who is in a conference.
-    ConferenceCompetitors = "getconferencecompetitors" => Parser::Fields(conferences::competitors);
-    /// Sends somebody out of a conference.
-    DisconnectCompetitor = "confdisconnectcompetitor" => Parser::Fields(conferences::disconnect);
-    /// Leaves the conference.
-    ExitConference = "exitconference" => conference(ConferenceRequest::Exit);
-    /// Wants to be told of a conference's changes, or no longer.
-    ConferenceHandleEvent = "confhandleevent" => Parser::Fields(conferences::handle_events);
-    /// Listens to another user's talk.
-    AttachAsGhost = "attachasghost" => Parser::Fields(conferences::attach_as_ghost);
-    /// How the supervisor takes part.
-    ConferenceGhostMode = "confsetghostmode" => Parser::Fields(conferences::ghost_mode);
-    /// Whether the supervised hears the supervisor.
-    ConferenceVoiceParams = "confsetvoiceparams" => Parser::Fields(conferences::voice_params);
 }
 
 impl Method {

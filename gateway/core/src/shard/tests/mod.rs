@@ -1,6 +1,7 @@
 //! A shard between clients in memory and a hub that the test plays.
 
 mod closing;
+mod desk;
 mod events;
 mod limits;
 mod lists;
