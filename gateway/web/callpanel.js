@@ -1,11 +1,13 @@
 /**
- * The call panel: ringing, dialling, talk, hold, and the quiet state between calls.
+ * The call panel: ringing, dialling, talk, hold, conference, supervision, and the quiet state between calls.
  *
- * Owns: the panel's elements and the timer. Comes in: the derived phone state. Goes out: the chosen action's name
- * (a key of `strings.call.actions`). The panel keeps its place and height in every state, and a ring never takes the focus.
+ * Owns: the panel's elements and the timer. Comes in: the store's phone and conference. Goes out: the chosen action's
+ * name (a key of `strings.call.actions`). The panel keeps its place and height in every state, and a ring never takes the focus.
  */
 
-import { announce, byId, element, icon, isOff, setOff, setText } from "./dom.js";
+import { actionsOf } from "./callactions.js";
+import { others } from "./conference.js";
+import { announce, byId, element, icon, initials, isOff, setOff, setText } from "./dom.js";
 import { duration, readableNumber } from "./phone.js";
 import { strings } from "./strings.js";
 
@@ -13,39 +15,23 @@ export class CallPanel {
   #panel = byId("call");
   #timer = byId("call-timer");
   #actions = byId("call-actions");
-  /** @type {import("./phone.js").Phone | null} */
-  #phone = null;
+  #store;
+  #act;
   #shownActions = "";
   #talkBase = null;
-  #act;
-  #offline = false;
+  #told = { kind: "", party: "", chainid: "" };
 
-  /** @param {(action: string) => Promise<void>} act */
-  constructor(act) {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {(action: string) => Promise<any>} act
+   */
+  constructor(store, act) {
+    this.#store = store;
     this.#act = act;
     setInterval(() => this.#tick(), 250);
-  }
-
-  /** @param {import("./phone.js").Phone} phone */
-  show(phone) {
-    const before = this.#phone;
-    this.#phone = phone;
-    this.#panel.dataset.kind = phone.kind;
-    this.#panel.toggleAttribute("data-idle", IDLE.has(phone.kind));
-    setText(byId("call-kind"), strings.call.kinds[phone.kind]);
-    this.#showParty(phone);
-    const heldBeside = phone.held && phone.kind !== "held";
-    setText(byId("call-held"), heldBeside ? strings.call.withHeld(spoken(phone.held)) : "");
-    this.#showActions(actionsOf(phone));
-    this.#rebase(before, phone);
-    this.#tick();
-    this.#tell(before, phone);
-  }
-
-  /** While the link is lost no action can be carried out; the picture stays. */
-  setOffline(offline) {
-    this.#offline = offline;
-    for (const button of this.#actions.children) setOff(button, offline);
+    store.watch(["phone", "conference", "canJoinHeld", "unknownMethods"], (state) => state.phone && this.#show(state));
+    // While the link is lost no action can be carried out; the picture stays.
+    store.watch(["online"], () => this.#showUsable());
   }
 
   /**
@@ -61,36 +47,83 @@ export class CallPanel {
     return true;
   }
 
-  #showParty({ kind, party }) {
-    const somebody = !IDLE.has(kind);
+  #show(state) {
+    const { phone, conference } = state;
+    const supervising = Boolean(conference?.ghost);
+    this.#panel.dataset.kind = phone.kind;
+    this.#panel.toggleAttribute("data-idle", IDLE.has(phone.kind));
+    const kinds = strings.call.kinds;
+    const inConference = phone.kind === "talk" && phone.conferenceid;
+    const kind = supervising ? kinds.supervising : inConference ? kinds.conference : kinds[phone.kind];
+    setText(byId("call-kind"), kind);
+    const lines = this.#lines(state);
+    this.#showParty(phone, lines);
+    this.#showHeld(phone);
+    this.#showActions(actionsOf(state), conference?.mode);
+    this.#rebase(phone);
+    this.#tick();
+    this.#tell(phone, kind, lines);
+  }
+
+  /** @returns {{name: string, below: string}} who is spoken with, and what stands below the name */
+  #lines({ phone, conference, me }) {
+    const { kind, party } = phone;
+    if (IDLE.has(kind)) return { name: kind === "disconnected" ? strings.call.disconnected : strings.call.idle, below: "" };
+    if (conference && kind === "talk") {
+      const present = others(conference, me?.userid).filter(({ presence }) => presence === "in");
+      const names = present.map((competitor) => spoken(competitor));
+      if (conference.ghost) {
+        const major = present.find((competitor) => competitor.major);
+        const rest = names.filter((name) => !major || name !== spoken(major));
+        return { name: major ? spoken(major) : names.join(", "), below: strings.call.talksWith(rest.join(", ")) };
+      }
+      return { name: conference.name || strings.call.conference, below: names.join(", ") };
+    }
     const number = readableNumber(party.number);
-    const known = party.name || (party.conference ? strings.call.conference : "");
-    const idleText = kind === "disconnected" ? strings.call.disconnected : strings.call.idle;
-    setText(byId("call-name"), somebody ? known || number || strings.call.unknown : idleText);
-    setText(byId("call-number"), somebody && known ? number : "");
+    const known = party.name || (party.conference || phone.conferenceid ? strings.call.conference : "");
+    return { name: known || number || strings.call.unknown, below: known ? number : "" };
+  }
+
+  #showParty({ kind, party, conferenceid, note }, { name, below }) {
+    const somebody = !IDLE.has(kind);
+    setText(byId("call-name"), name);
+    byId("call-name").title = somebody ? name : "";
+    setText(byId("call-number"), below);
+    setText(byId("call-note"), somebody ? note : "");
     this.#panel.dataset.number = somebody ? party.number : "";
     const avatar = byId("call-avatar");
-    if (somebody && party.name) setText(avatar, initials(party.name));
-    else avatar.replaceChildren(icon(somebody ? "person" : "phone"));
+    if (somebody && party.name && !conferenceid) setText(avatar, initials(party.name));
+    else avatar.replaceChildren(icon(conferenceid ? "people" : somebody ? "person" : "phone"));
   }
 
-  #showActions(actions) {
-    const key = actions.join();
+  /** Who is held beside the one who talks. */
+  #showHeld({ kind, held }) {
+    const beside = held && kind !== "held";
+    byId("call-held").toggleAttribute("data-shown", Boolean(beside));
+    setText(byId("call-held-text"), beside ? strings.call.withHeld(spoken(held)) : "");
+  }
+
+  #showActions(actions, mode) {
+    const key = `${actions.join()} ${mode ?? ""}`;
     if (key === this.#shownActions) return;
     this.#shownActions = key;
-    const hadFocus = this.#actions.contains(document.activeElement);
-    this.#actions.replaceChildren(...actions.map((action) => this.#button(action)));
-    // The button that was pressed is gone: the focus stays in the panel, but on no button that a second press would trigger.
-    if (hadFocus) this.#panel.focus({ preventScroll: true });
+    const focused = this.#actions.contains(document.activeElement) ? document.activeElement.dataset.action : null;
+    this.#actions.dataset.count = actions.length;
+    this.#actions.replaceChildren(...actions.map((action) => this.#button(action, mode)));
+    if (focused === null) return;
+    // A button that is still there keeps the focus. If the pressed one is gone, the focus stays in the panel, but on no
+    // button that a second press would trigger.
+    const again = MODES.has(focused) && this.#actions.querySelector(`[data-action=${focused}]`);
+    (again || this.#panel).focus({ preventScroll: true });
   }
 
-  #button(action) {
-    const { look, symbol, key } = ACTIONS[action];
+  #button(action, mode) {
+    const { look, symbol, key } = LOOKS[action];
     const press = async () => {
       if (isOff(button)) return;
       setOff(button, true);
       await this.#act(action);
-      setOff(button, this.#offline);
+      setOff(button, !this.#store.state.online);
     };
     const button = element(
       "button",
@@ -98,7 +131,8 @@ export class CallPanel {
         type: "button",
         class: `button button-${look}`,
         "data-action": action,
-        "aria-disabled": String(this.#offline),
+        "aria-disabled": String(!this.#store.state.online),
+        "aria-pressed": MODES.has(action) && String(action === mode),
         "aria-keyshortcuts": key && `Alt+${key}`,
         click: press,
       },
@@ -109,14 +143,18 @@ export class CallPanel {
     return button;
   }
 
+  #showUsable() {
+    for (const button of this.#actions.children) setOff(button, !this.#store.state.online);
+  }
+
   /** The timer runs from the gateway's count; small differences of two readings do not make it jump. */
-  #rebase(before, phone) {
+  #rebase(phone) {
     if (!TIMED.has(phone.kind)) {
       this.#talkBase = null;
       return;
     }
     const base = performance.now() - phone.talkSeconds * 1000;
-    const sameTalk = before?.chainid === phone.chainid && this.#talkBase !== null;
+    const sameTalk = this.#told.chainid === phone.chainid && this.#talkBase !== null;
     if (!sameTalk || Math.abs(base - this.#talkBase) > TIMER_SLACK_MS) this.#talkBase = base;
   }
 
@@ -126,64 +164,50 @@ export class CallPanel {
   }
 
   /** Screen readers and the window's title hear of a change once. */
-  #tell(before, phone) {
-    const party = spoken(phone.party);
-    const kind = strings.call.kinds[phone.kind];
-    const changed = before?.kind !== phone.kind || spoken(before.party) !== party;
-    document.title = phone.kind === "ring" ? strings.call.titleRing(party) : strings.product;
-    if (!changed || (!before && IDLE.has(phone.kind))) return;
-    if (phone.kind === "ring") announce(strings.call.announceRing(party), "assertive");
-    else announce(strings.call.announce(kind, IDLE.has(phone.kind) ? "" : party));
-    if (phone.kind !== "ring") announce("", "assertive");
+  #tell({ kind, chainid, party: { number } }, words, { name }) {
+    const party = IDLE.has(kind) ? "" : name;
+    const before = this.#told;
+    this.#told = { kind: words, party, chainid };
+    document.title = kind === "ring" ? strings.call.titleRing(party) : strings.product;
+    const changed = before.kind !== words || before.party !== party;
+    if (!changed || (!before.kind && IDLE.has(kind))) return;
+    if (kind === "ring") {
+      const both = name === readableNumber(number) || !number ? party : `${party}, ${readableNumber(number)}`;
+      announce(strings.call.announceRing(both), "assertive");
+      return;
+    }
+    announce("", "assertive");
+    announce(strings.call.announce(words, party));
   }
 }
 
-/** What can be done at this moment, the most likely first. */
-function actionsOf({ kind, held }) {
-  if (kind === "talk" && held) return ["swap", "connect"];
-  return (
-    {
-      ring: ["answer", "decline"],
-      backring: ["answer", "cancel"],
-      backcall: ["cancel"],
-      call: ["end"],
-      talk: ["hold", "end"],
-      held: ["takeBack", "end"],
-      waiting: ["end"],
-      menu: ["end"],
-    }[kind] ?? []
-  );
-}
-
-function spoken({ name, number, conference }) {
+/** @returns {string} how a party is called in a sentence */
+export function spoken({ name, number, conference }) {
   return name || (conference ? strings.call.conference : "") || readableNumber(number) || strings.call.unknown;
 }
 
-/**
- * @param {string} name
- * @returns {string} up to two letters
- */
-export function initials(name) {
-  const words = name.split(/[\s.]+/).filter((word) => /^\p{L}/u.test(word));
-  return (
-    words
-      .slice(0, 2)
-      .map((word) => [...word][0].toUpperCase())
-      .join("") || "#"
-  );
-}
-
-const ACTIONS = {
+const LOOKS = {
   answer: { look: "answer", symbol: "phone", key: "A" },
   decline: { look: "drop", symbol: "phone-down", key: "X" },
   cancel: { look: "drop", symbol: "phone-down", key: "X" },
   end: { look: "drop", symbol: "phone-down", key: "X" },
+  leave: { look: "drop", symbol: "leave", key: "X" },
+  back: { look: "drop", symbol: "back", key: "X" },
   hold: { look: "quiet", symbol: "pause", key: "H" },
   takeBack: { look: "answer", symbol: "play", key: "H" },
   swap: { look: "quiet", symbol: "swap", key: "H" },
-  connect: { look: "quiet", symbol: "join", key: "" },
+  connect: { look: "answer", symbol: "join", key: "J" },
+  transfer: { look: "quiet", symbol: "forward", key: "T" },
+  build: { look: "quiet", symbol: "people", key: "" },
+  together: { look: "quiet", symbol: "people", key: "" },
+  joinHeld: { look: "answer", symbol: "join", key: "J" },
+  people: { look: "quiet", symbol: "people", key: "" },
+  monitor: { look: "quiet", symbol: "ear", key: "" },
+  help: { look: "quiet", symbol: "whisper", key: "" },
+  conference: { look: "quiet", symbol: "people", key: "" },
 };
 
+const MODES = new Set(["monitor", "help", "conference"]);
 const IDLE = new Set(["ready", "disconnected", "reserved"]);
 const TIMED = new Set(["talk", "held", "waiting", "menu"]);
 const TIMER_SLACK_MS = 1500;

@@ -1,142 +1,133 @@
 /**
- * Colleagues by department, with live states and click-to-call.
+ * Colleagues by department, with live states, click-to-call and a menu of everything else that can be done with them.
  *
- * Owns: the list's elements, one row per person or service. Comes in: the answers of `getallusernumbers` and
- * `getpbxnumbers`, changes of numbers' states, the search text. Goes out: the number to call.
+ * Owns: the list's elements, one row per person or service. Comes in: the store's people and numbers' states, the search
+ * text. Goes out: the person who was chosen, and for what.
  */
 
-import { byId, element, icon, isOff, setOff, setText } from "./dom.js";
-import { initials } from "./callpanel.js";
-import { stateName } from "./phone.js";
+import { canTransfer, targetAction } from "./callactions.js";
+import { byId, element, icon, iconButton, initials, isOff, setOff, setText } from "./dom.js";
+import { PopupMenu } from "./menu.js";
 import { strings } from "./strings.js";
 
 export class Directory {
   #list = byId("colleagues");
   #empty = byId("colleagues-empty");
   #find = byId("colleagues-find");
-  /** @type {Map<string, {node: HTMLElement, state: string, words: string, group: object}>} by number */
+  #menu = new PopupMenu(byId("person-menu"));
+  /** @type {Map<string, {node: HTMLElement, person: object, words: string, group: object}>} by number */
   #rows = new Map();
   #groups = [];
   #shape = "";
-  #call;
-  #callable = false;
-
-  /** @param {(number: string) => void} call */
-  constructor(call) {
-    this.#call = call;
-    this.#find.addEventListener("input", () => this.#filter());
-    this.#list.addEventListener("keydown", (event) => this.#onKey(event));
-  }
+  #use = "";
+  #states = new Map();
+  #choose;
+  #menuItems;
 
   /**
-   * @param {object[]} users of `getallusernumbers`
-   * @param {object[]} numbers of `getpbxnumbers`
-   * @param {string} myUserId I am not my own colleague
+   * @param {import("./store.js").Store} store
+   * @param {(person: import("./store.js").Person, use: "reach" | "transfer") => void} choose
+   * @param {(menu: PopupMenu, person: import("./store.js").Person) => Node[]} menuItems
    */
-  fill(users, numbers, myUserId) {
-    const groups = groupsOf(users, numbers, myUserId);
-    const shape = JSON.stringify(groups, (key, value) => (key === "state" ? undefined : value));
-    if (shape === this.#shape) {
-      // The same people, as after a reconnection: the rows stay, and with them the focus.
-      this.setStates(numbers.map(({ number, state }) => ({ num: number, numstateid: state })));
-      return;
-    }
+  constructor(store, choose, menuItems) {
+    this.#choose = choose;
+    this.#menuItems = menuItems;
+    this.#find.addEventListener("input", () => this.#filter());
+    this.#list.addEventListener("keydown", (event) => this.#onKey(event));
+    store.watch(["people"], ({ people }) => this.#fill(people));
+    store.watch(["numberStates", "people"], ({ numberStates }) => this.#setStates(numberStates));
+    store.watch(["online", "phone", "conference", "unknownMethods", "people"], (state) => this.#showUse(state));
+  }
+
+  #fill(people) {
+    const shape = JSON.stringify(people);
+    // The same people, as after a reconnection: the rows stay, and with them the focus.
+    if (shape === this.#shape) return;
     this.#shape = shape;
+    this.#use = "";
+    this.#states = new Map();
     this.#rows.clear();
-    this.#groups = groups.map((group) => this.#section(group));
+    const departments = new Map();
+    for (const person of people) {
+      if (!departments.has(person.department)) departments.set(person.department, []);
+      departments.get(person.department).push(person);
+    }
+    this.#groups = [...departments].map(([name, members]) => this.#section(name, members));
     this.#list.replaceChildren(...this.#groups.map(({ node }) => node));
-    this.#groups.forEach((group) => this.#count(group));
     this.#filter();
   }
 
-  /** @param {{num: string, numstateid: number}[]} numbers of `pbxnumberstatechanged` */
-  setStates(numbers) {
+  #section(name, people) {
+    const count = element("span", { class: "department-count" });
+    const list = element("ul", { class: "people" });
+    const title = element("h3", { class: "department-name" }, element("span", {}, name), count);
+    const node = element("section", { class: "department", "aria-label": name }, title, list);
+    const group = { node, count, rows: [] };
+    for (const person of people) {
+      const row = this.#row(person, group);
+      group.rows.push(row);
+      this.#rows.set(person.number, row);
+      list.append(row.node);
+    }
+    return group;
+  }
+
+  #row(person, group) {
+    const { name, number, service } = person;
+    const stateText = element("span", { class: "person-state" }, service);
+    const reach = iconButton("phone", "", { class: "person-call", click: () => isOff(reach) || this.#choose(person, "reach") });
+    const transfer = iconButton("forward", strings.colleagues.uses.transfer(name, number), {
+      class: "person-transfer",
+      click: () => this.#choose(person, "transfer"),
+    });
+    const avatar = element("span", { class: "avatar", "aria-hidden": "true" }, service ? icon("people") : initials(name));
+    const line = element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText);
+    const words = element("div", { class: "person-words" }, element("p", { class: "person-name", title: name }, name), line);
+    const node = element("li", { class: "person", "data-number": number }, avatar, words, transfer, reach);
+    if (!service) {
+      avatar.append(element("span", { class: "dot" }));
+      const more = iconButton("more", strings.colleagues.more(name), { class: "person-more", "aria-haspopup": "menu", "aria-expanded": "false" });
+      this.#menu.attach(more, () => this.#menuItems(this.#menu, person));
+      node.append(more);
+    }
+    return { node, person, group, stateText, reach, words: `${name} ${number}`.toLowerCase() };
+  }
+
+  /** Only what has changed is touched: a burst of states must not cost a thousand rows. */
+  #setStates(states) {
     const touched = new Set();
-    for (const { num, numstateid } of numbers) {
-      const row = this.#rows.get(String(num));
-      if (!row || row.service) continue;
-      this.#setState(row, stateName(numstateid));
+    for (const [number, row] of this.#rows) {
+      if (row.person.service) continue;
+      const state = states.get(number) ?? "offline";
+      if (this.#states.get(number) === state) continue;
+      this.#states.set(number, state);
+      row.node.dataset.state = state;
+      setText(row.stateText, strings.states[state]);
       touched.add(row.group);
     }
     touched.forEach((group) => this.#count(group));
   }
 
-  /** Calls can be started only while the own phone is free. */
-  setCallable(callable) {
-    this.#callable = callable;
-    for (const button of this.#list.querySelectorAll(".person-call")) setOff(button, !callable);
-  }
-
-  #section({ name, entries }) {
-    const count = element("span", { class: "department-count" });
-    const people = element("ul", { class: "people" });
-    const node = element(
-      "section",
-      { class: "department" },
-      element("h3", { class: "department-name" }, element("span", {}, name), count),
-      people,
-    );
-    const group = { node, count, rows: [] };
-    for (const entry of entries) {
-      const row = this.#row(entry, group);
-      group.rows.push(row);
-      this.#rows.set(entry.number, row);
-      people.append(row.node);
+  /** What a click on a row does at this moment. */
+  #showUse(state) {
+    const action = targetAction(state) ?? "";
+    const transfer = canTransfer(state);
+    const use = `${action} ${transfer}`;
+    if (use === this.#use) return;
+    this.#use = use;
+    this.#list.dataset.transfer = String(transfer);
+    for (const { reach, person } of this.#rows.values()) {
+      const label = strings.colleagues.uses[action || "call"](person.name, person.number);
+      reach.setAttribute("aria-label", label);
+      reach.title = label;
+      reach.replaceChildren(icon(action === "invite" ? "person-add" : "phone"));
+      setOff(reach, !action);
     }
-    return group;
-  }
-
-  #row({ name, number, state, service }, group) {
-    const stateText = element("span", { class: "person-state" }, service ?? "");
-    const label = strings.colleagues.call(name, number);
-    const call = () => isOff(button) || this.#call(number);
-    const button = element(
-      "button",
-      {
-        type: "button",
-        class: "button button-plain person-call",
-        "aria-label": label,
-        title: label,
-        "aria-disabled": String(!this.#callable),
-        click: call,
-      },
-      icon("phone"),
-    );
-    const avatar = element(
-      "span",
-      { class: "avatar", "aria-hidden": "true" },
-      service ? icon("people") : initials(name),
-    );
-    const node = element(
-      "li",
-      { class: "person", "data-number": number },
-      avatar,
-      element(
-        "div",
-        { class: "person-words" },
-        element("p", { class: "person-name", title: name }, name),
-        element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText),
-      ),
-      button,
-    );
-    const row = { node, stateText, group, service, state: "", words: `${name} ${number}`.toLowerCase() };
-    if (!service) {
-      avatar.append(element("span", { class: "dot" }));
-      this.#setState(row, state);
-    }
-    return row;
-  }
-
-  #setState(row, state) {
-    if (row.state === state) return;
-    row.state = state;
-    row.node.dataset.state = state;
-    setText(row.stateText, strings.states[state]);
   }
 
   #count(group) {
-    const people = group.rows.filter(({ service }) => !service);
-    const ready = people.filter(({ state }) => state === "ready").length;
+    const people = group.rows.filter(({ person }) => !person.service);
+    const ready = people.filter(({ person }) => this.#states.get(person.number) === "ready").length;
     setText(group.count, people.length ? strings.colleagues.readyOf(ready, people.length) : "");
   }
 
@@ -153,55 +144,18 @@ export class Directory {
       found += shown;
     }
     this.#empty.hidden = found > 0;
-    setText(
-      this.#empty,
-      this.#rows.size ? strings.colleagues.nothingFound(this.#find.value.trim()) : strings.colleagues.empty,
-    );
+    setText(this.#empty, this.#rows.size ? strings.colleagues.nothingFound(this.#find.value.trim()) : strings.colleagues.empty);
   }
 
-  /** Arrow keys walk through the call buttons, so that Tab need not. */
+  /** Arrow keys walk through the rows, so that Tab need not. */
   #onKey(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step) return;
-    const buttons = [...this.#list.querySelectorAll("li:not([hidden]) .person-call")];
-    const target = buttons[buttons.indexOf(document.activeElement) + step];
+    const kind = [".person-call", ".person-transfer"].find((selector) => event.target.matches?.(selector));
+    if (!step || !kind) return;
+    const buttons = [...this.#list.querySelectorAll(`li:not([hidden]) ${kind}`)];
+    const target = buttons[buttons.indexOf(event.target) + step];
     if (!target) return;
     event.preventDefault();
     target.focus();
   }
-}
-
-/** Departments in the order of their names; people without one, and services, come last. */
-function groupsOf(users, numbers, myUserId) {
-  const byNumber = new Map(numbers.map((row) => [String(row.number), row]));
-  const departments = new Map();
-  const owned = new Set();
-  for (const user of users) {
-    for (const number of [user.main, ...(user.nums ?? [])]) owned.add(String(number));
-    const number = String(user.main ?? user.nums?.[0] ?? "");
-    if (!number || sameId(user.id, myUserId)) continue;
-    const row = byNumber.get(number);
-    const department = String(row?.department ?? "");
-    if (!departments.has(department)) departments.set(department, []);
-    departments.get(department).push({ name: String(user.name ?? "") || number, number, state: stateName(row?.state) });
-  }
-  const compare = new Intl.Collator().compare;
-  const groups = [...departments].map(([name, entries]) => ({ name, entries }));
-  groups.sort((a, b) => Number(!a.name) - Number(!b.name) || compare(a.name, b.name));
-  for (const group of groups) {
-    group.name ||= strings.colleagues.noDepartment;
-    group.entries.sort((a, b) => compare(a.name, b.name));
-  }
-  const services = numbers
-    .filter(({ type, number }) => strings.colleagues.types[type] && !owned.has(String(number)))
-    .map(({ type, number, caption }) => ({
-      name: caption || String(number),
-      number: String(number),
-      service: strings.colleagues.types[type],
-    }));
-  return services.length ? [...groups, { name: strings.colleagues.services, entries: services }] : groups;
-}
-
-function sameId(a, b) {
-  return String(a ?? "").toLowerCase() === String(b ?? "").toLowerCase();
 }

@@ -69,4 +69,58 @@ export function announce(text, urgency = "polite") {
   setText(byId(`announce-${urgency}`), text);
 }
 
+/**
+ * @param {string} name
+ * @returns {string} up to two letters
+ */
+export function initials(name) {
+  const words = name.split(/[\s.]+/).filter((word) => /^\p{L}/u.test(word));
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => [...word][0].toUpperCase())
+      .join("") || "#"
+  );
+}
+
+/**
+ * A field with its label above it.
+ *
+ * @param {string} label
+ * @param {Record<string, any>} properties of the input; `id` is needed
+ * @returns {{row: HTMLElement, input: HTMLInputElement}}
+ */
+export function field(label, properties) {
+  const input = element("input", { autocomplete: "off", ...properties });
+  const row = element("div", { class: "field" }, element("label", { for: properties.id }, label), input);
+  return { row, input };
+}
+
+/**
+ * A switch with its label beside it.
+ *
+ * @param {string} label
+ * @param {Record<string, any>} properties of the check box; `id` is needed
+ * @returns {{row: HTMLElement, input: HTMLInputElement}}
+ */
+export function checkField(label, properties) {
+  const input = element("input", { type: "checkbox", class: "check", ...properties });
+  const row = element("label", { class: "check-field", for: properties.id }, input, element("span", {}, label));
+  return { row, input };
+}
+
+/**
+ * A button that bears an icon alone; its name is for screen readers and for the mouse that rests on it.
+ *
+ * @param {string} symbol
+ * @param {string} label
+ * @param {Record<string, any>} [properties]
+ * @returns {HTMLElement}
+ */
+export function iconButton(symbol, label, properties = {}) {
+  const { class: more = "", ...rest } = properties;
+  const classes = `button button-plain ${more}`.trim();
+  return element("button", { type: "button", class: classes, "aria-label": label, title: label, ...rest }, icon(symbol));
+}
+
 const SVG = "http://www.w3.org/2000/svg";

@@ -5,7 +5,7 @@
  * Comes in: link states, failures in words. Goes out: the wish to try again now.
  */
 
-import { announce, byId, element, icon } from "./dom.js";
+import { announce, byId, element, iconButton } from "./dom.js";
 import { strings } from "./strings.js";
 
 /** The calm banner about a lost link. */
@@ -59,13 +59,7 @@ export class LinkNotice {
 export function showFailure(text) {
   const notice = element("div", { class: "notice notice-failure" }, element("span", { class: "notice-text" }, text));
   const close = () => notice.remove();
-  notice.append(
-    element(
-      "button",
-      { type: "button", class: "button button-plain", "aria-label": strings.dismiss, click: close },
-      icon("close"),
-    ),
-  );
+  notice.append(iconButton("close", strings.dismiss, { click: close }));
   byId("failure-notice").replaceChildren(notice);
   setTimeout(close, FAILURE_SHOWN_MS);
 }
@@ -75,4 +69,30 @@ export function clearFailure() {
   byId("failure-notice").replaceChildren();
 }
 
+/**
+ * Shows a message from somebody, at the page's foot: it moves nothing and takes no focus.
+ *
+ * @param {string} title
+ * @param {string} text
+ * @param {{open?: () => void, stays?: boolean}} [options] `open`: what a click on it does; `stays`: until it is dismissed
+ */
+export function showNote(title, text, { open, stays = false } = {}) {
+  const words = element("span", { class: "notice-text" }, element("strong", {}, title), ` ${text}`);
+  const note = element("div", { class: "notice notice-note" }, words);
+  const close = () => note.remove();
+  if (open) {
+    const show = () => {
+      close();
+      open();
+    };
+    note.append(element("button", { type: "button", class: "button button-small", click: show }, strings.show));
+  }
+  note.append(iconButton("close", strings.dismiss, { click: close }));
+  const place = byId("notes");
+  place.append(note);
+  while (place.children.length > NOTES_MAX) place.firstChild.remove();
+  if (!stays) setTimeout(close, FAILURE_SHOWN_MS);
+}
+
+const NOTES_MAX = 3;
 const FAILURE_SHOWN_MS = 10_000;

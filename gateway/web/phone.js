@@ -16,28 +16,38 @@
  * @property {Party} party
  * @property {Party | null} held
  * @property {number} talkSeconds so far, when the picture was taken
+ * @property {string} userid of the other party, where it is a colleague
+ * @property {string} conferenceid of the conference that the user is in or is called into; else empty
+ * @property {string} note what the ring's event said about the caller
  */
 
 /** @typedef {{name: string, number: string, conference: boolean}} Party */
 
+/** @typedef {{number: string, name: string, note: string}} Caller what a ring's event said */
+
 /**
  * @param {object} info the answer of `getextendedlineinfo`
  * @param {Phone | null} [previous] for the moments in which the line says "no change"
- * @param {Map<string, string>} [callerNames] by chain: the names that `phoneevent_ringstarted` carried
+ * @param {Map<string, Caller>} [callers] by chain
  * @returns {Phone}
  */
-export function phoneOf(info, previous = null, callerNames = new Map()) {
+export function phoneOf(info, previous = null, callers = new Map()) {
   const abonent = info.abonent ?? {};
   const chainid = String(info.chainid ?? "");
-  const held = truth(info.isflashing) ? partyOf(info.flashed ?? {}) : null;
+  const caller = callers.get(chainid);
+  const held = truth(info.isflashing) ? partyOf(info.flashed ?? {}, caller) : null;
   const kind = kindOf(info, abonent, held);
   if (kind === "reserved" && previous) return previous;
+  const party = kind === "held" ? held : partyOf(abonent, caller);
   return {
     kind,
     chainid,
     held,
-    party: partyOf(kind === "held" ? info.flashed : abonent, callerNames.get(chainid)),
+    party,
     talkSeconds: Number(info.timertalklensec ?? 0) || 0,
+    userid: idOf(abonent.userid),
+    conferenceid: idOf(abonent.conferenceid),
+    note: caller && caller.number === party.number ? caller.note : "",
   };
 }
 
@@ -55,12 +65,13 @@ function kindOf(info, abonent, held) {
   return "ready";
 }
 
-function partyOf(fields, eventName = "") {
+/** A chain outlives its first caller: what the ring said holds for that number alone. */
+function partyOf(fields, caller) {
   const conference = truth(fields.isconference) || Boolean(fields.conferencename);
   const number = String(fields.number ?? fields.callerid ?? fields.conferenceroom ?? "");
   const names = [
     fields.username,
-    eventName,
+    caller?.number === number ? caller.name : "",
     fields.name,
     fields.simplename,
     fields.caption,
@@ -69,6 +80,12 @@ function partyOf(fields, eventName = "") {
   ];
   const name = names.map((candidate) => String(candidate ?? "").trim()).find((text) => text && text !== number) ?? "";
   return { name, number, conference };
+}
+
+/** @returns {string} an id in the form in which ids are compared; empty for none and for GUID zero */
+export function idOf(value) {
+  const id = String(value ?? "").toLowerCase();
+  return /^[0-]*$/.test(id) ? "" : id;
 }
 
 /** Booleans may come as 1/0 or "1"/"0" (protocol 3.1). */

@@ -48,7 +48,7 @@ test("flags and seconds may come as text", () => {
 });
 
 test("a colleague's name wins over the event's, the event's over the line's", () => {
-  const names = new Map([["c1", "From the CRM"]]);
+  const names = new Map([["c1", { number: party.number, name: "From the CRM", note: "" }]]);
   const ring = (abonent) => phoneOf(info("lsReserved", { ...abonent, isringing: true }), null, names).party.name;
   assert.equal(ring({ number: "102", username: "Boris Klimov", name: "x" }), "Boris Klimov");
   assert.equal(ring(party), "From the CRM");
@@ -57,7 +57,7 @@ test("a colleague's name wins over the event's, the event's over the line's", ()
 
 test("a caller who is put on hold keeps the name that came with the ring", () => {
   const line = info("lsHookUp", {}, { isflashing: true, flashed: { number: "89274513158" } });
-  assert.equal(phoneOf(line, null, new Map([["c1", "From the CRM"]])).party.name, "From the CRM");
+  assert.equal(phoneOf(line, null, new Map([["c1", { number: party.number, name: "From the CRM", note: "" }]])).party.name, "From the CRM");
 });
 
 test("an unknown caller is a number without a name", () => {

@@ -1,0 +1,195 @@
+/**
+ * Messages: what colleagues write to each other, and what the gateway notifies this user of.
+ *
+ * Owns: the store's `threads` and `unread`, and the messages' panel. Comes in: `usertextmessagereceived`,
+ * `shownotifymessage`. Goes out: `sendusertextmessage`. Nothing is kept over a sign-out; a thread holds its last messages only.
+ */
+
+import { Events } from "./events.js";
+import { announce, byId, element, icon, iconButton, initials } from "./dom.js";
+import { showNote } from "./notices.js";
+import { idOf, truth } from "./phone.js";
+import { nameOf } from "./people.js";
+import { offers } from "./store.js";
+import { strings } from "./strings.js";
+
+/**
+ * @typedef {object} Thread
+ * @property {string} key the other user's id; `notifications` for the gateway's
+ * @property {string} name
+ * @property {Message[]} messages
+ * @property {number} unread
+ */
+
+/** @typedef {{text: string, at: number, mine: boolean, from: string}} Message `from`: only of notifications */
+
+export const NOTIFICATIONS = "notifications";
+
+/**
+ * @param {Thread[]} threads
+ * @param {{key: string, name?: string}} thread to which the message belongs; it comes to the front
+ * @param {Message} message
+ * @param {boolean} unread
+ * @returns {Thread[]}
+ */
+export function withMessage(threads, { key, name = "" }, message, unread) {
+  const known = threads.find((thread) => thread.key === key) ?? { key, name, messages: [], unread: 0 };
+  const thread = {
+    ...known,
+    name: name || known.name,
+    messages: [...known.messages, message].slice(-MESSAGES_MAX),
+    unread: known.unread + Number(unread),
+  };
+  return [thread, ...threads.filter((other) => other.key !== key)].slice(0, THREADS_MAX);
+}
+
+/** @returns {number} epoch milliseconds of `dt` written as `dd.MM.yyyy HH:mm:ss` (protocol 7-p); now, if it is anything else */
+export function notifiedAt(dt, now) {
+  const parts = /^(\d{2})\.(\d{2})\.(\d{4}) (\d{2}):(\d{2}):(\d{2})$/.exec(String(dt ?? ""));
+  if (!parts) return now;
+  const [, day, month, year, ...time] = parts.map(Number);
+  return new Date(year, month - 1, day, ...time).getTime();
+}
+
+export class Chat {
+  #panel = byId("panel-messages");
+  #list = element("ul", { class: "threads", "aria-label": strings.chat.threads });
+  #messages = element("ol", { class: "messages", role: "log", tabindex: "0", "aria-label": strings.chat.messages });
+  #title = element("h2", { class: "thread-title" });
+  #input = element("textarea", { rows: "2", maxlength: "2000", "aria-label": strings.chat.write, placeholder: strings.chat.write });
+  #form;
+  #store;
+  #commands;
+  #tabs;
+  #open = "";
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./commands.js").Commands} commands
+   * @param {import("./tabs.js").Tabs} tabs
+   */
+  constructor(store, commands, tabs) {
+    this.#store = store;
+    this.#commands = commands;
+    this.#tabs = tabs;
+    this.#form = element(
+      "form",
+      { class: "compose", submit: (event) => this.#send(event) },
+      this.#input,
+      element("button", { class: "button button-primary", "aria-label": strings.chat.send }, icon("send")),
+    );
+    this.#input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#send(event);
+    });
+    const back = iconButton("back", strings.chat.back, { class: "thread-back", click: () => this.openThread("") });
+    const thread = element("div", { class: "thread" }, element("div", { class: "thread-head" }, back, this.#title), this.#messages, this.#form);
+    this.#panel.append(this.#list, thread);
+    tabs.add("messages", strings.chat.title, this.#panel);
+    store.watch(["threads", "people", "unknownMethods"], () => this.#show());
+    store.watch(["unread"], ({ unread }) => tabs.setCount("messages", unread, strings.chat.unread(unread)));
+  }
+
+  /** @param {import("./okgate.js").OkgateClient} client */
+  listen(client) {
+    client.on(Events.TEXT_MESSAGE, (event) => this.#received(event));
+    client.on(Events.NOTIFICATION, (event) => this.#notified(event));
+    client.subscribe(Events.TEXT_MESSAGE, Events.NOTIFICATION).catch(() => {});
+  }
+
+  /** Shows the thread with this person, and leads there. */
+  write({ userid, name }) {
+    this.#tabs.choose("messages");
+    this.openThread(userid, name);
+    this.#input.focus();
+  }
+
+  /** Takes the unread ones of the open thread as read: the panel has come forward. */
+  shown() {
+    this.openThread(this.#open);
+  }
+
+  openThread(key, name = "") {
+    this.#open = key;
+    const { threads } = this.#store.state;
+    const known = threads.find((thread) => thread.key === key);
+    const read = threads.map((thread) => (thread.key === key && thread.unread ? { ...thread, unread: 0 } : thread));
+    const next = key && !known ? [{ key, name, messages: [], unread: 0 }, ...read] : read;
+    this.#put(next);
+    this.#show();
+  }
+
+  #received({ text, sender, senderuserid, senderuserlogin }) {
+    const key = idOf(senderuserid) || String(senderuserlogin ?? sender ?? "");
+    const name = nameOf(this.#store.state.people, { userid: senderuserid }) || String(sender || senderuserlogin || "");
+    this.#add({ key, name }, { text: String(text ?? ""), at: Date.now(), mine: false, from: "" });
+    if (!this.#isRead(key)) showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }) });
+    announce(strings.chat.from(name, String(text ?? "")));
+  }
+
+  #notified({ text, sender, dt, autohide }) {
+    const message = { text: String(text ?? ""), at: notifiedAt(dt, Date.now()), mine: false, from: String(sender ?? "") };
+    this.#add({ key: NOTIFICATIONS, name: strings.chat.notifications }, message);
+    const stays = autohide !== undefined && !truth(autohide);
+    showNote(message.from || strings.chat.notifications, message.text, { stays });
+    announce(strings.chat.from(message.from || strings.chat.notifications, message.text));
+  }
+
+  #isRead(key) {
+    return key === this.#open && this.#tabs.chosen === "messages" && !document.hidden;
+  }
+
+  #add(thread, message) {
+    this.#put(withMessage(this.#store.state.threads, thread, message, !message.mine && !this.#isRead(thread.key)));
+  }
+
+  #put(threads) {
+    this.#store.set({ threads, unread: threads.reduce((sum, { unread }) => sum + unread, 0) });
+  }
+
+  async #send(event) {
+    event.preventDefault();
+    const text = this.#input.value.trim();
+    const key = this.#open;
+    if (!text || !key) return;
+    const answer = await this.#commands.attempt(strings.failed.message, (client) => client.sendText(text, [key]));
+    if (!answer) return;
+    if (this.#input.value.trim() === text) this.#input.value = "";
+    this.#add({ key }, { text, at: Date.now(), mine: true, from: "" });
+  }
+
+  #show() {
+    const { threads } = this.#store.state;
+    if (this.#open && !threads.some(({ key }) => key === this.#open)) this.#open = "";
+    const open = threads.find(({ key }) => key === this.#open);
+    this.#panel.dataset.open = String(Boolean(open));
+    this.#panel.dataset.empty = String(threads.length === 0);
+    this.#list.replaceChildren(...(threads.length ? threads.map((thread) => this.#item(thread)) : [element("li", { class: "empty" }, strings.chat.empty)]));
+    this.#title.textContent = open?.name ?? "";
+    this.#form.hidden = !open || open.key === NOTIFICATIONS || !offers(this.#store.state, "sendusertextmessage");
+    this.#messages.replaceChildren(...(open?.messages ?? []).map(messageNode));
+    this.#messages.scrollTop = this.#messages.scrollHeight;
+  }
+
+  #item({ key, name, messages, unread }) {
+    const last = messages[messages.length - 1]?.text ?? "";
+    const count = element("span", { class: "tab-count" }, unread ? String(unread) : "");
+    const mark = element("span", { class: "avatar", "aria-hidden": "true" }, key === NOTIFICATIONS ? icon("bell") : initials(name));
+    const words = element("span", { class: "person-words" }, element("span", { class: "person-name" }, name), element("span", { class: "thread-last" }, last));
+    const properties = { type: "button", class: "thread-item", "aria-current": String(key === this.#open), click: () => this.openThread(key) };
+    return element("li", {}, element("button", properties, mark, words, count));
+  }
+}
+
+function messageNode({ text, at, mine, from }) {
+  const time = new Intl.DateTimeFormat(strings.language, { hour: "2-digit", minute: "2-digit" }).format(at);
+  const meta = [from, mine ? strings.chat.me : "", time].filter(Boolean).join(" · ");
+  return element(
+    "li",
+    { class: mine ? "message message-mine" : "message" },
+    element("p", { class: "message-text" }, text),
+    element("p", { class: "message-meta" }, meta),
+  );
+}
+
+const MESSAGES_MAX = 200;
+const THREADS_MAX = 100;

@@ -1,0 +1,127 @@
+/**
+ * The rules by which calls to this user go elsewhere.
+ *
+ * Owns: the store's `rules` and their panel. Comes in: the answers of `getredirectrules`. Goes out: `saveredirectrules`
+ * and `deleteredirectrules` (protocol 6.3-d). Fields of a rule that the page does not show are kept as they came.
+ */
+
+import { byId, checkField, element, field, iconButton } from "./dom.js";
+import { openDialog } from "./dialog.js";
+import { md5Hex } from "./md5.js";
+import { newGuid } from "./okgate.js";
+import { readableNumber, truth } from "./phone.js";
+import { numberOf } from "./dial.js";
+import { nameOf } from "./people.js";
+import { offers } from "./store.js";
+import { strings } from "./strings.js";
+
+/** @returns {object} a new rule; its id has the form that libraries of the field give it */
+export function newRule(userid) {
+  const id = md5Hex(new TextEncoder().encode(newGuid()));
+  return {
+    id,
+    caption: "",
+    description: "",
+    priority: 0,
+    userid,
+    isenabled: true,
+    allowcascade: true,
+    state: 0,
+    destinationnumber: "",
+    onlyforredirectstate: false,
+    definesources: false,
+  };
+}
+
+/** @returns {object[]} in the order in which they count */
+export function sortedRules(rules) {
+  return (rules ?? []).filter(Boolean).sort((a, b) => Number(a.priority ?? 0) - Number(b.priority ?? 0));
+}
+
+export class Redirects {
+  #panel = byId("panel-redirects");
+  #store;
+  #commands;
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./commands.js").Commands} commands
+   * @param {import("./tabs.js").Tabs} tabs
+   */
+  constructor(store, commands, tabs) {
+    this.#store = store;
+    this.#commands = commands;
+    tabs.add("redirects", strings.redirects.title, this.#panel);
+    store.watch(["rules", "people"], (state) => this.#show(state));
+    store.watch(["unknownMethods"], (state) => {
+      tabs.setHidden("redirects", !offers(state, "getredirectrules", "saveredirectrules"));
+    });
+  }
+
+  async read() {
+    const answer = await this.#commands.read((client) => client.redirectRules());
+    if (answer) this.#store.set({ rules: sortedRules(answer.redirectrules) });
+  }
+
+  #show({ rules, people }) {
+    const add = element("button", { type: "button", class: "button button-small", click: () => this.#edit(null) }, strings.redirects.add);
+    const list = element("ul", { class: "rules" }, ...rules.map((rule) => this.#row(rule, people)));
+    const empty = element("p", { class: "empty" }, strings.redirects.empty);
+    const head = element("div", { class: "panel-head" }, element("h2", {}, strings.redirects.heading), add);
+    this.#panel.replaceChildren(head, rules.length ? list : empty);
+  }
+
+  #row(rule, people) {
+    const to = nameOf(people, { number: rule.destinationnumber }) || readableNumber(String(rule.destinationnumber ?? ""));
+    const caption = String(rule.caption || to);
+    const { row, input } = checkField(caption, { id: `rule-${rule.id}`, checked: truth(rule.isenabled), change: () => this.#save({ ...rule, isenabled: input.checked }) });
+    const detail = [strings.redirects.to(to), truth(rule.onlyforredirectstate) ? strings.redirects.onlyThen : strings.redirects.always];
+    return element(
+      "li",
+      { class: "rule", "data-rule": rule.id },
+      element("div", { class: "rule-words" }, row, element("p", { class: "quiet" }, detail.join(" · "))),
+      iconButton("edit", strings.redirects.edit(caption), { click: () => this.#edit(rule) }),
+      iconButton("bin", strings.redirects.remove(caption), { click: () => this.#remove(rule) }),
+    );
+  }
+
+  #edit(known) {
+    const rule = known ?? newRule(this.#store.state.me?.userid ?? "");
+    const caption = field(strings.redirects.caption, { id: "rule-caption", value: rule.caption ?? "", maxlength: "80" });
+    const to = field(strings.redirects.destination, { id: "rule-destination", value: rule.destinationnumber ?? "", list: "dial-people" });
+    const priority = field(strings.redirects.priority, { id: "rule-priority", type: "number", min: "0", max: "999", value: rule.priority ?? 0 });
+    const then = checkField(strings.redirects.onlyForState, { id: "rule-then", checked: truth(rule.onlyforredirectstate) });
+    const cascade = checkField(strings.redirects.cascade, { id: "rule-cascade", checked: truth(rule.allowcascade) });
+    const save = async () => {
+      const { number, wrong } = numberOf(to.input.value.trim(), this.#store.state.people);
+      if (!number) return wrong ?? strings.redirects.missing;
+      const changed = {
+        ...rule,
+        caption: caption.input.value.trim(),
+        destinationnumber: number,
+        priority: Number(priority.input.value) || 0,
+        onlyforredirectstate: then.input.checked,
+        allowcascade: cascade.input.checked,
+      };
+      return (await this.#save(changed)) ? null : strings.failed.rule;
+    };
+    openDialog({
+      title: known ? strings.redirects.editTitle : strings.redirects.addTitle,
+      content: [to.row, caption.row, then.row, cascade.row, priority.row],
+      submit: strings.save,
+      save,
+    });
+  }
+
+  async #save(rule) {
+    const answer = await this.#commands.attempt(strings.failed.rule, (client) => client.saveRedirectRule(rule));
+    await this.read();
+    if (!answer) this.#show(this.#store.state);
+    return answer;
+  }
+
+  async #remove({ id }) {
+    await this.#commands.attempt(strings.failed.rule, (client) => client.deleteRedirectRules([id]));
+    await this.read();
+  }
+}
