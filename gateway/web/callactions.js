@@ -105,12 +105,17 @@ export class CallActions {
     return this.#commands.attempt(strings.failed.remove, (client) => client.removeCompetitor(id, competitorid));
   }
 
-  /** @param {string} name @param {{userid?: string, number: string}[]} targets */
-  createConference(name, targets) {
+  /**
+   * @param {string} name
+   * @param {{userid?: string, number: string}[]} targets
+   * @returns {Promise<string | null>} what went wrong, in words
+   */
+  async createConference(name, targets) {
     const conference = { room: "", name, description: "", isselector: false, record: false };
     Object.assign(conference, { everyonecaninvite: true, canvieweachother: true });
     const competitors = targets.map(competitorFields);
-    return this.#commands.attempt(strings.failed.create, (client) => client.createConference(conference, competitors));
+    const create = (client) => client.createConference(conference, competitors);
+    return (await this.#commands.try(strings.failed.create, create)).fault;
   }
 
   /**

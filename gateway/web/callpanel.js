@@ -119,6 +119,7 @@ export class CallPanel {
 
   #button(action, mode) {
     const { look, symbol, key } = LOOKS[action];
+    const label = strings.call.actions[action];
     const press = async () => {
       if (isOff(button)) return;
       setOff(button, true);
@@ -133,11 +134,12 @@ export class CallPanel {
         "data-action": action,
         "aria-disabled": String(!this.#store.state.online),
         "aria-pressed": MODES.has(action) && String(action === mode),
-        "aria-keyshortcuts": key && `Alt+${key}`,
+        "aria-keyshortcuts": key ? `Alt+${key}` : null,
+        title: key ? `${label} (Alt ${key})` : label,
         click: press,
       },
       icon(symbol),
-      element("span", {}, strings.call.actions[action]),
+      element("span", {}, label),
     );
     if (key) button.append(element("kbd", { "aria-hidden": "true" }, `Alt ${key}`));
     return button;

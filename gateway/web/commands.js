@@ -30,15 +30,29 @@ export class Commands {
    * @returns {Promise<any>} the answer, or null
    */
   async attempt(wanted, ask) {
-    try {
-      const answer = await ask(this.#client());
+    const { answer, fault } = await this.try(wanted, ask);
+    if (answer) {
       clearFailure();
       return answer;
+    }
+    showFailure(fault);
+    this.#client().readPhone();
+    return null;
+  }
+
+  /**
+   * The same for a dialog, which tells the failure itself.
+   *
+   * @param {string} wanted one of `strings.failed`
+   * @param {(client: import("./okgate.js").OkgateClient) => Promise<any>} ask
+   * @returns {Promise<{answer: any, fault: null} | {answer: null, fault: string}>}
+   */
+  async try(wanted, ask) {
+    try {
+      return { answer: await ask(this.#client()), fault: null };
     } catch (error) {
       if (!(error instanceof OkgateError)) throw error;
-      showFailure(this.#note(error) ? strings.failed.notOffered : inWords(error, wanted));
-      this.#client().readPhone();
-      return null;
+      return { answer: null, fault: this.#note(error) ? strings.failed.notOffered : inWords(error, wanted) };
     }
   }
 

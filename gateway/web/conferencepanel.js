@@ -61,8 +61,7 @@ export class ConferencePanel {
         ...dialled.map((number) => ({ number })),
       ];
       if (targets.length < 1) return strings.conference.nobody;
-      const answer = await this.#actions.createConference(name.input.value.trim() || strings.conference.title, targets);
-      return answer ? null : strings.failed.create;
+      return this.#actions.createConference(name.input.value.trim() || strings.conference.title, targets);
     };
     openDialog({
       title: strings.conference.create,

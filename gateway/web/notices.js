@@ -77,7 +77,7 @@ export function clearFailure() {
  * @param {{open?: () => void, stays?: boolean}} [options] `open`: what a click on it does; `stays`: until it is dismissed
  */
 export function showNote(title, text, { open, stays = false } = {}) {
-  const words = element("span", { class: "notice-text" }, element("strong", {}, title), ` ${text}`);
+  const words = element("span", { class: "notice-text" }, element("strong", {}, title), title ? ` ${text}` : text);
   const note = element("div", { class: "notice notice-note" }, words);
   const close = () => note.remove();
   if (open) {

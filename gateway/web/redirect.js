@@ -74,7 +74,11 @@ export class Redirects {
   #row(rule, people) {
     const to = nameOf(people, { number: rule.destinationnumber }) || readableNumber(String(rule.destinationnumber ?? ""));
     const caption = String(rule.caption || to);
-    const { row, input } = checkField(caption, { id: `rule-${rule.id}`, checked: truth(rule.isenabled), change: () => this.#save({ ...rule, isenabled: input.checked }) });
+    const { row, input } = checkField(caption, {
+      id: `rule-${rule.id}`,
+      checked: truth(rule.isenabled),
+      change: () => this.#enable(rule, input.checked),
+    });
     const detail = [strings.redirects.to(to), truth(rule.onlyforredirectstate) ? strings.redirects.onlyThen : strings.redirects.always];
     return element(
       "li",
@@ -103,7 +107,9 @@ export class Redirects {
         onlyforredirectstate: then.input.checked,
         allowcascade: cascade.input.checked,
       };
-      return (await this.#save(changed)) ? null : strings.failed.rule;
+      const { fault } = await this.#commands.try(strings.failed.rule, (client) => client.saveRedirectRule(changed));
+      if (fault === null) await this.read();
+      return fault;
     };
     openDialog({
       title: known ? strings.redirects.editTitle : strings.redirects.addTitle,
@@ -113,11 +119,11 @@ export class Redirects {
     });
   }
 
-  async #save(rule) {
-    const answer = await this.#commands.attempt(strings.failed.rule, (client) => client.saveRedirectRule(rule));
+  async #enable(rule, isenabled) {
+    const save = (client) => client.saveRedirectRule({ ...rule, isenabled });
+    const answer = await this.#commands.attempt(strings.failed.rule, save);
     await this.read();
     if (!answer) this.#show(this.#store.state);
-    return answer;
   }
 
   async #remove({ id }) {

@@ -57,10 +57,9 @@ export class Settings {
       const wrong = passwordFault(known.input.value, fresh.input.value, again.input.value);
       if (wrong) return wrong;
       const change = (client) => client.changePassword(known.input.value, fresh.input.value);
-      const answer = await this.#commands.attempt(strings.failed.password, change);
-      if (!answer) return strings.failed.password;
-      showNote(strings.password.title, strings.password.done);
-      return null;
+      const { fault } = await this.#commands.try(strings.failed.password, change);
+      if (fault === null) showNote("", strings.password.done);
+      return fault;
     };
     const rules = element("p", { class: "quiet" }, strings.password.rules);
     openDialog({ title: strings.password.title, content: [known.row, fresh.row, again.row, rules], submit: strings.save, save });

@@ -80,7 +80,7 @@ export const russian = {
       swap: "Сменить",
       connect: "Соединить",
       transfer: "Перевести",
-      back: "Отбой и назад",
+      back: "Сбросить",
       build: "Конференция",
       together: "Все втроём",
       joinHeld: "Подключить",
