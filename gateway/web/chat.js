@@ -181,7 +181,7 @@ export class Chat {
 }
 
 function messageNode({ text, at, mine, from }) {
-  const time = new Intl.DateTimeFormat(strings.language, { hour: "2-digit", minute: "2-digit" }).format(at);
+  const time = new Intl.DateTimeFormat(strings.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at);
   const meta = [from, mine ? strings.chat.me : "", time].filter(Boolean).join(" · ");
   return element(
     "li",

@@ -36,7 +36,8 @@ export function openDialog({ title, content, submit, save }) {
     element(
       "header",
       { class: "dialog-head" },
-      element("h2", { id: "dialog-title" }, title),
+      // In a menu the dots say that a dialog follows; here it is.
+      element("h2", { id: "dialog-title" }, title.replace(/…$/, "")),
       iconButton("close", strings.close, { click: () => dialog.close() }),
     ),
     element("div", { class: "dialog-body" }, ...content),

@@ -173,7 +173,7 @@ export class History {
 function moment(at) {
   const today = new Date().toDateString() === new Date(at).toDateString();
   const day = today ? {} : { day: "2-digit", month: "2-digit" };
-  return new Intl.DateTimeFormat(strings.language, { ...day, hour: "2-digit", minute: "2-digit" }).format(at);
+  return new Intl.DateTimeFormat(strings.language, { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at);
 }
 
 const FULL_PAGE = 20;

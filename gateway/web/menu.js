@@ -108,7 +108,7 @@ export class PopupMenu {
     };
     const properties = { type: "button", class: "menu-item", role, tabindex: "-1", "data-state": state, click };
     if (checked !== undefined) properties["aria-checked"] = String(checked);
-    const mark = symbol ? icon(symbol) : element("span", { class: state ? "dot" : "menu-gap" });
+    const mark = symbol ? icon(symbol) : element("span", { class: state ? "dot" : toggle ? "menu-gap" : "menu-edge" });
     return element("button", properties, mark, element("span", { class: "menu-text" }, text), icon("check"));
   }
 

@@ -93,7 +93,7 @@ export class SessionKeeper {
     sessionStorage.setItem(SESSION_KEY, JSON.stringify(session));
     const signedIn = document.body.dataset.view === "signin";
     if (document.body.dataset.view !== "desk") showView("desk");
-    if (signedIn) byId("desk").focus();
+    if (signedIn) byId("desk").focus({ preventScroll: true });
   }
 
   async #signOut() {

@@ -159,7 +159,7 @@ describe("messages", () => {
     await page.locator(".notice-note", { hasText: "Shift The meeting begins" }).waitFor();
     await page.getByRole("tab", { name: "Messages, 1 new" }).click();
     await page.getByRole("button", { name: "Notifications" }).click();
-    await page.locator(".message", { hasText: "Shift · 09:42 AM" }).waitFor();
+    await page.locator(".message", { hasText: "Shift · 09:42" }).waitFor();
     assert.equal(await page.locator(".compose").isVisible(), false);
   });
 });
