@@ -43,12 +43,18 @@ export function withMessage(threads, { key, name = "" }, message, unread) {
   return [thread, ...threads.filter((other) => other.key !== key)].slice(0, THREADS_MAX);
 }
 
-/** @returns {number} epoch milliseconds of `dt` written as `dd.MM.yyyy HH:mm:ss` (protocol 7-p); now, if it is anything else */
-export function notifiedAt(dt, now) {
+/**
+ * When it was said. `dt` is written as `dd.MM.yyyy HH:mm:ss` (protocol 7-p) and names no time zone, so what is younger than a
+ * day counts from its coming.
+ *
+ * @returns {number} epoch milliseconds
+ */
+export function saidAt(dt, now) {
   const parts = /^(\d{2})\.(\d{2})\.(\d{4}) (\d{2}):(\d{2}):(\d{2})$/.exec(String(dt ?? ""));
   if (!parts) return now;
   const [, day, month, year, ...time] = parts.map(Number);
-  return new Date(year, month - 1, day, ...time).getTime();
+  const at = new Date(year, month - 1, day, ...time).getTime();
+  return Math.abs(now - at) < DAY_MS ? now : at;
 }
 
 export class Chat {
@@ -118,16 +124,16 @@ export class Chat {
     this.#show();
   }
 
-  #received({ text, sender, senderuserid, senderuserlogin }) {
+  #received({ text, sender, senderuserid, senderuserlogin, dt }) {
     const key = idOf(senderuserid) || String(senderuserlogin ?? sender ?? "");
     const name = nameOf(this.#store.state.people, { userid: senderuserid }) || String(sender || senderuserlogin || "");
-    this.#add({ key, name }, { text: String(text ?? ""), at: Date.now(), mine: false, from: "" });
+    this.#add({ key, name }, { text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: "" });
     if (!this.#isRead(key)) showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }) });
     announce(strings.chat.from(name, String(text ?? "")));
   }
 
   #notified({ text, sender, dt, autohide }) {
-    const message = { text: String(text ?? ""), at: notifiedAt(dt, Date.now()), mine: false, from: String(sender ?? "") };
+    const message = { text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: String(sender ?? "") };
     this.#add({ key: NOTIFICATIONS, name: strings.chat.notifications }, message);
     const stays = autohide !== undefined && !truth(autohide);
     showNote(message.from || strings.chat.notifications, message.text, { stays });
@@ -193,3 +199,4 @@ function messageNode({ text, at, mine, from }) {
 
 const MESSAGES_MAX = 200;
 const THREADS_MAX = 100;
+const DAY_MS = 24 * 3600 * 1000;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { actionsOf, canSupervise, canTransfer, targetAction } from "../../gateway/web/callactions.js";
-import { notifiedAt, withMessage } from "../../gateway/web/chat.js";
+import { saidAt, withMessage } from "../../gateway/web/chat.js";
 import { isUnknownMethod } from "../../gateway/web/commands.js";
 import { competitorOf, conferenceOf, mayLead, others, withCompetitor } from "../../gateway/web/conference.js";
 import { numberOf } from "../../gateway/web/dial.js";
@@ -155,8 +155,10 @@ test("messages gather in threads, the latest first, and are bounded", () => {
   assert.equal(threads[0].messages.length, 200);
   for (let count = 0; count < 150; count += 1) threads = withMessage(threads, { key: `k${count}` }, message, false);
   assert.equal(threads.length, 100);
-  assert.equal(notifiedAt("09.10.2012 09:42:33", 0), new Date(2012, 9, 9, 9, 42, 33).getTime());
-  assert.equal(notifiedAt("yesterday", 7), 7);
+  const said = new Date(2012, 9, 9, 9, 42, 33).getTime();
+  assert.equal(saidAt("09.10.2012 09:42:33", said + 90_000_000), said);
+  assert.equal(saidAt("09.10.2012 09:42:33", said + 10_000_000), said + 10_000_000, "the zone is not known");
+  assert.equal(saidAt("yesterday", 7), 7);
 });
 
 test("rules count in their order; a new one has an id of 32 hex digits", () => {
