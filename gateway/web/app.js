@@ -68,6 +68,7 @@ function clear() {
   const { unknownMethods } = store.state;
   store.set({ ...emptyState(), unknownMethods });
   history.clear();
+  dial.clear();
   tabs.choose("colleagues");
 }
 

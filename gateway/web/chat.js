@@ -6,7 +6,7 @@
  */
 
 import { Events } from "./events.js";
-import { announce, byId, element, icon, iconButton, initials } from "./dom.js";
+import { announce, byId, element, icon, iconButton, initials, keepingFocus } from "./dom.js";
 import { showNote } from "./notices.js";
 import { idOf, truth } from "./phone.js";
 import { nameOf } from "./people.js";
@@ -68,6 +68,10 @@ export class Chat {
   #commands;
   #tabs;
   #open = "";
+  /** The message that is being written, by thread. */
+  #drafts = new Map();
+  /** What the thread shows: messages are added to it, so that screen readers hear only what is new. */
+  #shown = { key: "", last: null };
 
   /**
    * @param {import("./store.js").Store} store
@@ -115,7 +119,11 @@ export class Chat {
   }
 
   openThread(key, name = "") {
-    this.#open = key;
+    if (key !== this.#open) {
+      this.#drafts.set(this.#open, this.#input.value);
+      this.#input.value = this.#drafts.get(key) ?? "";
+      this.#open = key;
+    }
     const { threads } = this.#store.state;
     const known = threads.find((thread) => thread.key === key);
     const read = threads.map((thread) => (thread.key === key && thread.unread ? { ...thread, unread: 0 } : thread));
@@ -128,7 +136,8 @@ export class Chat {
     const key = idOf(senderuserid) || String(senderuserlogin ?? sender ?? "");
     const name = nameOf(this.#store.state.people, { userid: senderuserid }) || String(sender || senderuserlogin || "");
     this.#add({ key, name }, { text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: "" });
-    if (!this.#isRead(key)) showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }) });
+    if (this.#isRead(key)) return;
+    showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }) });
     announce(strings.chat.from(name, String(text ?? "")));
   }
 
@@ -165,15 +174,35 @@ export class Chat {
 
   #show() {
     const { threads } = this.#store.state;
-    if (this.#open && !threads.some(({ key }) => key === this.#open)) this.#open = "";
+    if (threads.length === 0) this.#forget();
     const open = threads.find(({ key }) => key === this.#open);
     this.#panel.dataset.open = String(Boolean(open));
     this.#panel.dataset.empty = String(threads.length === 0);
-    this.#list.replaceChildren(...(threads.length ? threads.map((thread) => this.#item(thread)) : [element("li", { class: "empty" }, strings.chat.empty)]));
+    const items = threads.map((thread) => this.#item(thread));
+    const none = element("li", { class: "empty" }, strings.chat.empty);
+    keepingFocus(this.#list, () => this.#list.replaceChildren(...(items.length ? items : [none])));
     this.#title.textContent = open?.name ?? "";
     this.#form.hidden = !open || open.key === NOTIFICATIONS || !offers(this.#store.state, "sendusertextmessage");
-    this.#messages.replaceChildren(...(open?.messages ?? []).map(messageNode));
-    this.#messages.scrollTop = this.#messages.scrollHeight;
+    this.#showMessages(open);
+  }
+
+  #showMessages({ key = "", messages = [] } = {}) {
+    const { scrollTop, scrollHeight, clientHeight } = this.#messages;
+    const another = key !== this.#shown.key;
+    const atEnd = another || scrollTop + clientHeight >= scrollHeight - 8 || messages.at(-1)?.mine;
+    const known = another ? -1 : messages.indexOf(this.#shown.last);
+    if (known < 0) this.#messages.replaceChildren();
+    this.#messages.append(...messages.slice(known + 1).map(messageNode));
+    while (this.#messages.children.length > messages.length) this.#messages.firstChild.remove();
+    this.#shown = { key, last: messages.at(-1) ?? null };
+    if (atEnd) this.#messages.scrollTop = this.#messages.scrollHeight;
+  }
+
+  /** Another user comes. */
+  #forget() {
+    this.#open = "";
+    this.#input.value = "";
+    this.#drafts.clear();
   }
 
   #item({ key, name, messages, unread }) {
@@ -181,7 +210,7 @@ export class Chat {
     const count = element("span", { class: "tab-count" }, unread ? String(unread) : "");
     const mark = element("span", { class: "avatar", "aria-hidden": "true" }, key === NOTIFICATIONS ? icon("bell") : initials(name));
     const words = element("span", { class: "person-words" }, element("span", { class: "person-name" }, name), element("span", { class: "thread-last" }, last));
-    const properties = { type: "button", class: "thread-item", "aria-current": String(key === this.#open), click: () => this.openThread(key) };
+    const properties = { type: "button", class: "thread-item", "data-key": key, "aria-current": String(key === this.#open), click: () => this.openThread(key) };
     return element("li", {}, element("button", properties, mark, words, count));
   }
 }

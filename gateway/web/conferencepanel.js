@@ -6,7 +6,7 @@
  */
 
 import { others, mayLead } from "./conference.js";
-import { byId, checkField, element, field, icon, iconButton, initials } from "./dom.js";
+import { byId, checkField, element, field, icon, iconButton, initials, keepingFocus } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { dialledNumber, idOf, readableNumber } from "./phone.js";
 import { nameOf } from "./people.js";
@@ -90,10 +90,9 @@ export class ConferencePanel {
       element("h2", {}, title),
       element("span", { class: "quiet" }, strings.conference.count(count)),
     );
-    const focused = this.#panel.contains(document.activeElement) ? document.activeElement.dataset.competitor : undefined;
     const rows = shown.map((competitor) => this.#row(competitor, state, lead));
-    this.#panel.replaceChildren(head, element("p", { class: "quiet panel-hint" }, hint), element("ul", { class: "competitors" }, ...rows));
-    if (focused) [...this.#panel.querySelectorAll("[data-competitor]")].find((node) => node.dataset.competitor === focused)?.focus();
+    const list = element("ul", { class: "competitors" }, ...rows);
+    keepingFocus(this.#panel, () => this.#panel.replaceChildren(head, element("p", { class: "quiet panel-hint" }, hint), list));
   }
 
   #row(competitor, { me, people, conference }, lead) {
@@ -107,11 +106,11 @@ export class ConferencePanel {
       competitor.ghost && !competitor.major && strings.conference.ghost,
     ].filter(Boolean);
     const remove = iconButton("close", strings.conference.remove(spoken({ ...competitor, name })), {
-      "data-competitor": competitor.id,
+      "data-key": competitor.id,
       click: () => this.#actions.remove(competitor.id),
     });
-    const state = competitor.presence === "failed" ? (strings.conference.failures[competitor.reason] ?? strings.conference.failed) : strings.conference.states[competitor.presence];
-    const line = element("p", { class: "person-line" }, ...[readableNumber(competitor.number), state].filter(Boolean).map((text) => element("span", {}, text)));
+    const parts = [readableNumber(competitor.number), presenceWords(competitor)].filter(Boolean);
+    const line = element("p", { class: "person-line" }, ...parts.map((text) => element("span", {}, text)));
     return element(
       "li",
       { class: "person competitor", "data-presence": competitor.presence, "data-number": competitor.number },
@@ -142,4 +141,9 @@ export class ConferencePanel {
       if (wasChosen) this.#tabs.choose(this.#before);
     }
   }
+}
+
+function presenceWords({ presence, reason }) {
+  if (presence !== "failed") return strings.conference.states[presence];
+  return strings.conference.failures[reason] ?? strings.conference.failed;
 }

@@ -33,6 +33,12 @@ export class Dial {
     store.watch(["people"], ({ people }) => this.#suggest(people));
   }
 
+  /** Nothing of the last user stays. */
+  clear() {
+    this.#input.value = "";
+    setText(byId("dial-error"), "");
+  }
+
   /** Leads the person to the number. */
   focus() {
     this.#input.focus();

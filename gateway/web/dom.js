@@ -54,6 +54,23 @@ export function isOff(button) {
   return button.getAttribute("aria-disabled") === "true";
 }
 
+/**
+ * Writes a part of the page anew without taking the focus from it: it goes to the element of the same id or `data-key`,
+ * or where that is gone, to the part itself.
+ *
+ * @param {HTMLElement} part
+ * @param {() => void} write
+ */
+export function keepingFocus(part, write) {
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  write();
+  if (!focused || part.contains(focused)) return;
+  const same = ({ id, dataset }) => (focused.id ? id === focused.id : focused.dataset.key && dataset.key === focused.dataset.key);
+  const again = [...part.querySelectorAll("[id], [data-key]")].find(same);
+  if (!again) part.tabIndex = -1;
+  (again ?? part).focus({ preventScroll: true });
+}
+
 /** @returns {HTMLElement} */
 export function byId(id) {
   return document.getElementById(id);

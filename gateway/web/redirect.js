@@ -5,7 +5,7 @@
  * and `deleteredirectrules` (protocol 6.3-d). Fields of a rule that the page does not show are kept as they came.
  */
 
-import { byId, checkField, element, field, iconButton } from "./dom.js";
+import { byId, checkField, element, field, iconButton, keepingFocus } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { md5Hex } from "./md5.js";
 import { newGuid } from "./okgate.js";
@@ -64,11 +64,11 @@ export class Redirects {
   }
 
   #show({ rules, people }) {
-    const add = element("button", { type: "button", class: "button button-small", click: () => this.#edit(null) }, strings.redirects.add);
+    const add = element("button", { type: "button", class: "button button-small", "data-key": "add", click: () => this.#edit(null) }, strings.redirects.add);
     const list = element("ul", { class: "rules" }, ...rules.map((rule) => this.#row(rule, people)));
     const empty = element("p", { class: "empty" }, strings.redirects.empty);
     const head = element("div", { class: "panel-head" }, element("h2", {}, strings.redirects.heading), add);
-    this.#panel.replaceChildren(head, rules.length ? list : empty);
+    keepingFocus(this.#panel, () => this.#panel.replaceChildren(head, rules.length ? list : empty));
   }
 
   #row(rule, people) {
@@ -84,8 +84,8 @@ export class Redirects {
       "li",
       { class: "rule", "data-rule": rule.id },
       element("div", { class: "rule-words" }, row, element("p", { class: "quiet" }, detail.join(" · "))),
-      iconButton("edit", strings.redirects.edit(caption), { click: () => this.#edit(rule) }),
-      iconButton("bin", strings.redirects.remove(caption), { click: () => this.#remove(rule) }),
+      iconButton("edit", strings.redirects.edit(caption), { "data-key": `edit ${rule.id}`, click: () => this.#edit(rule) }),
+      iconButton("bin", strings.redirects.remove(caption), { "data-key": `remove ${rule.id}`, click: () => this.#remove(rule) }),
     );
   }
 

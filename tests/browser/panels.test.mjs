@@ -95,6 +95,8 @@ describe("redirect rules", () => {
     await page.locator(".rule", { hasText: "to Clara Weiss · while redirecting is on" }).waitFor();
     await page.getByRole("checkbox", { name: "Evenings" }).uncheck();
     assert.deepEqual(await gateway.request("saveredirectrules"), { redirectrule: { ...RULE, isenabled: false } });
+    await page.getByRole("checkbox", { name: "Evenings", checked: false }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), `rule-${RULE.id}`, "the focus stays");
   });
 
   test("are added by name or number, and deleted", async () => {
@@ -152,6 +154,28 @@ describe("messages", () => {
     await page.getByText("The message was not sent.").waitFor();
     assert.equal(await page.locator(".compose textarea").inputValue(), "Hello");
     assert.equal(await page.locator(".message").count(), 0);
+  });
+
+  test("are added to the open thread without writing it anew, and each thread keeps its draft", async () => {
+    const from = (user, text) => gateway.say("usertextmessagereceived", { text, senderuserid: user.userid, senderuserlogin: user.userlogin });
+    from(CLARA, "Tea?");
+    from(BORIS, "One");
+    await page.getByRole("tab", { name: "Messages, 2 new" }).click();
+    const thread = (name) => page.locator(".thread-item", { hasText: name });
+    await thread("Boris Klimov").click();
+    await page.locator(".compose textarea").fill("Draft for Boris");
+    const first = await page.locator(".message").first().elementHandle();
+    from(BORIS, "Two");
+    await page.locator(".message", { hasText: "Two" }).waitFor();
+    assert.ok(await first.evaluate((node) => node.isConnected));
+    await thread("Clara Weiss").click();
+    assert.equal(await page.locator(".compose textarea").inputValue(), "");
+    await thread("Clara Weiss").focus();
+    from(BORIS, "Three");
+    await page.locator(".thread-item .tab-count", { hasText: "1" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.key), CLARA.userid, "the focus stays");
+    await thread("Boris Klimov").click();
+    assert.equal(await page.locator(".compose textarea").inputValue(), "Draft for Boris");
   });
 
   test("of the gateway itself are notifications, with their sender and their time", async () => {
