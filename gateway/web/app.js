@@ -20,6 +20,7 @@ import { LinkNotice, showFailure } from "./notices.js";
 import { OkgateError } from "./okgate.js";
 import { peopleOf, withStates } from "./people.js";
 import { personMenuItems } from "./personmenu.js";
+import { photosOf } from "./photo.js";
 import { Presence } from "./presence.js";
 import { Queue } from "./queue.js";
 import { Redirects } from "./redirect.js";
@@ -56,7 +57,7 @@ const dial = new Dial(store, actions);
 const callPanel = new CallPanel(store, act);
 const queue = new Queue(store, commands);
 new Presence(store, commands);
-new Settings(store, commands, () => conferencePanel.create());
+new Settings(store, commands, { createConference: () => conferencePanel.create(), readPhotos });
 new Directory(store, choose, personMenuItems({ store, actions, chat, conferencePanel }));
 
 tabs.onChoose((id) => ({ messages: chat, history })[id]?.shown());
@@ -92,6 +93,7 @@ function listen(client) {
 async function readAll({ userlogin, userid }) {
   const { client } = session;
   redirects.read();
+  readPhotos();
   try {
     const [me, presence, numbers, users, reasons] = await Promise.all([
       client.me(),
@@ -113,6 +115,10 @@ async function readAll({ userlogin, userid }) {
     if (!(error instanceof OkgateError)) throw error;
     if (client.status.state === "online") showFailure(inWords(error, strings.failed.load));
   }
+}
+
+async function readPhotos() {
+  store.set({ photos: photosOf(await commands.read((client) => client.photos())) });
 }
 
 /** Some actions only lead to another part of the page. */

@@ -7,8 +7,9 @@
 
 import { actionsOf } from "./callactions.js";
 import { others } from "./conference.js";
-import { announce, byId, element, icon, initials, isOff, setOff, setText } from "./dom.js";
+import { announce, byId, element, icon, isOff, setOff, setText } from "./dom.js";
 import { duration, readableNumber } from "./phone.js";
+import { fillAvatar } from "./photo.js";
 import { strings } from "./strings.js";
 
 export class CallPanel {
@@ -29,7 +30,7 @@ export class CallPanel {
     this.#store = store;
     this.#act = act;
     setInterval(() => this.#tick(), 250);
-    store.watch(["phone", "conference", "canJoinHeld", "unknownMethods"], (state) => state.phone && this.#show(state));
+    store.watch(["phone", "conference", "canJoinHeld", "photos", "unknownMethods"], (state) => state.phone && this.#show(state));
     // While the link is lost no action can be carried out; the picture stays.
     store.watch(["online"], () => this.#showUsable());
   }
@@ -57,7 +58,7 @@ export class CallPanel {
     const kind = supervising ? kinds.supervising : inConference ? kinds.conference : kinds[phone.kind];
     setText(byId("call-kind"), kind);
     const lines = this.#lines(state);
-    this.#showParty(phone, lines);
+    this.#showParty(state, lines);
     this.#showHeld(phone);
     this.#showActions(actionsOf(state), conference?.mode);
     this.#rebase(phone);
@@ -84,16 +85,16 @@ export class CallPanel {
     return { name: known || number || strings.call.unknown, below: known ? number : "" };
   }
 
-  #showParty({ kind, party, conferenceid, note }, { name, below }) {
+  #showParty({ phone: { kind, party, conferenceid, userid, note }, photos }, { name, below }) {
     const somebody = !IDLE.has(kind);
     setText(byId("call-name"), name);
     byId("call-name").title = somebody ? name : "";
     setText(byId("call-number"), below);
     setText(byId("call-note"), somebody ? note : "");
     this.#panel.dataset.number = somebody ? party.number : "";
-    const avatar = byId("call-avatar");
-    if (somebody && party.name && !conferenceid) setText(avatar, initials(party.name));
-    else avatar.replaceChildren(icon(conferenceid ? "people" : somebody ? "person" : "phone"));
+    const symbol = conferenceid ? "people" : somebody ? "person" : "phone";
+    const person = somebody && !conferenceid ? { name: party.name, photo: photos.get(userid) } : {};
+    fillAvatar(byId("call-avatar"), { ...person, symbol });
   }
 
   /** Who is held beside the one who talks. */

@@ -6,14 +6,17 @@
  */
 
 import { canTransfer, targetAction } from "./callactions.js";
-import { byId, element, icon, iconButton, initials, isOff, setOff, setText } from "./dom.js";
+import { byId, element, icon, iconButton, isOff, setOff, setText } from "./dom.js";
 import { PopupMenu } from "./menu.js";
+import { fillAvatar } from "./photo.js";
 import { strings } from "./strings.js";
 
 export class Directory {
   #list = byId("colleagues");
   #empty = byId("colleagues-empty");
   #find = byId("colleagues-find");
+  /** What a click does, as the first word of each row's button. */
+  #word = byId("colleagues-use");
   #menu = new PopupMenu(byId("person-menu"));
   /** @type {Map<string, {node: HTMLElement, person: object, words: string, group: object}>} by number */
   #rows = new Map();
@@ -35,6 +38,7 @@ export class Directory {
     this.#find.addEventListener("input", () => this.#filter());
     this.#list.addEventListener("keydown", (event) => this.#onKey(event));
     store.watch(["people"], ({ people }) => this.#fill(people));
+    store.watch(["photos", "people"], ({ photos }) => this.#showPhotos(photos));
     store.watch(["numberStates", "people"], ({ numberStates }) => this.#setStates(numberStates));
     store.watch(["online", "phone", "conference", "unknownMethods", "people"], (state) => this.#showUse(state));
   }
@@ -75,22 +79,42 @@ export class Directory {
   #row(person, group) {
     const { name, number, service } = person;
     const stateText = element("span", { class: "person-state" }, service);
-    const reach = iconButton("phone", "", { class: "person-call", click: () => isOff(reach) || this.#choose(person, "reach") });
-    const transfer = iconButton("forward", strings.colleagues.uses.transfer(name, number), {
+    const label = element("span", { id: `person-${number}`, hidden: true }, `${name}, ${number}`);
+    const reach = element(
+      "button",
+      {
+        type: "button",
+        class: "button button-plain person-call",
+        "aria-labelledby": `colleagues-use ${label.id}`,
+        "aria-disabled": "true",
+        pointerenter: () => (reach.title = `${this.#word.textContent} ${label.textContent}`),
+        click: () => isOff(reach) || this.#choose(person, "reach"),
+      },
+      icon("phone"),
+      icon("person-add"),
+    );
+    const transfer = iconButton("forward", `${strings.colleagues.uses.transfer} ${name}, ${number}`, {
       class: "person-transfer",
       click: () => this.#choose(person, "transfer"),
     });
-    const avatar = element("span", { class: "avatar", "aria-hidden": "true" }, service ? icon("people") : initials(name));
+    const avatar = element("span", { class: "avatar", "aria-hidden": "true" });
     const line = element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText);
     const words = element("div", { class: "person-words" }, element("p", { class: "person-name", title: name }, name), line);
-    const node = element("li", { class: "person", "data-number": number }, avatar, words, transfer, reach);
+    const node = element("li", { class: "person", "data-number": number }, avatar, words, transfer, reach, label);
     if (!service) {
       avatar.append(element("span", { class: "dot" }));
       const more = iconButton("more", strings.colleagues.more(name), { class: "person-more", "aria-haspopup": "menu", "aria-expanded": "false" });
       this.#menu.attach(more, () => this.#menuItems(this.#menu, person));
       node.append(more);
     }
-    return { node, person, group, stateText, reach, words: `${name} ${number}`.toLowerCase() };
+    fillAvatar(avatar, service ? { symbol: "people" } : { name });
+    return { node, person, group, avatar, stateText, reach, words: `${name} ${number}`.toLowerCase() };
+  }
+
+  #showPhotos(photos) {
+    for (const { avatar, person } of this.#rows.values()) {
+      if (!person.service) fillAvatar(avatar, { name: person.name, photo: photos.get(person.userid) });
+    }
   }
 
   /** Only what has changed is touched: a burst of states must not cost a thousand rows. */
@@ -108,7 +132,10 @@ export class Directory {
     touched.forEach((group) => this.#count(group));
   }
 
-  /** What a click on a row does at this moment. */
+  /**
+   * What a click on a row does at this moment. It is said once, for all rows: with thousands of them a call must not
+   * cost a new label and a new icon for each.
+   */
   #showUse(state) {
     const action = targetAction(state) ?? "";
     const transfer = canTransfer(state);
@@ -116,13 +143,9 @@ export class Directory {
     if (use === this.#use) return;
     this.#use = use;
     this.#list.dataset.transfer = String(transfer);
-    for (const { reach, person } of this.#rows.values()) {
-      const label = strings.colleagues.uses[action || "call"](person.name, person.number);
-      reach.setAttribute("aria-label", label);
-      reach.title = label;
-      reach.replaceChildren(icon(action === "invite" ? "person-add" : "phone"));
-      setOff(reach, !action);
-    }
+    this.#list.dataset.use = action;
+    setText(this.#word, strings.colleagues.uses[action || "call"]);
+    for (const { reach } of this.#rows.values()) setOff(reach, !action);
   }
 
   #count(group) {

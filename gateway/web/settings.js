@@ -8,6 +8,7 @@ import { byId, element, field } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { PopupMenu } from "./menu.js";
 import { showNote } from "./notices.js";
+import { choosePhoto } from "./photo.js";
 import { passwordBytes } from "./md5.js";
 import { offers } from "./store.js";
 import { LANGUAGES, chooseLanguage, strings } from "./strings.js";
@@ -18,16 +19,18 @@ export class Settings {
   #store;
   #commands;
   #createConference;
+  #readPhotos;
 
   /**
    * @param {import("./store.js").Store} store
    * @param {import("./commands.js").Commands} commands
-   * @param {() => void} createConference
+   * @param {{createConference: () => void, readPhotos: () => void}} leads to other parts of the page
    */
-  constructor(store, commands, createConference) {
+  constructor(store, commands, { createConference, readPhotos }) {
     this.#store = store;
     this.#commands = commands;
     this.#createConference = createConference;
+    this.#readPhotos = readPhotos;
     this.#menu.attach(byId("settings-button"), () => this.#items());
   }
 
@@ -39,6 +42,10 @@ export class Settings {
     }
     if (offers(state, "changepassword")) {
       items.push(this.#menu.item({ text: strings.password.title, symbol: "key", choose: () => this.#changePassword() }));
+    }
+    if (offers(state, "setmyuserphoto", "gettemphttppass")) {
+      const choose = () => choosePhoto(this.#commands, this.#readPhotos);
+      items.push(this.#menu.item({ text: strings.photo.title, symbol: "person", choose }));
     }
     const themes = Object.entries(strings.settings.themes).map(([name, text]) =>
       this.#menu.item({ text, checked: theme() === name, choose: () => setTheme(name) }),

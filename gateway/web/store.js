@@ -13,6 +13,7 @@
  * @property {object | null} presence the state fields of protocol 6.3-f
  * @property {{id: number, name: string}[]} reasons for breaks
  * @property {Person[]} people colleagues and services, in the order in which they are shown
+ * @property {ReadonlyMap<string, string>} photos links by user id
  * @property {ReadonlyMap<string, string>} numberStates by number: a name of a state
  * @property {object[]} queue parties that wait for this user, with `since`
  * @property {object[]} rules of redirection
@@ -43,6 +44,7 @@ export function emptyState() {
     presence: null,
     reasons: [],
     people: [],
+    photos: new Map(),
     numberStates: new Map(),
     queue: [],
     rules: [],

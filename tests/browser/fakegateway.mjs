@@ -36,6 +36,8 @@ export class FakeGateway {
   received = [];
   presence = { userstateid: 1, userstate: 1, oncallcenter: true, onccmanual: false, onlunch: false, onredirect: false, lunchreasonid: null };
   unknown = new Set();
+  /** What the web address has beside the page, by path: a function of the request. */
+  files = new Map();
   #socket = null;
   #waiting = [];
   #answers = {
@@ -142,7 +144,7 @@ export async function openBrowser() {
 export async function openPage(browser, gateway, { path = "", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", locale: "en-US", ...options });
   context.setDefaultTimeout(10_000);
-  await context.route(`${ADDRESS}**`, serve);
+  await context.route(`${ADDRESS}**`, (route) => serve(route, gateway));
   await context.routeWebSocket(/^ws:/, (socket) => gateway.connect(socket));
   const page = await context.newPage();
   page.faults = [];
@@ -168,8 +170,10 @@ export async function closePage(page) {
   await page.context().close();
 }
 
-async function serve(route) {
+async function serve(route, gateway) {
   const name = new URL(route.request().url()).pathname.slice(1) || "index.html";
+  const file = gateway.files.get(`/${name}`);
+  if (file) return route.fulfill(file(route.request()));
   if (name === "config.json") return route.fulfill({ json: { websocket_port: 4066, websocket_tls_port: null } });
   try {
     const body = await readFile(join(WEB, name));

@@ -275,3 +275,34 @@ describe("the password", () => {
     await page.locator("dialog").waitFor({ state: "detached" });
   });
 });
+
+describe("photos", () => {
+  const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  const LINK = "/photo/anna/t/96x96";
+
+  test("stand in the list and in the call, and one's own is uploaded small", async () => {
+    gateway.on("getalluserphotolink", () => ({ links: [{ id: BORIS.userid.toUpperCase(), link: "/photo/b/t", link32x32: "/photo/b/t/32x32", link96x96: LINK }, { id: "x", link: "https://elsewhere.test/" }] }));
+    gateway.files.set(LINK, () => ({ body: PIXEL, contentType: "image/png" }));
+    page = await openDesk(browser, gateway);
+    await page.locator(`.person[data-number="${BORIS.number}"] img[src="${LINK}"]`).waitFor();
+    gateway.step(lineOf("isringing", BORIS), "phoneevent_ringstarted");
+    await page.locator(`#call-avatar img[src="${LINK}"]`).waitFor();
+
+    gateway.on("gettemphttppass", () => ({ password: "once" }));
+    let upload;
+    gateway.files.set("/upload", (request) => {
+      upload = request;
+      return { body: '<uploadfilesresult count="1"><file name="photo.jpg" path="p/1"/></uploadfilesresult>', contentType: "text/xml" };
+    });
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("menuitem", { name: "My photo…" }).click();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Choose a picture.").waitFor();
+    await page.locator("#photo-file").setInputFiles({ name: "me.png", mimeType: "image/png", buffer: PIXEL });
+    await page.getByRole("button", { name: "Save" }).click();
+    assert.deepEqual(await gateway.request("setmyuserphoto"), { filepath: "p/1" });
+    assert.equal(new URL(upload.url()).search, "?temppass=once&storagemode=storage&pathmode=relative");
+    await page.locator("dialog").waitFor({ state: "detached" });
+    assert.equal(gateway.requests("getalluserphotolink").length, 2);
+  });
+});

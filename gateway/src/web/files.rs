@@ -87,6 +87,7 @@ pub(super) const FILES: &[StaticFile] = &[
         SCRIPT,
         include_bytes!("../../web/phonefollower.js"),
     ),
+    file("/photo.js", SCRIPT, include_bytes!("../../web/photo.js")),
     file(
         "/presence.js",
         SCRIPT,
