@@ -30,7 +30,10 @@ export class CallPanel {
     this.#store = store;
     this.#act = act;
     setInterval(() => this.#tick(), 250);
-    store.watch(["phone", "conference", "canJoinHeld", "photos", "unknownMethods"], (state) => state.phone && this.#show(state));
+    store.watch(
+      ["phone", "conference", "canJoinHeld", "photos", "unknownMethods"],
+      (state) => state.phone && this.#show(state),
+    );
     // While the link is lost no action can be carried out; the picture stays.
     store.watch(["online"], () => this.#showUsable());
   }
@@ -69,7 +72,8 @@ export class CallPanel {
   /** @returns {{name: string, below: string}} who is spoken with, and what stands below the name */
   #lines({ phone, conference, me }) {
     const { kind, party } = phone;
-    if (IDLE.has(kind)) return { name: kind === "disconnected" ? strings.call.disconnected : strings.call.idle, below: "" };
+    if (IDLE.has(kind))
+      return { name: kind === "disconnected" ? strings.call.disconnected : strings.call.idle, below: "" };
     if (conference && kind === "talk") {
       const present = others(conference, me?.userid).filter(({ presence }) => presence === "in");
       const names = present.map((competitor) => spoken(competitor));

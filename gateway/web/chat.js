@@ -62,7 +62,12 @@ export class Chat {
   #list = element("ul", { class: "threads", "aria-label": strings.chat.threads });
   #messages = element("ol", { class: "messages", role: "log", tabindex: "0", "aria-label": strings.chat.messages });
   #title = element("h2", { class: "thread-title" });
-  #input = element("textarea", { rows: "2", maxlength: "2000", "aria-label": strings.chat.write, placeholder: strings.chat.write });
+  #input = element("textarea", {
+    rows: "2",
+    maxlength: "2000",
+    "aria-label": strings.chat.write,
+    placeholder: strings.chat.write,
+  });
   #form;
   #store;
   #commands;
@@ -92,7 +97,13 @@ export class Chat {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#send(event);
     });
     const back = iconButton("back", strings.chat.back, { class: "thread-back", click: () => this.openThread("") });
-    const thread = element("div", { class: "thread" }, element("div", { class: "thread-head" }, back, this.#title), this.#messages, this.#form);
+    const thread = element(
+      "div",
+      { class: "thread" },
+      element("div", { class: "thread-head" }, back, this.#title),
+      this.#messages,
+      this.#form,
+    );
     this.#panel.append(this.#list, thread);
     tabs.add("messages", strings.chat.title, this.#panel);
     store.watch(["threads", "people", "unknownMethods"], () => this.#show());
@@ -208,15 +219,34 @@ export class Chat {
   #item({ key, name, messages, unread }) {
     const last = messages[messages.length - 1]?.text ?? "";
     const count = element("span", { class: "tab-count" }, unread ? String(unread) : "");
-    const mark = element("span", { class: "avatar", "aria-hidden": "true" }, key === NOTIFICATIONS ? icon("bell") : initials(name));
-    const words = element("span", { class: "person-words" }, element("span", { class: "person-name" }, name), element("span", { class: "thread-last" }, last));
-    const properties = { type: "button", class: "thread-item", "data-key": key, "aria-current": String(key === this.#open), click: () => this.openThread(key) };
+    const mark = element(
+      "span",
+      { class: "avatar", "aria-hidden": "true" },
+      key === NOTIFICATIONS ? icon("bell") : initials(name),
+    );
+    const words = element(
+      "span",
+      { class: "person-words" },
+      element("span", { class: "person-name" }, name),
+      element("span", { class: "thread-last" }, last),
+    );
+    const properties = {
+      type: "button",
+      class: "thread-item",
+      "data-key": key,
+      "aria-current": String(key === this.#open),
+      click: () => this.openThread(key),
+    };
     return element("li", {}, element("button", properties, mark, words, count));
   }
 }
 
 function messageNode({ text, at, mine, from }) {
-  const time = new Intl.DateTimeFormat(strings.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at);
+  const time = new Intl.DateTimeFormat(strings.language, {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  }).format(at);
   const meta = [from, mine ? strings.chat.me : "", time].filter(Boolean).join(" · ");
   return element(
     "li",

@@ -92,12 +92,15 @@ export class ConferencePanel {
     );
     const rows = shown.map((competitor) => this.#row(competitor, state, lead));
     const list = element("ul", { class: "competitors" }, ...rows);
-    keepingFocus(this.#panel, () => this.#panel.replaceChildren(head, element("p", { class: "quiet panel-hint" }, hint), list));
+    keepingFocus(this.#panel, () =>
+      this.#panel.replaceChildren(head, element("p", { class: "quiet panel-hint" }, hint), list),
+    );
   }
 
   #row(competitor, { me, people, conference }, lead) {
     const mine = competitor.userid !== "" && competitor.userid === idOf(me?.userid);
-    const name = competitor.name || nameOf(people, competitor) || readableNumber(competitor.number) || strings.call.unknown;
+    const name =
+      competitor.name || nameOf(people, competitor) || readableNumber(competitor.number) || strings.call.unknown;
     const words = mine ? strings.conference.you(name) : name;
     const marks = [
       competitor.creator && !conference.ghost && strings.conference.creator,
@@ -118,7 +121,12 @@ export class ConferencePanel {
       element(
         "div",
         { class: "person-words" },
-        element("p", { class: "person-name", title: name }, words, ...marks.map((mark) => element("span", { class: "mark" }, mark))),
+        element(
+          "p",
+          { class: "person-name", title: name },
+          words,
+          ...marks.map((mark) => element("span", { class: "mark" }, mark)),
+        ),
         line,
       ),
       ...(lead && !mine && competitor.presence !== "failed" ? [remove] : []),
@@ -130,7 +138,8 @@ export class ConferencePanel {
     const id = conference?.id ?? "";
     if (id === this.#shownId) return;
     this.#shownId = id;
-    const writing = document.activeElement?.closest?.("[role=tabpanel]") && document.activeElement.matches("input, textarea");
+    const writing =
+      document.activeElement?.closest?.("[role=tabpanel]") && document.activeElement.matches("input, textarea");
     if (id) {
       this.#before = this.#tabs.chosen;
       this.#tabs.setHidden("conference", false);

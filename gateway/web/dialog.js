@@ -44,7 +44,11 @@ export function openDialog({ title, content, submit, save }) {
     error,
     element("footer", { class: "dialog-foot" }, cancel, button),
   );
-  const dialog = element("dialog", { class: "dialog", "aria-labelledby": "dialog-title", close: () => dialog.remove() }, form);
+  const dialog = element(
+    "dialog",
+    { class: "dialog", "aria-labelledby": "dialog-title", close: () => dialog.remove() },
+    form,
+  );
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

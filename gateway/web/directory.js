@@ -99,11 +99,20 @@ export class Directory {
     });
     const avatar = element("span", { class: "avatar", "aria-hidden": "true" });
     const line = element("p", { class: "person-line" }, element("span", { class: "person-number" }, number), stateText);
-    const words = element("div", { class: "person-words" }, element("p", { class: "person-name", title: name }, name), line);
+    const words = element(
+      "div",
+      { class: "person-words" },
+      element("p", { class: "person-name", title: name }, name),
+      line,
+    );
     const node = element("li", { class: "person", "data-number": number }, avatar, words, transfer, reach, label);
     if (!service) {
       avatar.append(element("span", { class: "dot" }));
-      const more = iconButton("more", strings.colleagues.more(name), { class: "person-more", "aria-haspopup": "menu", "aria-expanded": "false" });
+      const more = iconButton("more", strings.colleagues.more(name), {
+        class: "person-more",
+        "aria-haspopup": "menu",
+        "aria-expanded": "false",
+      });
       this.#menu.attach(more, () => this.#menuItems(this.#menu, person));
       node.append(more);
     }
@@ -167,7 +176,10 @@ export class Directory {
       found += shown;
     }
     this.#empty.hidden = found > 0;
-    setText(this.#empty, this.#rows.size ? strings.colleagues.nothingFound(this.#find.value.trim()) : strings.colleagues.empty);
+    setText(
+      this.#empty,
+      this.#rows.size ? strings.colleagues.nothingFound(this.#find.value.trim()) : strings.colleagues.empty,
+    );
   }
 
   /** Arrow keys walk through the rows, so that Tab need not. */

@@ -65,7 +65,8 @@ export function keepingFocus(part, write) {
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   write();
   if (!focused || part.contains(focused)) return;
-  const same = ({ id, dataset }) => (focused.id ? id === focused.id : focused.dataset.key && dataset.key === focused.dataset.key);
+  const same = ({ id, dataset }) =>
+    focused.id ? id === focused.id : focused.dataset.key && dataset.key === focused.dataset.key;
   const again = [...part.querySelectorAll("[id], [data-key]")].find(same);
   if (!again) part.tabIndex = -1;
   (again ?? part).focus({ preventScroll: true });
@@ -137,7 +138,11 @@ export function checkField(label, properties) {
 export function iconButton(symbol, label, properties = {}) {
   const { class: more = "", ...rest } = properties;
   const classes = `button button-plain ${more}`.trim();
-  return element("button", { type: "button", class: classes, "aria-label": label, title: label, ...rest }, icon(symbol));
+  return element(
+    "button",
+    { type: "button", class: classes, "aria-label": label, title: label, ...rest },
+    icon(symbol),
+  );
 }
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -54,7 +54,12 @@ export class History {
   #panel = byId("panel-history");
   #list = element("ul", { class: "calls" });
   #empty = element("p", { class: "empty" });
-  #more = element("button", { type: "button", class: "button button-wide", hidden: true, click: () => this.#read(this.#page + 1) });
+  #more = element("button", {
+    type: "button",
+    class: "button button-wide",
+    hidden: true,
+    click: () => this.#read(this.#page + 1),
+  });
   #store;
   #commands;
   #tabs;
@@ -86,7 +91,12 @@ export class History {
       this.#show();
     });
     const filters = element("div", { class: "panel-filters" }, period, which);
-    this.#panel.append(element("div", { class: "panel-head" }, element("h2", {}, strings.history.title), filters), this.#list, this.#empty, this.#more);
+    this.#panel.append(
+      element("div", { class: "panel-head" }, element("h2", {}, strings.history.title), filters),
+      this.#list,
+      this.#empty,
+      this.#more,
+    );
     tabs.add("history", strings.history.title, this.#panel);
     store.watch(["unknownMethods"], (state) => tabs.setHidden("history", !offers(state, "getpbxcalljournal")));
     store.watch(["online", "phone", "people"], (state) => this.#follow(state));
@@ -136,7 +146,9 @@ export class History {
 
   #show() {
     const { state } = this.#store;
-    const calls = this.#calls.filter(({ way, missed }) => ({ all: true, missed, in: way === "in", out: way === "out" })[this.#which]);
+    const calls = this.#calls.filter(
+      ({ way, missed }) => ({ all: true, missed, in: way === "in", out: way === "out" })[this.#which],
+    );
     this.#list.replaceChildren(...calls.map((call) => this.#row(call, state)));
     this.#empty.textContent = strings.history.empty;
     this.#empty.hidden = calls.length > 0;
@@ -156,7 +168,12 @@ export class History {
     return element(
       "li",
       { class: "person past-call", "data-missed": String(missed), "data-number": number },
-      element("span", { class: "avatar", title: kind }, icon(way === "out" ? "out" : "in"), element("span", { class: "unseen" }, kind)),
+      element(
+        "span",
+        { class: "avatar", title: kind },
+        icon(way === "out" ? "out" : "in"),
+        element("span", { class: "unseen" }, kind),
+      ),
       element(
         "div",
         { class: "person-words" },
@@ -173,7 +190,12 @@ export class History {
 function moment(at) {
   const today = new Date().toDateString() === new Date(at).toDateString();
   const day = today ? {} : { day: "2-digit", month: "2-digit" };
-  return new Intl.DateTimeFormat(strings.language, { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(at);
+  return new Intl.DateTimeFormat(strings.language, {
+    ...day,
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  }).format(at);
 }
 
 const FULL_PAGE = 20;

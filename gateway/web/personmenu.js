@@ -30,7 +30,11 @@ export function personMenuItems({ store, actions, chat, conferencePanel }) {
       add("conference", "people", () => conferencePanel.create([person.number]));
     }
     const supervision = canSupervise(state, person)
-      ? [["monitor", "ear"], ["help", "whisper"], ["conference", "people"]].map(([mode, symbol]) =>
+      ? [
+          ["monitor", "ear"],
+          ["help", "whisper"],
+          ["conference", "people"],
+        ].map(([mode, symbol]) =>
           menu.item({ text: strings.supervise[mode], symbol, choose: () => actions.supervise(person.userid, mode) }),
         )
       : [];

@@ -13,7 +13,9 @@ import { strings } from "./strings.js";
 
 /** @returns {ReadonlyMap<string, string>} by user id: the link of the picture */
 export function photosOf(answer) {
-  const links = (answer?.links ?? []).filter(Boolean).map(({ id, link, link96x96 }) => [idOf(id), String(link96x96 || link || "")]);
+  const links = (answer?.links ?? [])
+    .filter(Boolean)
+    .map(({ id, link, link96x96 }) => [idOf(id), String(link96x96 || link || "")]);
   return new Map(links.filter(([, link]) => link.startsWith("/")));
 }
 
@@ -29,7 +31,8 @@ export function fillAvatar(node, { photo = "", name = "", symbol = "person" }) {
   node.dataset.shows = key;
   const words = name ? document.createTextNode(initials(name)) : icon(symbol);
   const dot = node.querySelector(".dot");
-  const image = photo && element("img", { src: photo, alt: "", loading: "lazy", error: () => image.replaceWith(words) });
+  const image =
+    photo && element("img", { src: photo, alt: "", loading: "lazy", error: () => image.replaceWith(words) });
   node.replaceChildren(image || words, ...(dot ? [dot] : []));
 }
 

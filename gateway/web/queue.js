@@ -17,7 +17,9 @@ export function queueOf(abonents, before, now) {
   return (abonents ?? []).filter(Boolean).map((abonent) => {
     const number = String(abonent.number ?? abonent.callerid ?? "");
     const key = idOf(abonent.chainid) || number;
-    const names = [abonent.username, abonent.name, abonent.simplename, abonent.caption].map((text) => String(text ?? ""));
+    const names = [abonent.username, abonent.name, abonent.simplename, abonent.caption].map((text) =>
+      String(text ?? ""),
+    );
     const name = names.find((text) => text && text !== number) ?? "";
     return { key, name, number, since: since.get(key) ?? now };
   });
@@ -81,7 +83,11 @@ export class Queue {
         element(
           "li",
           { class: "waiting", "data-number": number },
-          element("span", { class: "waiting-name", title: name || number }, name || readableNumber(number) || strings.call.unknown),
+          element(
+            "span",
+            { class: "waiting-name", title: name || number },
+            name || readableNumber(number) || strings.call.unknown,
+          ),
           element("span", { class: "waiting-number" }, name ? readableNumber(number) : ""),
           element("time", { class: "waiting-time", "data-since": since }),
         ),

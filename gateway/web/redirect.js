@@ -64,7 +64,11 @@ export class Redirects {
   }
 
   #show({ rules, people }) {
-    const add = element("button", { type: "button", class: "button button-small", "data-key": "add", click: () => this.#edit(null) }, strings.redirects.add);
+    const add = element(
+      "button",
+      { type: "button", class: "button button-small", "data-key": "add", click: () => this.#edit(null) },
+      strings.redirects.add,
+    );
     const list = element("ul", { class: "rules" }, ...rules.map((rule) => this.#row(rule, people)));
     const empty = element("p", { class: "empty" }, strings.redirects.empty);
     const head = element("div", { class: "panel-head" }, element("h2", {}, strings.redirects.heading), add);
@@ -72,29 +76,56 @@ export class Redirects {
   }
 
   #row(rule, people) {
-    const to = nameOf(people, { number: rule.destinationnumber }) || readableNumber(String(rule.destinationnumber ?? ""));
+    const to =
+      nameOf(people, { number: rule.destinationnumber }) || readableNumber(String(rule.destinationnumber ?? ""));
     const caption = String(rule.caption || to);
     const { row, input } = checkField(caption, {
       id: `rule-${rule.id}`,
       checked: truth(rule.isenabled),
       change: () => this.#enable(rule, input.checked),
     });
-    const detail = [strings.redirects.to(to), truth(rule.onlyforredirectstate) ? strings.redirects.onlyThen : strings.redirects.always];
+    const detail = [
+      strings.redirects.to(to),
+      truth(rule.onlyforredirectstate) ? strings.redirects.onlyThen : strings.redirects.always,
+    ];
     return element(
       "li",
       { class: "rule", "data-rule": rule.id },
       element("div", { class: "rule-words" }, row, element("p", { class: "quiet" }, detail.join(" · "))),
-      iconButton("edit", strings.redirects.edit(caption), { "data-key": `edit ${rule.id}`, click: () => this.#edit(rule) }),
-      iconButton("bin", strings.redirects.remove(caption), { "data-key": `remove ${rule.id}`, click: () => this.#remove(rule) }),
+      iconButton("edit", strings.redirects.edit(caption), {
+        "data-key": `edit ${rule.id}`,
+        click: () => this.#edit(rule),
+      }),
+      iconButton("bin", strings.redirects.remove(caption), {
+        "data-key": `remove ${rule.id}`,
+        click: () => this.#remove(rule),
+      }),
     );
   }
 
   #edit(known) {
     const rule = known ?? newRule(this.#store.state.me?.userid ?? "");
-    const caption = field(strings.redirects.caption, { id: "rule-caption", value: rule.caption ?? "", maxlength: "80" });
-    const to = field(strings.redirects.destination, { id: "rule-destination", value: rule.destinationnumber ?? "", list: "dial-people" });
-    const priority = field(strings.redirects.priority, { id: "rule-priority", type: "number", min: "0", max: "999", value: rule.priority ?? 0 });
-    const then = checkField(strings.redirects.onlyForState, { id: "rule-then", checked: truth(rule.onlyforredirectstate) });
+    const caption = field(strings.redirects.caption, {
+      id: "rule-caption",
+      value: rule.caption ?? "",
+      maxlength: "80",
+    });
+    const to = field(strings.redirects.destination, {
+      id: "rule-destination",
+      value: rule.destinationnumber ?? "",
+      list: "dial-people",
+    });
+    const priority = field(strings.redirects.priority, {
+      id: "rule-priority",
+      type: "number",
+      min: "0",
+      max: "999",
+      value: rule.priority ?? 0,
+    });
+    const then = checkField(strings.redirects.onlyForState, {
+      id: "rule-then",
+      checked: truth(rule.onlyforredirectstate),
+    });
     const cascade = checkField(strings.redirects.cascade, { id: "rule-cascade", checked: truth(rule.allowcascade) });
     const save = async () => {
       const { number, wrong } = numberOf(to.input.value.trim(), this.#store.state.people);

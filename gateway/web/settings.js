@@ -38,10 +38,14 @@ export class Settings {
     const { state } = this.#store;
     const items = [];
     if (offers(state, "createnewconference")) {
-      items.push(this.#menu.item({ text: strings.conference.create, symbol: "people", choose: this.#createConference }));
+      items.push(
+        this.#menu.item({ text: strings.conference.create, symbol: "people", choose: this.#createConference }),
+      );
     }
     if (offers(state, "changepassword")) {
-      items.push(this.#menu.item({ text: strings.password.title, symbol: "key", choose: () => this.#changePassword() }));
+      items.push(
+        this.#menu.item({ text: strings.password.title, symbol: "key", choose: () => this.#changePassword() }),
+      );
     }
     if (offers(state, "setmyuserphoto", "gettemphttppass")) {
       const choose = () => choosePhoto(this.#commands, this.#readPhotos);
@@ -53,13 +57,25 @@ export class Settings {
     const languages = Object.entries(LANGUAGES).map(([name, text]) =>
       this.#menu.item({ text, checked: strings.language === name, choose: () => chooseLanguage(name) }),
     );
-    return [...items, this.#menu.group(strings.settings.theme, themes), this.#menu.group(strings.settings.language, languages)];
+    return [
+      ...items,
+      this.#menu.group(strings.settings.theme, themes),
+      this.#menu.group(strings.settings.language, languages),
+    ];
   }
 
   #changePassword() {
-    const known = field(strings.password.old, { id: "password-old", type: "password", autocomplete: "current-password" });
+    const known = field(strings.password.old, {
+      id: "password-old",
+      type: "password",
+      autocomplete: "current-password",
+    });
     const fresh = field(strings.password.fresh, { id: "password-new", type: "password", autocomplete: "new-password" });
-    const again = field(strings.password.again, { id: "password-again", type: "password", autocomplete: "new-password" });
+    const again = field(strings.password.again, {
+      id: "password-again",
+      type: "password",
+      autocomplete: "new-password",
+    });
     const save = async () => {
       const wrong = passwordFault(known.input.value, fresh.input.value, again.input.value);
       if (wrong) return wrong;
@@ -69,7 +85,12 @@ export class Settings {
       return fault;
     };
     const rules = element("p", { class: "quiet" }, strings.password.rules);
-    openDialog({ title: strings.password.title, content: [known.row, fresh.row, again.row, rules], submit: strings.save, save });
+    openDialog({
+      title: strings.password.title,
+      content: [known.row, fresh.row, again.row, rules],
+      submit: strings.save,
+      save,
+    });
   }
 }
 

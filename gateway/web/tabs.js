@@ -43,7 +43,14 @@ export class Tabs {
     const count = element("span", { class: "tab-count" });
     const tab = element(
       "button",
-      { type: "button", class: "tab", role: "tab", id: `tab-${id}`, "aria-controls": panel.id, click: () => this.choose(id) },
+      {
+        type: "button",
+        class: "tab",
+        role: "tab",
+        id: `tab-${id}`,
+        "aria-controls": panel.id,
+        click: () => this.choose(id),
+      },
       element("span", {}, label),
       count,
     );

@@ -3,11 +3,29 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, afterEach, describe, test } from "node:test";
 
-import { BORIS, CLARA, FakeGateway, IDLE, IVAN, closePage, held, lineOf, openBrowser, openDesk } from "./fakegateway.mjs";
+import {
+  BORIS,
+  CLARA,
+  FakeGateway,
+  IDLE,
+  IVAN,
+  closePage,
+  held,
+  lineOf,
+  openBrowser,
+  openDesk,
+} from "./fakegateway.mjs";
 import { assertNothingMoves, shot } from "./look.mjs";
 
-const RING = [lineOf("isringing", IVAN), ["phoneevent_ringstarted", { callerid: IVAN.number, callername: "Ivan Golubev, Northwind" }]];
-const TALK = [lineOf("iscommutated", IVAN, { timertalklensec: 42 }), "phoneevent_ringstopped", "phoneevent_commstarted"];
+const RING = [
+  lineOf("isringing", IVAN),
+  ["phoneevent_ringstarted", { callerid: IVAN.number, callername: "Ivan Golubev, Northwind" }],
+];
+const TALK = [
+  lineOf("iscommutated", IVAN, { timertalklensec: 42 }),
+  "phoneevent_ringstopped",
+  "phoneevent_commstarted",
+];
 const CONSULTING = lineOf("isautocall", BORIS, held(IVAN));
 const CONSULTED = lineOf("iscommutated", BORIS, held(IVAN));
 
@@ -80,7 +98,10 @@ describe("in a talk", () => {
     await page.locator("#dial-number").fill("boris");
     await page.keyboard.press("Enter");
     assert.deepEqual(await gateway.request("pbxautocallstart"), { number: BORIS.number, sequence: "user" });
-    gateway.step(CONSULTING, "flashstatechanged", "phoneevent_commstopped", ["phoneevent_acmcallstarted", { number: "102" }]);
+    gateway.step(CONSULTING, "flashstatechanged", "phoneevent_commstopped", [
+      "phoneevent_acmcallstarted",
+      { number: "102" },
+    ]);
     await shows("backcall");
     await holds("Ivan Golubev, Northwind is on hold");
     await shot(page, "panel-consulting");
@@ -91,11 +112,21 @@ describe("in a talk", () => {
     await shot(page, "panel-consulted");
     await press("Swap");
     assert.deepEqual(await gateway.request("pbxmakeflash"), { mode: "switch" });
-    gateway.step(lineOf("iscommutated", IVAN, held(BORIS)), "flashstatechanged", "phoneevent_commstopped", "phoneevent_commstarted");
+    gateway.step(
+      lineOf("iscommutated", IVAN, held(BORIS)),
+      "flashstatechanged",
+      "phoneevent_commstopped",
+      "phoneevent_commstarted",
+    );
     await holds("Boris Klimov is on hold");
     await press("Drop this one");
     assert.deepEqual(await gateway.request("pbxmakeflash"), { mode: "abort" });
-    gateway.step(lineOf("iscommutated", BORIS), "phoneevent_commstopped", "flashstatechanged", "phoneevent_commstarted");
+    gateway.step(
+      lineOf("iscommutated", BORIS),
+      "phoneevent_commstopped",
+      "flashstatechanged",
+      "phoneevent_commstarted",
+    );
     await holds("");
   });
 
@@ -119,7 +150,11 @@ describe("in a talk", () => {
   test("hold and taking back are one key", async () => {
     await page.keyboard.press("Alt+KeyH");
     assert.deepEqual(await gateway.request("pbxmakeflash"), { mode: "switch" });
-    gateway.step({ ...lineOf("", {}, held(IVAN)), linestatestr: "lsHookUp" }, "flashstatechanged", "phoneevent_commstopped");
+    gateway.step(
+      { ...lineOf("", {}, held(IVAN)), linestatestr: "lsHookUp" },
+      "flashstatechanged",
+      "phoneevent_commstopped",
+    );
     await shows("held");
     await press("Take back");
     assert.deepEqual(await gateway.request("pbxmakeflash"), { mode: "switch" });
@@ -178,7 +213,11 @@ describe("other ways of being on the phone", () => {
   });
 
   test("a name that nobody or more than one has is not dialled", async () => {
-    for (const [text, words] of [["Zoe", "No colleague has that name."], ["a", "colleagues have that in their name."], ["12;3", "A number has digits"]]) {
+    for (const [text, words] of [
+      ["Zoe", "No colleague has that name."],
+      ["a", "colleagues have that in their name."],
+      ["12;3", "A number has digits"],
+    ]) {
       await page.locator("#dial-number").fill(text);
       await page.keyboard.press("Enter");
       await page.locator("#dial-error", { hasText: words }).waitFor();

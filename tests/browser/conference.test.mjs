@@ -2,14 +2,32 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 
-import { ANNA, BORIS, CLARA, DANIEL, FakeGateway, IDLE, IVAN, closePage, held, lineOf, openBrowser, openDesk } from "./fakegateway.mjs";
+import {
+  ANNA,
+  BORIS,
+  CLARA,
+  DANIEL,
+  FakeGateway,
+  IDLE,
+  IVAN,
+  closePage,
+  held,
+  lineOf,
+  openBrowser,
+  openDesk,
+} from "./fakegateway.mjs";
 import { assertNothingMoves, assertReadable, shot } from "./look.mjs";
 
 const ID = "d0000000-0000-4000-8000-00000000000c";
 const CONFERENCE = lineOf("isconference", { conferenceid: ID }, { timertalklensec: 65 });
 const competitor = (user, rest = {}) => ({ competitorid: `k${user.number}`, ...user, confstatestr: "", ...rest });
 const TWO = [competitor(ANNA, { iscreator: true }), competitor(IVAN, { username: "Ivan Golubev" })];
-const FOUR = [...TWO, competitor(BORIS, { confstatestr: "Invited" }), competitor(CLARA, { confstatestr: "MisInviteBusy" }), competitor(DANIEL, { confstatestr: "Exited" })];
+const FOUR = [
+  ...TWO,
+  competitor(BORIS, { confstatestr: "Invited" }),
+  competitor(CLARA, { confstatestr: "MisInviteBusy" }),
+  competitor(DANIEL, { confstatestr: "Exited" }),
+];
 
 let browser, gateway, page;
 before(async () => (browser = await openBrowser()));
@@ -25,7 +43,11 @@ describe("a conference", () => {
     gateway.step(lineOf("iscommutated", IVAN), "phoneevent_commstarted");
     gateway.on("buildconferencefromcommutation", () => (begin(TWO), {}));
     await press("Conference");
-    assert.deepEqual(await gateway.request("confhandleevent"), { conferenceid: ID, eventtype: "competitors", handle: true });
+    assert.deepEqual(await gateway.request("confhandleevent"), {
+      conferenceid: ID,
+      eventtype: "competitors",
+      handle: true,
+    });
     assert.deepEqual(await names(), ["Anna Petrova (you)host", "Ivan Golubev"]);
     await page.locator("#call-kind", { hasText: "In a conference" }).waitFor();
     await page.getByRole("tab", { name: "Conference, 2 in it", selected: true }).waitFor();
@@ -38,7 +60,9 @@ describe("a conference", () => {
     await page.locator('.competitor[data-number="103"]', { hasText: "busy" }).waitFor();
     await page.locator('.competitor[data-number="102"]', { hasText: "is being called" }).waitFor();
     assert.equal(await page.locator('.competitor[data-number="104"]').count(), 0);
-    gateway.say("confcompetitorstatechanged", { eventinfo: { conference: { id: ID }, competitor: competitor(BORIS, { confstatestr: "Talking" }) } });
+    gateway.say("confcompetitorstatechanged", {
+      eventinfo: { conference: { id: ID }, competitor: competitor(BORIS, { confstatestr: "Talking" }) },
+    });
     await page.locator('.competitor[data-number="102"][data-presence="in"]').waitFor();
     await shot(page, "conference");
     // One of another conference changes nothing.
@@ -51,10 +75,16 @@ describe("a conference", () => {
     await page.locator("#dial-title", { hasText: "Invite" }).waitFor();
     await page.locator("#dial-number").fill("8 800 555 35 35");
     await page.keyboard.press("Enter");
-    assert.deepEqual(await gateway.request("invitetoconference"), { conferenceid: ID, competitors: [{ number: "88005553535" }] });
+    assert.deepEqual(await gateway.request("invitetoconference"), {
+      conferenceid: ID,
+      competitors: [{ number: "88005553535" }],
+    });
     await page.getByRole("tab", { name: "Colleagues" }).click();
     await page.getByRole("button", { name: "Invite Clara Weiss, 103" }).click();
-    assert.deepEqual(await gateway.request("invitetoconference"), { conferenceid: ID, competitors: [{ userid: CLARA.userid }] });
+    assert.deepEqual(await gateway.request("invitetoconference"), {
+      conferenceid: ID,
+      competitors: [{ userid: CLARA.userid }],
+    });
   });
 
   test("loses whom its host takes out, and then the host", async () => {
@@ -65,7 +95,10 @@ describe("a conference", () => {
     await press("Leave");
     assert.deepEqual(await gateway.request("exitconference"), { conferenceid: ID });
     gateway.step(IDLE, "phoneevent_commstopped");
-    assert.deepEqual((await (await gateway.request("confhandleevent"), gateway.request("confhandleevent"))).handle, false);
+    assert.deepEqual(
+      (await (await gateway.request("confhandleevent"), gateway.request("confhandleevent"))).handle,
+      false,
+    );
     await page.getByRole("tab", { name: "Colleagues", selected: true }).waitFor();
     assert.equal(await page.getByRole("tab", { name: "Conference" }).count(), 0);
   });
@@ -99,7 +132,12 @@ describe("a conference", () => {
     const { conference, competitors } = await gateway.request("createnewconference");
     assert.equal(conference.name, "Release");
     assert.match(conference.id, /^[0-9a-f-]{36}$/);
-    assert.deepEqual(competitors, [{ userid: BORIS.userid }, { userid: CLARA.userid }, { number: "88005553535" }, { number: "501" }]);
+    assert.deepEqual(competitors, [
+      { userid: BORIS.userid },
+      { userid: CLARA.userid },
+      { number: "88005553535" },
+      { number: "501" },
+    ]);
     await page.locator("dialog").waitFor({ state: "detached" });
   });
 
@@ -138,7 +176,11 @@ describe("supervision", () => {
   ];
 
   test("is offered for whom the gateway allows it and who is in a call, and for nobody else", async () => {
-    for (const [name, offered] of [["Boris Klimov", 3], ["Clara Weiss", 0], ["Daniel Novak", 0]]) {
+    for (const [name, offered] of [
+      ["Boris Klimov", 3],
+      ["Clara Weiss", 0],
+      ["Daniel Novak", 0],
+    ]) {
       await page.getByRole("button", { name: `More with ${name}` }).click();
       const items = page.getByRole("menuitem").filter({ hasText: /Listen|Help|Join/ });
       assert.equal(await items.count(), offered, name);
@@ -150,7 +192,11 @@ describe("supervision", () => {
   test("goes from the own phone's ring into the chosen way, and from one way into another", async () => {
     await choose("Help");
     assert.deepEqual(await gateway.request("attachasghost"), { ghostedid: BORIS.userid });
-    gateway.step(lineOf("isringing", { ...BORIS, direction: "acm_callback" }), ["phoneevent_acmcallstarted", { number: "102" }], "phoneevent_ringstarted");
+    gateway.step(
+      lineOf("isringing", { ...BORIS, direction: "acm_callback" }),
+      ["phoneevent_acmcallstarted", { number: "102" }],
+      "phoneevent_ringstarted",
+    );
     await page.locator('#call[data-kind="backring"]').waitFor();
     begin(GHOSTS, { isghost: true });
     assert.deepEqual(await gateway.request("confsetghostmode"), { conferenceid: ID, ghostmode: "help" });
@@ -176,7 +222,10 @@ describe("supervision", () => {
 });
 
 function begin(competitors, rest = {}) {
-  gateway.on("getconferenceinfo", () => ({ conference: { id: ID, room: "700", name: "", isghost: false, ...rest }, competitors }));
+  gateway.on("getconferenceinfo", () => ({
+    conference: { id: ID, room: "700", name: "", isghost: false, ...rest },
+    competitors,
+  }));
   gateway.step(CONFERENCE, ["phoneevent_commstarted", { isconference: true, confid: ID }]);
 }
 

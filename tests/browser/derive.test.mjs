@@ -22,7 +22,12 @@ import { russian } from "../../gateway/web/strings-ru.js";
 import { languageOf } from "../../gateway/web/strings.js";
 
 const party = { name: "Ivan", number: "7", conference: false };
-const state = (phone, rest = {}) => ({ ...emptyState(), online: true, phone: phone && { held: null, conferenceid: "", party, ...phone }, ...rest });
+const state = (phone, rest = {}) => ({
+  ...emptyState(),
+  online: true,
+  phone: phone && { held: null, conferenceid: "", party, ...phone },
+  ...rest,
+});
 const held = party;
 
 test("each moment has its actions", () => {
@@ -42,8 +47,14 @@ test("each moment has its actions", () => {
     [state({ kind: "talk", conferenceid: "c" }), ["hold", "people", "leave"]],
     [state({ kind: "talk", conferenceid: "c", held }), ["swap", "people", "leave"]],
     [state({ kind: "talk", conferenceid: "c", held }, { canJoinHeld: true }), ["joinHeld", "swap", "people", "leave"]],
-    [state({ kind: "talk", conferenceid: "c" }, { conference: { ghost: true } }), ["monitor", "help", "conference", "leave"]],
-    [state({ kind: "talk" }, { unknownMethods: new Set(["pbxmaketransfer", "buildconferencefromcommutation"]) }), ["hold", "end"]],
+    [
+      state({ kind: "talk", conferenceid: "c" }, { conference: { ghost: true } }),
+      ["monitor", "help", "conference", "leave"],
+    ],
+    [
+      state({ kind: "talk" }, { unknownMethods: new Set(["pbxmaketransfer", "buildconferencefromcommutation"]) }),
+      ["hold", "end"],
+    ],
   ];
   for (const [moment, actions] of rows) assert.deepEqual(actionsOf(moment), actions, JSON.stringify(moment.phone));
 });
@@ -75,20 +86,36 @@ test("only a busy colleague whom the gateway names may be supervised, by somebod
 });
 
 test("competitors are in it, called, failed or gone", () => {
-  const presences = ["", "Talking", "Invited", "MisInviteBusy", "MisInviteRefuse", "Exited"].map((confstatestr) => competitorOf({ confstatestr }).presence);
+  const presences = ["", "Talking", "Invited", "MisInviteBusy", "MisInviteRefuse", "Exited"].map(
+    (confstatestr) => competitorOf({ confstatestr }).presence,
+  );
   assert.deepEqual(presences, ["in", "in", "calling", "failed", "failed", "out"]);
 });
 
 test("a conference is read with its flags in every form, and a changed competitor takes its place", () => {
   const conference = conferenceOf("c", {
     conference: { name: "Release", isghost: "0" },
-    competitors: [{ competitorid: "1", userid: "ME", iscreator: 1 }, null, { competitorid: "2", number: 7 }, { competitorid: "3", confstatestr: "Exited" }],
+    competitors: [
+      { competitorid: "1", userid: "ME", iscreator: 1 },
+      null,
+      { competitorid: "2", number: 7 },
+      { competitorid: "3", confstatestr: "Exited" },
+    ],
   });
-  assert.deepEqual(others(conference, "me").map(({ id }) => id), ["2"]);
+  assert.deepEqual(
+    others(conference, "me").map(({ id }) => id),
+    ["2"],
+  );
   assert.ok(mayLead(conference, "me"));
   assert.ok(!mayLead(conference, "other"));
-  const changed = withCompetitor(conference.competitors, competitorOf({ competitorid: "2", number: "7", confstatestr: "MisInviteTimeout" }));
-  assert.deepEqual(changed.map(({ presence }) => presence), ["in", "failed", "out"]);
+  const changed = withCompetitor(
+    conference.competitors,
+    competitorOf({ competitorid: "2", number: "7", confstatestr: "MisInviteTimeout" }),
+  );
+  assert.deepEqual(
+    changed.map(({ presence }) => presence),
+    ["in", "failed", "out"],
+  );
   assert.equal(withCompetitor(changed, competitorOf({ competitorid: "4" })).length, 4);
 });
 
@@ -107,8 +134,19 @@ test("people stand by department and name, services last, and I am not among the
     { number: "50", type: 2, caption: "Support" },
   ];
   const people = peopleOf(users, numbers, "ME", words);
-  assert.deepEqual(people.map(({ name, department }) => [name, department]), [["Adam", "Sales"], ["Zoe", "Sales"], ["3", "none"], ["Support", "services"]]);
-  assert.deepEqual(people.map(({ supervised }) => supervised), [false, true, false, false]);
+  assert.deepEqual(
+    people.map(({ name, department }) => [name, department]),
+    [
+      ["Adam", "Sales"],
+      ["Zoe", "Sales"],
+      ["3", "none"],
+      ["Support", "services"],
+    ],
+  );
+  assert.deepEqual(
+    people.map(({ supervised }) => supervised),
+    [false, true, false, false],
+  );
   assert.equal(nameOf(people, { userid: "a" }), "Zoe");
   assert.equal(nameOf(people, { number: "50" }), "Support");
   assert.equal(nameOf(people, { number: "" }), "");
@@ -117,20 +155,48 @@ test("people stand by department and name, services last, and I am not among the
 test("states that are known already are no change", () => {
   const states = new Map([["1", "ready"]]);
   assert.equal(withStates(states, [{ num: 1, numstateid: "1" }]), states);
-  assert.deepEqual([...withStates(states, [{ num: "1", numstateid: 5 }, { num: "2", numstateid: 3 }])], [["1", "busy"], ["2", "dnd"]]);
+  assert.deepEqual(
+    [
+      ...withStates(states, [
+        { num: "1", numstateid: 5 },
+        { num: "2", numstateid: 3 },
+      ]),
+    ],
+    [
+      ["1", "busy"],
+      ["2", "dnd"],
+    ],
+  );
 });
 
 test("who waits keeps the moment of coming, and comes without one in nulls and doubles", () => {
   const first = queueOf([{ chainid: "c1", number: "7", name: "7" }, null], [], 100);
   assert.deepEqual(first, [{ key: "c1", name: "", number: "7", since: 100 }]);
-  const second = queueOf([{ chainid: "C1", number: "7", caption: "Ivan" }, { chainid: "0000-0000", number: "8" }], first, 200);
-  assert.deepEqual(second.map(({ key, since }) => [key, since]), [["c1", 100], ["8", 200]]);
+  const second = queueOf(
+    [
+      { chainid: "C1", number: "7", caption: "Ivan" },
+      { chainid: "0000-0000", number: "8" },
+    ],
+    first,
+    200,
+  );
+  assert.deepEqual(
+    second.map(({ key, since }) => [key, since]),
+    [
+      ["c1", 100],
+      ["8", 200],
+    ],
+  );
 });
 
 test("a past call is seen from this user's side", () => {
-  const call = (fields) => pastCallOf({ timestart: "2026-01-01T10:00:00Z", callerid: "7", calledid: "101", ...fields }, ["101"]);
+  const call = (fields) =>
+    pastCallOf({ timestart: "2026-01-01T10:00:00Z", callerid: "7", calledid: "101", ...fields }, ["101"]);
   const rows = [
-    [{ direction: "in", result: "answered", timeanswer: "2026-01-01T10:00:05Z", timestop: "2026-01-01T10:01:05Z" }, ["in", "7", 60, false]],
+    [
+      { direction: "in", result: "answered", timeanswer: "2026-01-01T10:00:05Z", timestop: "2026-01-01T10:01:05Z" },
+      ["in", "7", 60, false],
+    ],
     [{ direction: "in", result: "abandoned", timestop: "2026-01-01T10:00:20Z" }, ["in", "7", 0, true]],
     [{ direction: "in", result: "refused" }, ["in", "7", 0, false]],
     [{ direction: "out", callerid: "101", calledid: "8800", result: "busy" }, ["out", "8800", 0, false]],
@@ -141,8 +207,14 @@ test("a past call is seen from this user's side", () => {
     const past = call(fields);
     assert.deepEqual([past.way, past.number, past.talkSeconds, past.missed], [way, number, talkSeconds, missed]);
   }
-  const [a, b] = [{ key: "a", at: 1 }, { key: "b", at: 2 }];
-  assert.deepEqual(merged([a], [b, { ...a }]).map(({ key }) => key), ["b", "a"]);
+  const [a, b] = [
+    { key: "a", at: 1 },
+    { key: "b", at: 2 },
+  ];
+  assert.deepEqual(
+    merged([a], [b, { ...a }]).map(({ key }) => key),
+    ["b", "a"],
+  );
 });
 
 test("messages gather in threads, the latest first, and are bounded", () => {
@@ -150,7 +222,13 @@ test("messages gather in threads, the latest first, and are bounded", () => {
   let threads = withMessage([], { key: "a", name: "Anna" }, message, true);
   threads = withMessage(threads, { key: "b", name: "Boris" }, message, false);
   threads = withMessage(threads, { key: "a" }, message, true);
-  assert.deepEqual(threads.map(({ key, name, unread }) => [key, name, unread]), [["a", "Anna", 2], ["b", "Boris", 0]]);
+  assert.deepEqual(
+    threads.map(({ key, name, unread }) => [key, name, unread]),
+    [
+      ["a", "Anna", 2],
+      ["b", "Boris", 0],
+    ],
+  );
   for (let count = 0; count < 300; count += 1) threads = withMessage(threads, { key: "a" }, message, false);
   assert.equal(threads[0].messages.length, 200);
   for (let count = 0; count < 150; count += 1) threads = withMessage(threads, { key: `k${count}` }, message, false);
@@ -162,13 +240,19 @@ test("messages gather in threads, the latest first, and are bounded", () => {
 });
 
 test("rules count in their order; a new one has an id of 32 hex digits", () => {
-  assert.deepEqual(sortedRules([{ id: 1, priority: 2 }, null, { id: 2 }]).map(({ id }) => id), [2, 1]);
+  assert.deepEqual(
+    sortedRules([{ id: 1, priority: 2 }, null, { id: 2 }]).map(({ id }) => id),
+    [2, 1],
+  );
   assert.match(newRule("u").id, /^[0-9a-f]{32}$/);
   assert.notEqual(newRule("u").id, newRule("u").id);
 });
 
 test("a name stands for a number when one colleague has it", () => {
-  const people = [{ name: "Anna Petrova", number: "1" }, { name: "Anna Weiss", number: "2" }];
+  const people = [
+    { name: "Anna Petrova", number: "1" },
+    { name: "Anna Weiss", number: "2" },
+  ];
   assert.deepEqual(numberOf("weiss", people), { number: "2" });
   assert.deepEqual(numberOf("+7 (800) 555", people), { number: "+7800555" });
   assert.ok(numberOf("anna", people).wrong && numberOf("zoe", people).wrong && numberOf("1;2", people).wrong);
@@ -194,7 +278,14 @@ test("only an unknown method hides what needs it, not an unknown object", () => 
 
 test("passwords that the protocol would mangle are refused", () => {
   assert.equal(passwordFault("a", "Пароль Ё-1", "Пароль Ё-1"), "");
-  for (const [known, fresh, again] of [["", "b", "b"], ["a", "", ""], ["a", "b", "c"], ["a", "ö", "ö"], ["a", "і", "і"]]) assert.ok(passwordFault(known, fresh, again));
+  for (const [known, fresh, again] of [
+    ["", "b", "b"],
+    ["a", "", ""],
+    ["a", "b", "c"],
+    ["a", "ö", "ö"],
+    ["a", "і", "і"],
+  ])
+    assert.ok(passwordFault(known, fresh, again));
 });
 
 test("ids compare without case, and GUID zero is none", () => {
@@ -203,7 +294,12 @@ test("ids compare without case, and GUID zero is none", () => {
 
 test("what a ring said belongs to its caller alone, also in a consultation of the same chain", () => {
   const callers = new Map([["c", { number: "7", name: "Ivan", note: "Order" }]]);
-  const consulted = { chainid: "c", isflashing: 1, flashed: { number: "7" }, abonent: { number: "8", iscommutated: true } };
+  const consulted = {
+    chainid: "c",
+    isflashing: 1,
+    flashed: { number: "7" },
+    abonent: { number: "8", iscommutated: true },
+  };
   const phone = phoneOf(consulted, null, callers);
   assert.deepEqual([phone.party.name, phone.held.name, phone.note], ["", "Ivan", ""]);
   assert.equal(phoneOf({ chainid: "c", abonent: { number: "7", isringing: true } }, null, callers).note, "Order");
@@ -218,11 +314,22 @@ test("the store tells only those who watch what changed, and all of it at once",
   store.set({ queue: [] });
   off();
   store.set({ me: 3 });
-  assert.deepEqual(seen, [[null, null], [1, 2]]);
+  assert.deepEqual(seen, [
+    [null, null],
+    [1, 2],
+  ]);
 });
 
 test("both languages have the same texts, of the same kinds", () => {
-  const shape = (texts) => Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, typeof value === "object" ? shape(value) : `${typeof value} ${value.length > 0 && typeof value === "function" ? value.length : ""}`]));
+  const shape = (texts) =>
+    Object.fromEntries(
+      Object.entries(texts).map(([key, value]) => [
+        key,
+        typeof value === "object"
+          ? shape(value)
+          : `${typeof value} ${value.length > 0 && typeof value === "function" ? value.length : ""}`,
+      ]),
+    );
   assert.deepEqual(shape(russian), shape(english));
   assert.equal(russian.conference.count(2), "2 участника");
   assert.equal(languageOf("ru", ["de-DE", "en"]), "ru");

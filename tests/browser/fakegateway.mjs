@@ -11,20 +11,61 @@ const POLICY =
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
 export const ADDRESS = "http://okgate.test/";
 
-export const ANNA = { userid: "11111111-1111-4111-8111-111111111101", userlogin: "anna", username: "Anna Petrova", number: "101" };
-export const BORIS = { userid: "11111111-1111-4111-8111-111111111102", userlogin: "boris", username: "Boris Klimov", number: "102" };
-export const CLARA = { userid: "11111111-1111-4111-8111-111111111103", userlogin: "clara", username: "Clara Weiss", number: "103" };
-export const DANIEL = { userid: "11111111-1111-4111-8111-111111111104", userlogin: "daniel", username: "Daniel Novak", number: "104" };
-export const IVAN = { number: "89274513158", callerid: "89274513158", name: "Ivan Golubev", isextline: true, extline: "89274513158" };
+export const ANNA = {
+  userid: "11111111-1111-4111-8111-111111111101",
+  userlogin: "anna",
+  username: "Anna Petrova",
+  number: "101",
+};
+export const BORIS = {
+  userid: "11111111-1111-4111-8111-111111111102",
+  userlogin: "boris",
+  username: "Boris Klimov",
+  number: "102",
+};
+export const CLARA = {
+  userid: "11111111-1111-4111-8111-111111111103",
+  userlogin: "clara",
+  username: "Clara Weiss",
+  number: "103",
+};
+export const DANIEL = {
+  userid: "11111111-1111-4111-8111-111111111104",
+  userlogin: "daniel",
+  username: "Daniel Novak",
+  number: "104",
+};
+export const IVAN = {
+  number: "89274513158",
+  callerid: "89274513158",
+  name: "Ivan Golubev",
+  isextline: true,
+  extline: "89274513158",
+};
 const CHAIN = "c0000000-0000-4000-8000-000000000001";
 
-const FLAGS = ["isautocall", "isringing", "iswaitingforanswer", "iscommutated", "iswaitinginflash", "isivr", "isconference"];
+const FLAGS = [
+  "isautocall",
+  "isringing",
+  "iswaitingforanswer",
+  "iscommutated",
+  "iswaitinginflash",
+  "isivr",
+  "isconference",
+];
 
 /** The line's picture with one flag of the other party's set. */
 export function lineOf(flag, party = {}, rest = {}) {
   const flags = Object.fromEntries(FLAGS.map((name) => [name, name === flag]));
   const linestatestr = flag === "isringing" ? "lsReserved" : flag === "isautocall" ? "lsHookUp" : "lsCommutated";
-  return { linestatestr, chainid: CHAIN, timertalklensec: 0, isflashing: false, abonent: { ...party, ...flags }, ...rest };
+  return {
+    linestatestr,
+    chainid: CHAIN,
+    timertalklensec: 0,
+    isflashing: false,
+    abonent: { ...party, ...flags },
+    ...rest,
+  };
 }
 
 export const IDLE = { ...lineOf(""), linestatestr: "lsHookDown", chainid: "00000000-0000-0000-0000-000000000000" };
@@ -34,7 +75,15 @@ export const held = (flashed) => ({ isflashing: true, flashed });
 export class FakeGateway {
   line = IDLE;
   received = [];
-  presence = { userstateid: 1, userstate: 1, oncallcenter: true, onccmanual: false, onlunch: false, onredirect: false, lunchreasonid: null };
+  presence = {
+    userstateid: 1,
+    userstate: 1,
+    oncallcenter: true,
+    onccmanual: false,
+    onlunch: false,
+    onredirect: false,
+    lunchreasonid: null,
+  };
   unknown = new Set();
   /** What the web address has beside the page, by path: a function of the request. */
   files = new Map();
@@ -46,12 +95,27 @@ export class FakeGateway {
     getmyuserinfo: () => ({ ...ANNA, mainpbxnumber: ANNA.number, hasline: true, isoperator: true }),
     getuserstate: () => this.presence,
     setuserstate: (wish) => this.#setState(wish),
-    cc_getlunchtypes: () => ({ items: [{ id: 1, name: "Lunch" }, { id: 2, name: "Training" }] }),
+    cc_getlunchtypes: () => ({
+      items: [
+        { id: 1, name: "Lunch" },
+        { id: 2, name: "Training" },
+      ],
+    }),
     getextendedlineinfo: () => this.line,
     getcurrentqueue: () => ({ queue: [] }),
     getredirectrules: () => ({ redirectrules: [] }),
-    getpbxnumbers: () => ({ numbers: PEOPLE.map(([user, department, state]) => numberOf(user, department, state)).concat(SERVICE) }),
-    getallusernumbers: () => ({ users: PEOPLE.map(([user]) => ({ id: user.userid, name: user.username, main: user.number, nums: [user.number], sub: user !== DANIEL && user !== ANNA })) }),
+    getpbxnumbers: () => ({
+      numbers: PEOPLE.map(([user, department, state]) => numberOf(user, department, state)).concat(SERVICE),
+    }),
+    getallusernumbers: () => ({
+      users: PEOPLE.map(([user]) => ({
+        id: user.userid,
+        name: user.username,
+        main: user.number,
+        nums: [user.number],
+        sub: user !== DANIEL && user !== ANNA,
+      })),
+    }),
     getpbxcalljournal: () => ({ calls: [] }),
     checkcanconnecttogathertoconference: () => ({ canconnecttogather: this.line.isflashing }),
   };
@@ -74,7 +138,9 @@ export class FakeGateway {
 
   say(name, fields = {}) {
     const body = name.startsWith("phoneevent_") ? { chainid: this.line.chainid, ...fields } : fields;
-    this.#socket.send(JSON.stringify([name, { qid: crypto.randomUUID(), userid: ANNA.userid, userlogin: "anna", ...body }]));
+    this.#socket.send(
+      JSON.stringify([name, { qid: crypto.randomUUID(), userid: ANNA.userid, userlogin: "anna", ...body }]),
+    );
   }
 
   /** The fields of the requests of this method so far, without their qid. */
@@ -132,7 +198,15 @@ export class FakeGateway {
 export async function openBrowser() {
   return chromium.launch({
     executablePath: process.env.OKGATE_CHROMIUM || "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
 }
 
@@ -142,7 +216,12 @@ export async function openBrowser() {
  * @returns {Promise<import("playwright-core").Page>}
  */
 export async function openPage(browser, gateway, { path = "", ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", locale: "en-US", ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    colorScheme: "light",
+    locale: "en-US",
+    ...options,
+  });
   context.setDefaultTimeout(10_000);
   await context.route(`${ADDRESS}**`, (route) => serve(route, gateway));
   await context.routeWebSocket(/^ws:/, (socket) => gateway.connect(socket));
@@ -194,4 +273,12 @@ const PEOPLE = [
   [CLARA, "Sales", 1],
   [DANIEL, "Support", 5],
 ];
-const SERVICE = { id: "n500", number: "500", caption: "Support queue", type: 2, typestr: "intQueue", state: 1, department: "" };
+const SERVICE = {
+  id: "n500",
+  number: "500",
+  caption: "Support queue",
+  type: 2,
+  typestr: "intQueue",
+  state: 1,
+  department: "",
+};

@@ -17,7 +17,10 @@ export async function assertNothingMoves(page, happens) {
     globalThis.shifts = [];
     const observer = new PerformanceObserver((list) => {
       for (const { value, sources } of list.getEntries()) {
-        globalThis.shifts.push({ value, nodes: sources.map(({ node }) => node?.id || node?.className || String(node)) });
+        globalThis.shifts.push({
+          value,
+          nodes: sources.map(({ node }) => node?.id || node?.className || String(node)),
+        });
       }
     });
     observer.observe({ type: "layout-shift" });
@@ -39,9 +42,12 @@ export async function assertReadable(page) {
       const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data;
       return [red, green, blue, alpha / 255];
     };
-    const over = (front, back) => front.slice(0, 3).map((part, index) => part * front[3] + back[index] * (1 - front[3]));
+    const over = (front, back) =>
+      front.slice(0, 3).map((part, index) => part * front[3] + back[index] * (1 - front[3]));
     const light = (color) => {
-      const [red, green, blue] = color.map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
+      const [red, green, blue] = color.map((part) =>
+        part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4,
+      );
       return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
     };
     const behind = (node) => {
@@ -59,8 +65,10 @@ export async function assertReadable(page) {
       const style = getComputedStyle(node);
       const [a, b] = [light(over(rgba(style.color), back)), light(back)].sort((x, y) => y - x);
       const ratio = (a + 0.05) / (b + 0.05);
-      const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && Number(style.fontWeight) >= 700);
-      if (ratio < (large ? 3 : 4.5)) found.push(`${walker.currentNode.data.trim()}: ${ratio.toFixed(2)} (${node.className || node.id})`);
+      const large =
+        parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && Number(style.fontWeight) >= 700);
+      if (ratio < (large ? 3 : 4.5))
+        found.push(`${walker.currentNode.data.trim()}: ${ratio.toFixed(2)} (${node.className || node.id})`);
     }
     return found;
   });
@@ -71,9 +79,16 @@ export async function assertReadable(page) {
 export async function assertNamed(page) {
   const nameless = await page.evaluate(() => {
     const named = (node) =>
-      node.getAttribute("aria-label") || node.getAttribute("aria-labelledby") || node.labels?.length || node.textContent.trim();
-    const operable = [...document.querySelectorAll("button, input, select, textarea, [role=tab], [role=tabpanel], [role=menu]")];
-    const faults = operable.filter((node) => node.checkVisibility() && !named(node)).map(({ outerHTML }) => outerHTML.slice(0, 120));
+      node.getAttribute("aria-label") ||
+      node.getAttribute("aria-labelledby") ||
+      node.labels?.length ||
+      node.textContent.trim();
+    const operable = [
+      ...document.querySelectorAll("button, input, select, textarea, [role=tab], [role=tabpanel], [role=menu]"),
+    ];
+    const faults = operable
+      .filter((node) => node.checkVisibility() && !named(node))
+      .map(({ outerHTML }) => outerHTML.slice(0, 120));
     const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
     return [...faults, ...ids.filter((id, index) => ids.indexOf(id) !== index)];
   });
@@ -82,6 +97,9 @@ export async function assertNamed(page) {
 
 /** No sideways scrolling. */
 export async function assertFits(page) {
-  const [wanted, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  const [wanted, there] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
   assert.ok(wanted <= there, `the page is ${wanted} wide in a window of ${there}`);
 }

@@ -2,13 +2,32 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 
-import { ADDRESS, BORIS, CLARA, DANIEL, FakeGateway, IVAN, closePage, held, lineOf, openBrowser, openDesk, openPage } from "./fakegateway.mjs";
+import {
+  ADDRESS,
+  BORIS,
+  CLARA,
+  DANIEL,
+  FakeGateway,
+  IVAN,
+  closePage,
+  held,
+  lineOf,
+  openBrowser,
+  openDesk,
+  openPage,
+} from "./fakegateway.mjs";
 import { assertFits, assertNamed, assertNothingMoves, assertReadable, shot } from "./look.mjs";
 
 const ID = "d0000000-0000-4000-8000-00000000000c";
-const RING = [lineOf("isringing", IVAN), ["phoneevent_ringstarted", { callerid: IVAN.number, callername: "Ivan Golubev", callerdescription: "Order 4711" }]];
+const RING = [
+  lineOf("isringing", IVAN),
+  ["phoneevent_ringstarted", { callerid: IVAN.number, callername: "Ivan Golubev", callerdescription: "Order 4711" }],
+];
 const CONSULTED = [lineOf("iscommutated", BORIS, held(IVAN)), "phoneevent_ringstopped", "phoneevent_commstarted"];
-const CONFERENCE = [lineOf("isconference", { conferenceid: ID }), ["phoneevent_commstarted", { isconference: true, confid: ID }]];
+const CONFERENCE = [
+  lineOf("isconference", { conferenceid: ID }),
+  ["phoneevent_commstarted", { isconference: true, confid: ID }],
+];
 
 let browser, gateway, page;
 before(async () => (browser = await openBrowser()));
@@ -37,7 +56,16 @@ for (const colorScheme of ["light", "dark"]) {
       gateway.step(...step);
       await page.locator(`#call[data-kind="${kind === "ring" ? "ring" : "talk"}"]`).waitFor();
       if (kind === "conference") await page.locator(".competitor").nth(2).waitFor();
-      await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finish?.call && animation.effect.getTiming().iterations !== Infinity && animation.finish())));
+      await page.evaluate(() =>
+        Promise.all(
+          document
+            .getAnimations()
+            .map(
+              (animation) =>
+                animation.finish?.call && animation.effect.getTiming().iterations !== Infinity && animation.finish(),
+            ),
+        ),
+      );
       await assertReadable(page);
       await assertNamed(page);
       await shot(page, `${colorScheme}-${kind}`);
@@ -45,7 +73,12 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
-for (const [width, height] of [[360, 740], [768, 1024], [1280, 800], [1920, 1080]]) {
+for (const [width, height] of [
+  [360, 740],
+  [768, 1024],
+  [1280, 800],
+  [1920, 1080],
+]) {
   test(`fits ${width} by ${height} pixels, in every state, and moves nothing while it rings`, async () => {
     page = await openDesk(browser, gateway, { viewport: { width, height } });
     await assertNothingMoves(page, async () => {
@@ -74,16 +107,33 @@ describe("for the keyboard and screen readers", () => {
   test("there are landmarks, and the order of the focus is the order of reading", async () => {
     page = await openDesk(browser, gateway);
     for (const role of ["banner", "main"]) assert.equal(await page.getByRole(role).count(), 1, role);
-    for (const name of ["Call", "Dial", "Waiting for you"]) assert.equal(await page.getByRole("region", { name, exact: true }).count(), 1, name);
+    for (const name of ["Call", "Dial", "Waiting for you"])
+      assert.equal(await page.getByRole("region", { name, exact: true }).count(), 1, name);
     gateway.step(...RING);
     await page.locator('#call[data-kind="ring"]').waitFor();
     await page.locator("#state-button").focus();
     const reached = [];
     for (let step = 0; step < 10; step += 1) {
       if (step > 0) await page.keyboard.press("Tab");
-      reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.dataset.action || document.activeElement.dataset.use));
+      reached.push(
+        await page.evaluate(
+          () =>
+            document.activeElement.id || document.activeElement.dataset.action || document.activeElement.dataset.use,
+        ),
+      );
     }
-    assert.deepEqual(reached, ["state-button", "settings-button", "sign-out", "answer", "decline", "dial-number", "call", "intercom", "tab-colleagues", "colleagues-find"]);
+    assert.deepEqual(reached, [
+      "state-button",
+      "settings-button",
+      "sign-out",
+      "answer",
+      "decline",
+      "dial-number",
+      "call",
+      "intercom",
+      "tab-colleagues",
+      "colleagues-find",
+    ]);
   });
 
   test("the focus can be seen wherever it is", async () => {
@@ -100,7 +150,14 @@ describe("for the keyboard and screen readers", () => {
 
   test("arrows walk through tabs, rows and menus, and Escape leads back", async () => {
     page = await openDesk(browser, gateway);
-    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.getAttribute("aria-label") || document.activeElement.textContent || document.activeElement.closest("[data-number]")?.dataset.number);
+    const focused = () =>
+      page.evaluate(
+        () =>
+          document.activeElement.id ||
+          document.activeElement.getAttribute("aria-label") ||
+          document.activeElement.textContent ||
+          document.activeElement.closest("[data-number]")?.dataset.number,
+      );
     await page.getByRole("tab", { name: "Colleagues" }).focus();
     await page.keyboard.press("ArrowRight");
     assert.equal(await focused(), "tab-messages");
@@ -170,7 +227,18 @@ describe("the link", () => {
   });
 
   test("with an older gateway the page keeps to what that one knows", async () => {
-    const known = new Set(["ping", "login", "subscribeevent", "getmyuserinfo", "getuserstate", "cc_getlunchtypes", "getextendedlineinfo", "getredirectrules", "getpbxnumbers", "getallusernumbers"]);
+    const known = new Set([
+      "ping",
+      "login",
+      "subscribeevent",
+      "getmyuserinfo",
+      "getuserstate",
+      "cc_getlunchtypes",
+      "getextendedlineinfo",
+      "getredirectrules",
+      "getpbxnumbers",
+      "getallusernumbers",
+    ]);
     gateway.unknown = { has: (method) => !known.has(method) };
     page = await openDesk(browser, gateway);
     await page.locator("#queue").waitFor({ state: "hidden" });

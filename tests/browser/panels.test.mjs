@@ -54,7 +54,11 @@ describe("my state", () => {
 
   test("the call centre, its manual mode and redirection are switches", async () => {
     page = await openDesk(browser, gateway);
-    for (const [name, field, value] of [["In the call centre", "oncallcenter", false], ["Manual mode of the call centre", "onccmanual", true], ["Redirect my calls", "onredirect", true]]) {
+    for (const [name, field, value] of [
+      ["In the call centre", "oncallcenter", false],
+      ["Manual mode of the call centre", "onccmanual", true],
+      ["Redirect my calls", "onredirect", true],
+    ]) {
       await page.locator("#state-button").click();
       await page.getByRole("menuitemcheckbox", { name }).click();
       assert.deepEqual(await gateway.request("setuserstate"), { [field]: value });
@@ -73,7 +77,19 @@ describe("my state", () => {
 });
 
 describe("redirect rules", () => {
-  const RULE = { id: "0a".repeat(16), caption: "Evenings", description: "kept", priority: 1, userid: "u", isenabled: true, allowcascade: true, state: 4, destinationnumber: "103", onlyforredirectstate: true, definesources: false };
+  const RULE = {
+    id: "0a".repeat(16),
+    caption: "Evenings",
+    description: "kept",
+    priority: 1,
+    userid: "u",
+    isenabled: true,
+    allowcascade: true,
+    state: 4,
+    destinationnumber: "103",
+    onlyforredirectstate: true,
+    definesources: false,
+  };
   let rules;
 
   beforeEach(async () => {
@@ -110,7 +126,10 @@ describe("redirect rules", () => {
     await page.getByRole("button", { name: "Save" }).click();
     const { redirectrule } = await gateway.request("saveredirectrules");
     assert.match(redirectrule.id, /^[0-9a-f]{32}$/);
-    assert.deepEqual([redirectrule.destinationnumber, redirectrule.isenabled, redirectrule.onlyforredirectstate], ["102", true, false]);
+    assert.deepEqual(
+      [redirectrule.destinationnumber, redirectrule.isenabled, redirectrule.onlyforredirectstate],
+      ["102", true, false],
+    );
     await page.locator(".rule", { hasText: "My deputy" }).waitFor();
     await shot(page, "redirects");
     await page.getByRole("button", { name: "Delete Evenings" }).click();
@@ -132,7 +151,12 @@ describe("messages", () => {
   });
 
   test("come with a note and a count, are read by being shown, and answered", async () => {
-    gateway.say("usertextmessagereceived", { text: "Are you free?", sender: "Boris Klimov", senderuserid: BORIS.userid, senderuserlogin: "boris" });
+    gateway.say("usertextmessagereceived", {
+      text: "Are you free?",
+      sender: "Boris Klimov",
+      senderuserid: BORIS.userid,
+      senderuserlogin: "boris",
+    });
     await page.getByRole("tab", { name: "Messages, 1 new" }).waitFor();
     await page.locator(".notice-note", { hasText: "Are you free?" }).getByRole("button", { name: "Show" }).click();
     await page.getByRole("tab", { name: "Messages", selected: true }).waitFor();
@@ -157,7 +181,8 @@ describe("messages", () => {
   });
 
   test("are added to the open thread without writing it anew, and each thread keeps its draft", async () => {
-    const from = (user, text) => gateway.say("usertextmessagereceived", { text, senderuserid: user.userid, senderuserlogin: user.userlogin });
+    const from = (user, text) =>
+      gateway.say("usertextmessagereceived", { text, senderuserid: user.userid, senderuserlogin: user.userlogin });
     from(CLARA, "Tea?");
     from(BORIS, "One");
     await page.getByRole("tab", { name: "Messages, 2 new" }).click();
@@ -179,7 +204,17 @@ describe("messages", () => {
   });
 
   test("of the gateway itself are notifications, with their sender and their time", async () => {
-    gateway.say("shownotifymessage", { id: "1", sender: "Shift", text: "The meeting begins", type: 0, dt: "09.10.2012 09:42:33", dtformat: "dd.MM.yyyy HH:mm:ss", autohide: false, backcolor: "FFFFFFFF", savedb: false });
+    gateway.say("shownotifymessage", {
+      id: "1",
+      sender: "Shift",
+      text: "The meeting begins",
+      type: 0,
+      dt: "09.10.2012 09:42:33",
+      dtformat: "dd.MM.yyyy HH:mm:ss",
+      autohide: false,
+      backcolor: "FFFFFFFF",
+      savedb: false,
+    });
     await page.locator(".notice-note", { hasText: "Shift The meeting begins" }).waitFor();
     await page.getByRole("tab", { name: "Messages, 1 new" }).click();
     await page.getByRole("button", { name: "Notifications" }).click();
@@ -191,7 +226,18 @@ describe("messages", () => {
 describe("the history", () => {
   const call = (id, direction, callerid, calledid, result, minutes) => {
     const at = (offset) => new Date(Date.now() - (60 - minutes) * 60_000 + offset * 1000).toISOString();
-    return { chainid: id, commutationid: id, direction, callerid, calledid, result, timestart: at(0), timeanswer: result === "answered" ? at(5) : null, timestop: at(80), recordlink: "" };
+    return {
+      chainid: id,
+      commutationid: id,
+      direction,
+      callerid,
+      calledid,
+      result,
+      timestart: at(0),
+      timeanswer: result === "answered" ? at(5) : null,
+      timestop: at(80),
+      recordlink: "",
+    };
   };
   const CALLS = [
     call("f0000000-0000-4000-8000-000000000001", "in", IVAN.number, "101", "answered", 1),
@@ -207,7 +253,11 @@ describe("the history", () => {
     assert.equal(filter.page, 0);
     assert.ok(Date.parse(filter.datestart) <= Date.now());
     await page.locator(".past-call").nth(2).waitFor();
-    assert.deepEqual(await page.locator(".past-call .person-name").allTextContents(), ["8 495 111-22-33", "Boris Klimov", "8 927 451-31-58"]);
+    assert.deepEqual(await page.locator(".past-call .person-name").allTextContents(), [
+      "8 495 111-22-33",
+      "Boris Klimov",
+      "8 927 451-31-58",
+    ]);
     await page.locator(".past-call", { hasText: "1:15" }).waitFor();
     await shot(page, "history");
     await page.getByLabel("Which calls").selectOption("missed");
@@ -228,7 +278,9 @@ describe("the history", () => {
   });
 
   test("goes on with older calls, page by page", async () => {
-    const many = Array.from({ length: 45 }, (_, index) => call(`f0000000-0000-4000-8000-0000000001${10 + index}`, "in", `7${1000 + index}`, "101", "answered", index));
+    const many = Array.from({ length: 45 }, (_, index) =>
+      call(`f0000000-0000-4000-8000-0000000001${10 + index}`, "in", `7${1000 + index}`, "101", "answered", index),
+    );
     gateway.on("getpbxcalljournal", ({ filter }) => ({ calls: many.slice(filter.page * 20, filter.page * 20 + 20) }));
     page = await openDesk(browser, gateway);
     await page.getByRole("tab", { name: "History" }).click();
@@ -277,11 +329,19 @@ describe("the password", () => {
 });
 
 describe("photos", () => {
-  const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  const PIXEL = Buffer.from(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+    "base64",
+  );
   const LINK = "/photo/anna/t/96x96";
 
   test("stand in the list and in the call, and one's own is uploaded small", async () => {
-    gateway.on("getalluserphotolink", () => ({ links: [{ id: BORIS.userid.toUpperCase(), link: "/photo/b/t", link32x32: "/photo/b/t/32x32", link96x96: LINK }, { id: "x", link: "https://elsewhere.test/" }] }));
+    gateway.on("getalluserphotolink", () => ({
+      links: [
+        { id: BORIS.userid.toUpperCase(), link: "/photo/b/t", link32x32: "/photo/b/t/32x32", link96x96: LINK },
+        { id: "x", link: "https://elsewhere.test/" },
+      ],
+    }));
     gateway.files.set(LINK, () => ({ body: PIXEL, contentType: "image/png" }));
     page = await openDesk(browser, gateway);
     await page.locator(`.person[data-number="${BORIS.number}"] img[src="${LINK}"]`).waitFor();
@@ -292,7 +352,10 @@ describe("photos", () => {
     let upload;
     gateway.files.set("/upload", (request) => {
       upload = request;
-      return { body: '<uploadfilesresult count="1"><file name="photo.jpg" path="p/1"/></uploadfilesresult>', contentType: "text/xml" };
+      return {
+        body: '<uploadfilesresult count="1"><file name="photo.jpg" path="p/1"/></uploadfilesresult>',
+        contentType: "text/xml",
+      };
     });
     await page.getByRole("button", { name: "Settings" }).click();
     await page.getByRole("menuitem", { name: "My photo…" }).click();

@@ -57,7 +57,10 @@ test("a colleague's name wins over the event's, the event's over the line's", ()
 
 test("a caller who is put on hold keeps the name that came with the ring", () => {
   const line = info("lsHookUp", {}, { isflashing: true, flashed: { number: "89274513158" } });
-  assert.equal(phoneOf(line, null, new Map([["c1", { number: party.number, name: "From the CRM", note: "" }]])).party.name, "From the CRM");
+  assert.equal(
+    phoneOf(line, null, new Map([["c1", { number: party.number, name: "From the CRM", note: "" }]])).party.name,
+    "From the CRM",
+  );
 });
 
 test("an unknown caller is a number without a name", () => {
