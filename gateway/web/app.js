@@ -67,9 +67,8 @@ session.start();
 /** Everything of the last user goes; what the gateway does not know stays known. */
 function clear() {
   const { unknownMethods } = store.state;
+  for (const part of [chat, history, dial]) part.clear();
   store.set({ ...emptyState(), unknownMethods });
-  history.clear();
-  dial.clear();
   tabs.choose("colleagues");
 }
 

@@ -2,7 +2,8 @@
  * Messages: what colleagues write to each other, and what the gateway notifies this user of.
  *
  * Owns: the store's `threads` and `unread`, and the messages' panel. Comes in: `usertextmessagereceived`,
- * `shownotifymessage`. Goes out: `sendusertextmessage`. Nothing is kept over a sign-out; a thread holds its last messages only.
+ * `shownotifymessage`. Goes out: `sendusertextmessage`. The browser tab keeps the last messages over a reload, and forgets
+ * them with the sign-out.
  */
 
 import { Events } from "./events.js";
@@ -21,7 +22,7 @@ import { strings } from "./strings.js";
  * @property {number} unread
  */
 
-/** @typedef {{text: string, at: number, mine: boolean, from: string}} Message `from`: only of notifications */
+/** @typedef {{id: string, text: string, at: number, mine: boolean, from: string}} Message `id`: empty for none; `from`: only of notifications */
 
 export const NOTIFICATIONS = "notifications";
 
@@ -30,10 +31,11 @@ export const NOTIFICATIONS = "notifications";
  * @param {{key: string, name?: string}} thread to which the message belongs; it comes to the front
  * @param {Message} message
  * @param {boolean} unread
- * @returns {Thread[]}
+ * @returns {Thread[]} the same if the message is there already
  */
 export function withMessage(threads, { key, name = "" }, message, unread) {
   const known = threads.find((thread) => thread.key === key) ?? { key, name, messages: [], unread: 0 };
+  if (message.id && known.messages.some(({ id }) => id === message.id)) return threads;
   const thread = {
     ...known,
     name: name || known.name,
@@ -73,6 +75,7 @@ export class Chat {
   #commands;
   #tabs;
   #open = "";
+  #userid = "";
   /** The message that is being written, by thread. */
   #drafts = new Map();
   /** What the thread shows: messages are added to it, so that screen readers hear only what is new. */
@@ -112,8 +115,14 @@ export class Chat {
 
   /** @param {import("./okgate.js").OkgateClient} client */
   listen(client) {
-    client.on(Events.TEXT_MESSAGE, (event) => this.#received(event));
-    client.on(Events.NOTIFICATION, (event) => this.#notified(event));
+    client.on("client.ready", ({ userid }) => this.#restore(userid));
+    const handle = (name, handler) =>
+      client.on(name, (event) => {
+        this.#restore(client.session.userid);
+        handler(event);
+      });
+    handle(Events.TEXT_MESSAGE, (event) => this.#received(event));
+    handle(Events.NOTIFICATION, (event) => this.#notified(event));
     client.subscribe(Events.TEXT_MESSAGE, Events.NOTIFICATION).catch(() => {});
   }
 
@@ -143,18 +152,24 @@ export class Chat {
     this.#show();
   }
 
-  #received({ text, sender, senderuserid, senderuserlogin, dt }) {
+  #received({ id = "", text, sender, senderuserid, senderuserlogin, dt }) {
     const key = idOf(senderuserid) || String(senderuserlogin ?? sender ?? "");
     const name = nameOf(this.#store.state.people, { userid: senderuserid }) || String(sender || senderuserlogin || "");
-    this.#add({ key, name }, { text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: "" });
-    if (this.#isRead(key)) return;
+    const message = { id, text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: "" };
+    if (!this.#add({ key, name }, message) || this.#isRead(key)) return;
     showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }) });
     announce(strings.chat.from(name, String(text ?? "")));
   }
 
-  #notified({ text, sender, dt, autohide }) {
-    const message = { text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: String(sender ?? "") };
-    this.#add({ key: NOTIFICATIONS, name: strings.chat.notifications }, message);
+  #notified({ id = "", text, sender, dt, autohide }) {
+    const message = {
+      id,
+      text: String(text ?? ""),
+      at: saidAt(dt, Date.now()),
+      mine: false,
+      from: String(sender ?? ""),
+    };
+    if (!this.#add({ key: NOTIFICATIONS, name: strings.chat.notifications }, message)) return;
     const stays = autohide !== undefined && !truth(autohide);
     showNote(message.from || strings.chat.notifications, message.text, { stays });
     announce(strings.chat.from(message.from || strings.chat.notifications, message.text));
@@ -164,12 +179,20 @@ export class Chat {
     return key === this.#open && this.#tabs.chosen === "messages" && !document.hidden;
   }
 
+  /** @returns {boolean} false if it was there already */
   #add(thread, message) {
-    this.#put(withMessage(this.#store.state.threads, thread, message, !message.mine && !this.#isRead(thread.key)));
+    const { threads } = this.#store.state;
+    const more = withMessage(threads, thread, message, !message.mine && !this.#isRead(thread.key));
+    if (more !== threads) this.#put(more);
+    return more !== threads;
   }
 
   #put(threads) {
     this.#store.set({ threads, unread: threads.reduce((sum, { unread }) => sum + unread, 0) });
+    const few = threads
+      .slice(0, KEPT_THREADS)
+      .map((thread) => ({ ...thread, messages: thread.messages.slice(-KEPT_MESSAGES) }));
+    sessionStorage.setItem(KEY, JSON.stringify({ userid: this.#userid, threads: few }));
   }
 
   async #send(event) {
@@ -180,12 +203,11 @@ export class Chat {
     const answer = await this.#commands.attempt(strings.failed.message, (client) => client.sendText(text, [key]));
     if (!answer) return;
     if (this.#input.value.trim() === text) this.#input.value = "";
-    this.#add({ key }, { text, at: Date.now(), mine: true, from: "" });
+    this.#add({ key }, { id: "", text, at: Date.now(), mine: true, from: "" });
   }
 
   #show() {
     const { threads } = this.#store.state;
-    if (threads.length === 0) this.#forget();
     const open = threads.find(({ key }) => key === this.#open);
     this.#panel.dataset.open = String(Boolean(open));
     this.#panel.dataset.empty = String(threads.length === 0);
@@ -209,8 +231,18 @@ export class Chat {
     if (atEnd) this.#messages.scrollTop = this.#messages.scrollHeight;
   }
 
-  /** Another user comes. */
-  #forget() {
+  /** Once a user, before the first message: the gateway may have kept some for the login. */
+  #restore(userid) {
+    if (this.#userid === userid) return;
+    this.#userid = userid;
+    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    if (kept?.userid === userid) this.#put(kept.threads);
+  }
+
+  /** Nothing of the last user stays. */
+  clear() {
+    sessionStorage.removeItem(KEY);
+    this.#userid = "";
     this.#open = "";
     this.#input.value = "";
     this.#drafts.clear();
@@ -258,4 +290,7 @@ function messageNode({ text, at, mine, from }) {
 
 const MESSAGES_MAX = 200;
 const THREADS_MAX = 100;
+const KEPT_THREADS = 20;
+const KEPT_MESSAGES = 50;
+const KEY = "okgate.threads";
 const DAY_MS = 24 * 3600 * 1000;

@@ -248,6 +248,7 @@ export const english = {
     answer: "answer",
     drop: "decline, cancel or end",
     hold: "hold, take back",
+    transfer: "transfer",
     dial: "go to the number",
   },
   link: {

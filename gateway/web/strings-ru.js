@@ -256,6 +256,7 @@ export const russian = {
     answer: "ответить",
     drop: "отклонить или завершить",
     hold: "удержать, вернуть",
+    transfer: "перевести",
     dial: "к номеру",
   },
   link: {

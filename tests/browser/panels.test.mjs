@@ -203,6 +203,27 @@ describe("messages", () => {
     assert.equal(await page.locator(".compose textarea").inputValue(), "Draft for Boris");
   });
 
+  test("outlive a reload, come once, and are gone after the sign-out", async () => {
+    const event = {
+      id: "m1",
+      text: "Are you free?",
+      sender: "Boris",
+      senderuserid: BORIS.userid,
+      senderuserlogin: "boris",
+    };
+    gateway.say("usertextmessagereceived", event);
+    await page.getByRole("tab", { name: "Messages, 1 new" }).waitFor();
+    await page.reload();
+    await page.getByRole("tab", { name: "Messages, 1 new" }).waitFor();
+    gateway.say("usertextmessagereceived", event);
+    await page.getByRole("tab", { name: "Messages, 1 new" }).click();
+    await page.locator(".thread-item").click();
+    assert.equal(await page.locator(".message").count(), 1);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  });
+
   test("of the gateway itself are notifications, with their sender and their time", async () => {
     gateway.say("shownotifymessage", {
       id: "1",
