@@ -67,6 +67,11 @@ export class Tabs {
     if (!entry || entry.hidden) return;
     this.#chosen = id;
     this.#show();
+    // Only the row of tabs moves, never the page: the choice may be the page's own.
+    const { offsetLeft, offsetWidth } = entry.tab;
+    const left = offsetLeft - this.#list.offsetLeft;
+    const { scrollLeft, clientWidth } = this.#list;
+    if (left < scrollLeft || left + offsetWidth > scrollLeft + clientWidth) this.#list.scrollLeft = left;
     this.#onChoose(this.#chosen);
   }
 
