@@ -1,5 +1,6 @@
 // What the page derives from the protocol's fields, without a browser.
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 
 import { actionsOf, canSupervise, canTransfer, targetAction } from "../../gateway/web/callactions.js";
@@ -20,6 +21,8 @@ import { Store, emptyState } from "../../gateway/web/store.js";
 import { english } from "../../gateway/web/strings-en.js";
 import { russian } from "../../gateway/web/strings-ru.js";
 import { languageOf } from "../../gateway/web/strings.js";
+
+globalThis.crypto ??= webcrypto; // Node 18
 
 const party = { name: "Ivan", number: "7", conference: false };
 const state = (phone, rest = {}) => ({

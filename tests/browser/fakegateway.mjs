@@ -1,6 +1,7 @@
 // A gateway that answers from scripts, for what a test wants to see of the page: it speaks the protocol over the page's own
 // WebSocket, which the browser hands to the test, and serves the page's files under the content policy of the real one.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { chromium } from "playwright-core";
@@ -139,7 +140,7 @@ export class FakeGateway {
   say(name, fields = {}) {
     const body = name.startsWith("phoneevent_") ? { chainid: this.line.chainid, ...fields } : fields;
     this.#socket.send(
-      JSON.stringify([name, { qid: crypto.randomUUID(), userid: ANNA.userid, userlogin: "anna", ...body }]),
+      JSON.stringify([name, { qid: randomUUID(), userid: ANNA.userid, userlogin: "anna", ...body }]),
     );
   }
 
