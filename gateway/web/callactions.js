@@ -17,7 +17,10 @@ import { strings } from "./strings.js";
  */
 export function actionsOf(state) {
   if (!state.phone) return [];
-  return candidates(state).filter((action) => offers(state, ...ACTIONS[action].methods));
+  const actions = candidates(state).filter((action) => offers(state, ...ACTIONS[action].methods));
+  // Nobody may be kept in a conference: hanging up leaves it, too.
+  const stuck = state.phone.conferenceid && state.phone.kind === "talk" && !actions.includes("leave");
+  return stuck ? [...actions, "end"] : actions;
 }
 
 function candidates({ phone, conference, canJoinHeld }) {
@@ -186,7 +189,7 @@ const ACTIONS = {
   },
   joinHeld: { methods: ["connecttogathertoconference"], ask: (client) => client.joinHeldParty() },
   people: { methods: [] },
-  leave: { methods: [], ask: (client, id) => client.leaveConference(id) },
+  leave: { methods: ["exitconference"], ask: (client, id) => client.leaveConference(id) },
   monitor: { methods: ["confsetghostmode"] },
   help: { methods: ["confsetghostmode"] },
   conference: { methods: ["confsetghostmode"] },

@@ -49,6 +49,10 @@ test("each moment has its actions", () => {
     [state({ kind: "menu" }), ["end"]],
     [state({ kind: "talk", conferenceid: "c" }), ["hold", "people", "leave"]],
     [state({ kind: "talk", conferenceid: "c", held }), ["swap", "people", "leave"]],
+    [
+      state({ kind: "talk", conferenceid: "c" }, { unknownMethods: new Set(["exitconference"]) }),
+      ["hold", "people", "end"],
+    ],
     [state({ kind: "talk", conferenceid: "c", held }, { canJoinHeld: true }), ["joinHeld", "swap", "people", "leave"]],
     [
       state({ kind: "talk", conferenceid: "c" }, { conference: { ghost: true } }),

@@ -139,9 +139,7 @@ export class FakeGateway {
 
   say(name, fields = {}) {
     const body = name.startsWith("phoneevent_") ? { chainid: this.line.chainid, ...fields } : fields;
-    this.#socket.send(
-      JSON.stringify([name, { qid: randomUUID(), userid: ANNA.userid, userlogin: "anna", ...body }]),
-    );
+    this.#socket.send(JSON.stringify([name, { qid: randomUUID(), userid: ANNA.userid, userlogin: "anna", ...body }]));
   }
 
   /** The fields of the requests of this method so far, without their qid. */
