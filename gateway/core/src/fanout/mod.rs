@@ -140,7 +140,7 @@ impl Fanout {
     }
 
     #[cold]
-    #[expect(clippy::box_collection, reason = "what is left goes back in its box")]
+    #[expect(clippy::box_collection, reason = "it goes back where it came from")]
     fn take_first(
         &mut self,
         link: LinkId,
