@@ -4,9 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::base::{ChainId, CommutationId, Guid, Instant, UserId};
 use crate::protocol::{
-    Direction, Event, Ivr, LineInfo, LineState, NumberChange, Occurrence, Phase, StateId,
+    Direction, Event, Fields, Ivr, LineInfo, LineState, NumberChange, Occurrence, Phase, StateId,
+    write_message,
 };
 use crate::switchboard::Switchboard;
 
@@ -29,6 +32,8 @@ struct Client {
     competitors: Vec<Guid>,
     line_state: Option<LineState>,
     version: u64,
+    /// The version of the line that was derived from last.
+    derived_from: u64,
     /// The rank of the last event of the step that is being told.
     rank: u8,
     last_chain: Option<ChainId>,
@@ -178,6 +183,9 @@ impl Client {
             phase == Phase::AutoCall || is_back_ring
         );
         assert_eq!(self.is_flashing, line.flashed.is_some());
+        if std::mem::replace(&mut self.derived_from, line.version) != line.version {
+            self.compare_derived(line);
+        }
         if line.chain.is_some() {
             assert_eq!(state, StateId::FullBusy, "busy from the first ring on");
         } else {
@@ -188,5 +196,61 @@ impl Client {
             ));
         }
         self.last_chain = line.chain;
+    }
+
+    /// A tab that has just been opened derives from the line what one that was there all
+    /// the time believes.
+    fn compare_derived(&self, line: &LineInfo) {
+        let believed = match (&self.dialled, self.ringing, self.talk, &self.ivr) {
+            (Some(_), Some(_), None, None) => Phone::BackRing,
+            (None, Some(_), None, None) => Phone::Ring,
+            (Some(_), None, None, None) => Phone::BackCall,
+            (None, None, Some(_), None) => Phone::Talk,
+            (None, None, None, Some(_)) => Phone::Call,
+            (None, None, None, None) => match derived(line) {
+                // No event tells of a call that was dialled by hand: the line does.
+                phone @ (Phone::Call | Phone::Ready | Phone::Disconnected) => phone,
+                phone => panic!("no event told of {phone:?}: {line:?}"),
+            },
+            _ => panic!("no phone does all of that at once: {line:?}"),
+        };
+        assert_eq!(derived(line), believed, "{line:?}");
+    }
+}
+
+/// What libraries take a phone to be doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phone {
+    BackCall,
+    BackRing,
+    Ring,
+    Talk,
+    Call,
+    Disconnected,
+    Ready,
+}
+
+/// protocol 6.5-d: from the fields of the message, in this order.
+fn derived(line: &LineInfo) -> Phone {
+    let mut text = Vec::new();
+    write_message(&mut text, "line", |writer| line.write(writer));
+    let (_, line): (String, Value) = serde_json::from_slice(&text).expect("a message");
+    let abonent = &line["abonent"];
+    let is = |flag: &str| abonent[flag] == true;
+    let has = |field: &str| abonent[field].as_str().is_some_and(|text| !text.is_empty());
+    if is("isautocall") {
+        Phone::BackCall
+    } else if is("isringing") && abonent["direction"] == "acm_callback" {
+        Phone::BackRing
+    } else if is("isringing") {
+        Phone::Ring
+    } else if is("iscommutated") || is("iswaitinginflash") || is("isconference") {
+        Phone::Talk
+    } else if has("extline") || has("number") {
+        Phone::Call
+    } else if line["linestatestr"] == "lsDisconnected" {
+        Phone::Disconnected
+    } else {
+        Phone::Ready
     }
 }

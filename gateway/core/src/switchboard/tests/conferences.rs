@@ -260,3 +260,37 @@ fn who_has_no_right_to_supervise_is_told_so() {
         "that user is in no talk (409)"
     );
 }
+
+#[test]
+fn a_conference_and_a_supervised_talk_go_on_through_a_loss_of_the_switch() {
+    let mut world = World::new();
+    world.confer("clara", create(&["104", "105"]));
+    for number in ["103", "104", "105"] {
+        world.pick_up(number);
+    }
+    world.outside_call("89274513158", "102");
+    world.pick_up("102");
+    world.confer("anna", ConferenceRequest::AttachAsGhost("102".into()));
+    world.pick_up("101");
+    let told = world.story().len();
+    world.sim.disconnect();
+    world.run();
+    assert_eq!(
+        world
+            .answer("clara", ConferenceRequest::Exit)
+            .expect_err("in doubt")
+            .to_string(),
+        "the telephone switch is not connected: try again later (503)"
+    );
+    world.hang_up("105");
+    world.sim.reconnect();
+    world.run();
+    assert_eq!(
+        world.competitors("david"),
+        "103 Connected, 104 Connected, 105 Exited"
+    );
+    let told = world.story()[told..].to_owned();
+    let of_elena = |line: &&str| !line.trim_start().starts_with("elena");
+    let invented: Vec<_> = told.lines().filter(of_elena).collect();
+    assert!(invented.is_empty(), "{invented:#?}");
+}

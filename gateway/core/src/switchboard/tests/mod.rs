@@ -6,6 +6,7 @@ mod consult;
 mod ladders;
 mod races;
 mod rules;
+mod script;
 mod seeded;
 mod services;
 mod world;
