@@ -108,7 +108,9 @@ impl Office {
         let Some(index) = self.any_tab(Some(person)) else {
             return self.connect(person);
         };
-        let (name, fields) = match self.pick(12) {
+        let (name, fields) = match self.pick(20) {
+            12..15 => ("pbxmaketransfer", json!({"transferto": self.any_number()})),
+            15.. => self.about_conferences(),
             0..4 => {
                 let number = self.any_number();
                 let sequence = if self.chance(50) { "user" } else { "abonent" };
@@ -131,11 +133,33 @@ impl Office {
         self.ask_for(index, name, fields);
     }
 
+    fn about_conferences(&mut self) -> (&'static str, Value) {
+        let (one, two) = (self.any_number(), self.any_number());
+        let competitors = json!([{"number": one}, {"number": two}]);
+        match self.pick(9) {
+            0 | 1 => ("buildconferencefromcommutation", json!({})),
+            2 => (
+                "createnewconference",
+                json!({"conference": {"name": "Monday"}, "competitors": competitors}),
+            ),
+            3 => ("invitetoconference", json!({"competitors": competitors})),
+            4 => (
+                "confhandleevent",
+                json!({"eventtype": "competitors", "handle": true}),
+            ),
+            5 => ("connecttogathertoconference", json!({})),
+            6 => ("exitconference", json!({})),
+            7 => ("getconferencecompetitors", json!({})),
+            _ => ("attachasghost", json!({"ghostedid": one})),
+        }
+    }
+
     pub(crate) fn any_number(&mut self) -> String {
         match self.pick(10) {
             0 => "555".to_owned(),
             1 => "777".to_owned(),
-            2 | 3 => "89031112233".to_owned(),
+            2 => "89031112233".to_owned(),
+            3 => ["201", "301"][self.pick(2)].to_owned(),
             _ => number_of(self.pick(PEOPLE.len())),
         }
     }
@@ -146,7 +170,11 @@ impl Office {
         let number = self.callers.add(name.clone());
         let call = SimCallRequest {
             from: Arc::clone(&number),
-            to: number_of(person).into(),
+            to: match self.pick(6) {
+                0 => "201".into(),
+                1 => "301".into(),
+                _ => number_of(person).into(),
+            },
             name,
             answer_after,
             talk: self.chance(50).then(|| Duration::from_secs(4)),

@@ -141,8 +141,13 @@ fn check_row(what: &Occurrence, line: &LineInfo) {
         Occurrence::RingStarted(ring) => phase == Phase::Ringing && line.chain == Some(ring.chain),
         Occurrence::RingStopped { chain } => phase != Phase::Ringing || line.chain != Some(*chain),
         Occurrence::CommStarted { chain, .. } => {
-            line.chain == Some(*chain) && matches!(phase, Phase::Commutated | Phase::WaitingInFlash)
+            let is_talk = matches!(
+                phase,
+                Phase::Commutated | Phase::WaitingInFlash | Phase::Conference
+            );
+            line.chain == Some(*chain) && is_talk
         }
+        Occurrence::IvrStarted(_) => matches!(phase, Phase::Ivr { .. }),
         Occurrence::FlashStateChanged { is_flashing } => *is_flashing == line.flashed.is_some(),
         Occurrence::LineStateChanged { state, .. } => *state == line.state,
         _ => true,

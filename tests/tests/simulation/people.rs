@@ -7,7 +7,7 @@ use okgate_core::crm::{self, CrmConfig};
 use okgate_core::hub::{self, CallerName};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{BreakReason, VersionInfo, parse_md5_hex};
-use okgate_core::switchboard::{Directory, User};
+use okgate_core::switchboard::{Directory, Group, HuntRule, IvrMenu, User};
 use okgate_core::wire::upgrade::Version;
 use okgate_harness::password::PasswordHashes;
 
@@ -35,40 +35,11 @@ pub(crate) fn pick(random: &mut Random, bound: usize) -> usize {
 pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
     let crm = (pick(random, 5) > 0).then(|| crm_config(random));
     let caller_name = (pick(random, 3) > 0).then(|| caller_name(random));
-    let hashes = PasswordHashes::of("password");
-    let users = PEOPLE.iter().enumerate().map(|(person, login)| {
-        let number = (
-            NumberId(Guid::from_bits(0xB000 + person as u128)),
-            number_of(person).into(),
-        );
-        User {
-            id: user_of(person),
-            login: (*login).into(),
-            name: login.to_uppercase().into(),
-            numbers: (person + 1 < PEOPLE.len())
-                .then_some(number)
-                .into_iter()
-                .collect(),
-            password_md5: parse_md5_hex(&hashes.as_typed),
-            password_lower_md5: parse_md5_hex(&hashes.lower_case),
-            is_operator: false,
-            supervises: Vec::new(),
-            department: None,
-        }
-    });
     let share = [0.0, 0.0, 0.1, 0.25][pick(random, 4)];
     let delay = [0, 0, 3, 60, 700][pick(random, 5)];
     hub::Config {
         shards: 3,
-        directory: Directory {
-            users: users.collect(),
-            departments: Vec::new(),
-            break_reasons: vec![BreakReason {
-                id: 1,
-                name: "Lunch".into(),
-            }],
-            ..Directory::default()
-        },
+        directory: directory(random),
         switchboard: hub::SwitchboardLimits {
             calls_max: 6,
             ..hub::SwitchboardLimits::default()
@@ -92,6 +63,7 @@ pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
                 .collect(),
             busy_numbers: vec!["555".into()],
             no_answer_numbers: vec!["777".into()],
+            ivr_numbers: vec!["301".into()],
             reject_share: share,
             drop_share: share / 2.0,
             delay: Duration::from_millis(delay),
@@ -99,6 +71,58 @@ pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
             ..SimConfig::default()
         },
         desk: hub::DeskConfig::default(),
+    }
+}
+
+/// Who works there: six people, a group and a voice menu.
+fn directory(random: &mut Random) -> Directory {
+    let hashes = PasswordHashes::of("password");
+    let users = PEOPLE.iter().enumerate().map(|(person, login)| {
+        let number = (
+            NumberId(Guid::from_bits(0xB000 + person as u128)),
+            number_of(person).into(),
+        );
+        User {
+            id: user_of(person),
+            login: (*login).into(),
+            name: login.to_uppercase().into(),
+            numbers: (person + 1 < PEOPLE.len())
+                .then_some(number)
+                .into_iter()
+                .collect(),
+            password_md5: parse_md5_hex(&hashes.as_typed),
+            password_lower_md5: parse_md5_hex(&hashes.lower_case),
+            is_operator: false,
+            supervises: if person == 0 {
+                vec![user_of(1), user_of(2)]
+            } else {
+                Vec::new()
+            },
+            department: None,
+        }
+    });
+    Directory {
+        users: users.collect(),
+        departments: Vec::new(),
+        break_reasons: vec![BreakReason {
+            id: 1,
+            name: "Lunch".into(),
+        }],
+        groups: vec![Group {
+            number: (NumberId(Guid::from_bits(0xC001)), "201".into()),
+            name: "All".into(),
+            users: (0..3).map(user_of).collect(),
+            rule: [HuntRule::All, HuntRule::LongestIdle, HuntRule::RoundRobin][pick(random, 3)],
+            ring: Duration::from_secs(5),
+            wait: Duration::from_secs(30),
+            line_max: 2,
+            is_queue: true,
+        }],
+        ivrs: vec![IvrMenu {
+            number: (NumberId(Guid::from_bits(0xC002)), "301".into()),
+            name: "Welcome".into(),
+            then: Some((Duration::from_secs(2), "201".into())),
+        }],
     }
 }
 

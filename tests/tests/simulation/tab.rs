@@ -243,7 +243,7 @@ impl Tab {
         wishes.push(self.ask_line(0));
         self.catch_ups += 1;
         let events = json!({"eventmethod": [
-            "phoneevent", "userstatechanged", "linestatechanged", "flashstatechanged", "pbxnumberstatechanged",
+            "phoneevent", "userstatechanged", "linestatechanged", "flashstatechanged", "confcompositionchanged", "confcompetitorstatechanged", "pbxnumberstatechanged",
         ]});
         wishes.push(Wish::Text(self.request("subscribeevent", events)));
     }

@@ -116,10 +116,15 @@ impl Switchboard {
         self.calls.chain_of(leg)
     }
 
-    /// The leg of a call's outside caller, or else of the phone that called.
+    /// The leg of a call's outside caller, or else of the phone that called; in a
+    /// conference of the first who is there.
     pub fn caller_leg(&self, chain: ChainId) -> Option<LegId> {
         let chain = self.calls.get(chain)?;
-        chain.member(chain.first_bond()?.caller)?.live_leg()
+        let caller = chain
+            .first_bond()
+            .and_then(|bond| chain.member(bond.caller));
+        let leg = caller.and_then(Member::live_leg);
+        leg.or_else(|| chain.members.iter().find_map(Member::live_leg))
     }
 
     /// The leg of a call's outside party, whoever called.
