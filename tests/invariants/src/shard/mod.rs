@@ -111,7 +111,7 @@ const SPANS: [Duration; 10] = [
 const ROOMS: [usize; 6] = [usize::MAX, 0, 1, 100, 1000, 5000];
 
 /// Methods whose every request with a `qid` is answered.
-const METHODS: [&str; 40] = [
+const METHODS: [&str; 60] = [
     "ping",
     "login",
     "logout",
@@ -152,4 +152,24 @@ const METHODS: [&str; 40] = [
     "getuserphoto",
     "setmyuserphoto",
     "changepassword",
+    "saveredirectrules",
+    "deleteredirectrules",
+    "getflashedabonentinfo",
+    "getchaincontent",
+    "getpbxcalljournal",
+    "pbxmaketransfer",
+    "pbxtransfercall",
+    "buildconferencefromcommutation",
+    "createnewconference",
+    "invitetoconference",
+    "checkcanconnecttogathertoconference",
+    "connecttogathertoconference",
+    "getconferenceinfo",
+    "getconferencecompetitors",
+    "confdisconnectcompetitor",
+    "exitconference",
+    "confhandleevent",
+    "attachasghost",
+    "confsetghostmode",
+    "confsetvoiceparams",
 ];

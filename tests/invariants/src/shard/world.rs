@@ -15,7 +15,7 @@ use okgate_core::hub::{
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{ProcedureKind, password_hashes, peek};
 use okgate_core::shard::{self, Refused, Shard};
-use okgate_core::switchboard::{Directory, User};
+use okgate_core::switchboard::{Directory, Group, HuntRule, IvrMenu, User};
 use okgate_core::wire::frame::append_text;
 
 use super::peer::{Life, Peer};
@@ -404,11 +404,15 @@ fn shard_config(choice: u8) -> shard::Config {
     config
 }
 
+fn user_id(index: usize) -> UserId {
+    UserId(Guid::from_bits(0xA000 + index as u128))
+}
+
 fn hub_config(choice: u8) -> hub::Config {
     let hashes = password_hashes("password").expect("a plain password");
     let number = |index: usize| Arc::from((100 + index).to_string());
     let user = |index: usize| User {
-        id: UserId(Guid::from_bits(0xA000 + index as u128)),
+        id: user_id(index),
         login: format!("user{index}").into(),
         name: format!("Name of {index}").into(),
         numbers: vec![(
@@ -418,12 +422,31 @@ fn hub_config(choice: u8) -> hub::Config {
         password_md5: Some(hashes.as_typed),
         password_lower_md5: Some(hashes.lower_cased),
         is_operator: index == 1,
-        supervises: Vec::new(),
+        supervises: if index == 1 {
+            (2..=USERS).map(user_id).collect()
+        } else {
+            Vec::new()
+        },
         department: None,
     };
     hub::Config {
         directory: Directory {
             users: (1..=USERS).map(user).collect(),
+            groups: vec![Group {
+                number: (NumberId(Guid::from_bits(0xC001)), "201".into()),
+                name: "All".into(),
+                users: (1..=USERS).map(user_id).collect(),
+                rule: HuntRule::All,
+                ring: Duration::from_secs(5),
+                wait: Duration::from_secs(20),
+                line_max: 2,
+                is_queue: false,
+            }],
+            ivrs: vec![IvrMenu {
+                number: (NumberId(Guid::from_bits(0xC002)), "301".into()),
+                name: "Welcome".into(),
+                then: Some((Duration::from_secs(1), "201".into())),
+            }],
             ..Directory::default()
         },
         switchboard: hub::SwitchboardLimits {
@@ -438,6 +461,7 @@ fn hub_config(choice: u8) -> hub::Config {
             phones: (1..USERS).map(number).collect(),
             busy_numbers: vec!["555".into()],
             no_answer_numbers: vec!["777".into()],
+            ivr_numbers: vec!["301".into()],
             delay: Duration::from_millis(if choice & 16 == 0 { 0 } else { 60 }),
             reject_share: if choice & 32 == 0 { 0.0 } else { 0.2 },
             drop_share: if choice & 32 == 0 { 0.0 } else { 0.1 },
