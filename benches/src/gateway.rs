@@ -198,6 +198,7 @@ fn hub_config(users: u32) -> hub::Config {
         is_operator: true,
         supervises: Vec::new(),
         department: None,
+        waiting: std::time::Duration::ZERO,
     };
     hub::Config {
         directory: Directory {

@@ -54,6 +54,7 @@ impl People {
         let password_md5 = view.md5("password_md5");
         let password_lower_md5 = view.md5("password_lower_md5");
         let is_operator = view.boolean("operator");
+        let waiting = view.limit_seconds("waiting_s").unwrap_or_default();
         let Some(login) = view.text("login") else {
             return;
         };
@@ -76,6 +77,7 @@ impl People {
             is_operator,
             supervises: Vec::new(),
             department: None,
+            waiting,
         });
     }
 

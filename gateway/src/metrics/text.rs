@@ -168,6 +168,14 @@ fn hub(page: &mut Page<'_>, status: &Status) -> Result<(), Error> {
     let help = "Sessions, with and without links";
     page.gauge("sessions", help, count(status.sessions))?;
     page.gauge("calls", "Calls that go on", count(status.calls))?;
+    let help = "Callers who wait in lines";
+    page.gauge("callers_waiting", help, count(status.callers_waiting))?;
+    let help = "Callers who were refused, by the limit that was met";
+    let refused = [
+        ([("limit", "calls")], status.calls_over_limit),
+        ([("limit", "line")], status.callers_over_limit),
+    ];
+    page.counters("calls_refused", help, refused)?;
     let help = "Dynamic methods that run";
     page.gauge("method_runs", help, count(status.method_runs))?;
     page.counter("hub_events", "Events that the hub gave out", status.events)

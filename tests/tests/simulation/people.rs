@@ -99,6 +99,7 @@ fn directory(random: &mut Random) -> Directory {
                 Vec::new()
             },
             department: None,
+            waiting: Duration::ZERO,
         }
     });
     Directory {

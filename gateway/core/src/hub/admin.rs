@@ -92,6 +92,12 @@ pub struct Status {
     pub sessions: usize,
     /// Calls that go on.
     pub calls: usize,
+    /// Callers who wait in lines.
+    pub callers_waiting: usize,
+    /// Callers refused since the exchange carried as many calls as it may.
+    pub calls_over_limit: u64,
+    /// Callers refused since a line was full.
+    pub callers_over_limit: u64,
     /// Dynamic methods that run.
     pub method_runs: usize,
     /// Events that the hub gave out since the start.

@@ -90,6 +90,7 @@ impl Hub {
     }
 
     fn status(&self) -> Status {
+        let counters = self.switchboard.counters();
         Status {
             crm: self.crm_status(),
             pbx_connected: self.switchboard.is_connected(),
@@ -98,6 +99,9 @@ impl Hub {
             tabs: self.sessions.links(),
             sessions: self.sessions.len(),
             calls: self.switchboard.call_count(),
+            callers_waiting: self.switchboard.waiting_count(),
+            calls_over_limit: counters.calls_over_limit,
+            callers_over_limit: counters.callers_over_limit,
             method_runs: self.runs.len(),
             events: self.events,
         }

@@ -54,7 +54,7 @@ impl Switchboard {
         let refused = match to.user {
             None if to.party.is_outside => Some(EndCause::Unknown),
             None => None,
-            Some(user) if self.is_redirected(user) => None,
+            Some(user) if self.is_redirected(user) || self.own_line(user).is_some() => None,
             Some(user) => self.phone_for_call(user, chain.id, &called).err(),
         };
         let user = to.user.map(|user| self.users[user].reference.clone());

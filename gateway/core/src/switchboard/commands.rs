@@ -33,6 +33,13 @@ impl Switchboard {
             return Ok(());
         };
         let (user, wanted) = (member.user, member.party.number.clone().unwrap_or_default());
+        let finds_busy = user.is_some_and(|user| {
+            let found = self.phone_for_call(user, chain.id, &wanted);
+            found == Err(EndCause::Busy)
+        });
+        if finds_busy && self.waits_for(chain, id) {
+            return self.begin_hunt(chain, id, now);
+        }
         let number = match user {
             None => wanted,
             Some(user) if chain.has_another(user, id) => return Err(EndCause::Busy),

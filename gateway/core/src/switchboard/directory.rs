@@ -86,6 +86,9 @@ pub struct User {
     pub supervises: Vec<UserId>,
     /// The user's department, if any.
     pub department: Option<DepartmentId>,
+    /// So long an outside caller waits who finds the user in a call; zero means that
+    /// such a caller finds it busy.
+    pub waiting: Duration,
 }
 
 /// One department.

@@ -16,7 +16,8 @@ use crate::protocol::{Fault, Party, QueuedCaller, StateId};
 /// A group while the gateway runs.
 #[derive(Debug)]
 pub(super) struct GroupRecord {
-    pub(super) number: Arc<str>,
+    /// The number; a user's own line has none.
+    pub(super) number: Option<Arc<str>>,
     /// The indices of its users.
     pub(super) users: Vec<usize>,
     rule: HuntRule,
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 impl GroupRecord {
     pub(super) fn new(group: &Group, users: Vec<usize>) -> Self {
         Self {
-            number: Arc::clone(&group.number.1),
+            number: Some(Arc::clone(&group.number.1)),
             users,
             rule: group.rule,
             ring: group.ring,
@@ -45,7 +46,32 @@ impl GroupRecord {
             last: usize::MAX,
         }
     }
+
+    /// The line of those who wait for one user's call to end.
+    pub(super) fn own(user: usize, wait: Duration) -> Self {
+        Self {
+            number: None,
+            users: vec![user],
+            rule: HuntRule::All,
+            ring: OWN_RING,
+            wait,
+            line_max: OWN_LINE_MAX,
+            line: VecDeque::new(),
+            last: usize::MAX,
+        }
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.line.len()
+    }
 }
+
+/// How long a user's phone rings for a caller who waited for it.
+const OWN_RING: Duration = Duration::from_secs(60);
+
+/// Callers who wait for one user.
+const OWN_LINE_MAX: usize = 20;
 
 #[cfg(test)]
 impl GroupRecord {
@@ -56,6 +82,38 @@ impl GroupRecord {
 }
 
 impl Switchboard {
+    /// An outside caller who finds the user in a call may wait for its end; whether that
+    /// is so.
+    pub(super) fn waits_for(&mut self, chain: &mut Chain, id: MemberId) -> bool {
+        let Some(member) = chain.member(id) else {
+            return false;
+        };
+        let is_outside = chain
+            .bond_of(member.current)
+            .is_some_and(|bond| bond.origin == Origin::Outside && bond.callee == id);
+        let line = member.user.and_then(|user| self.own_line(user));
+        let Some(line) = line.filter(|_| is_outside) else {
+            return false;
+        };
+        if let Some(member) = chain.member_mut(id) {
+            member.user = None;
+            member.service = Service::Hunt(Box::new(Hunt::of(line)));
+        }
+        true
+    }
+
+    /// The line in which callers wait for a user who is in a call, if they may.
+    pub(super) fn own_line(&self, user: usize) -> Option<usize> {
+        let record = &self.users[user];
+        let is_in_call = record.call.is_some() && !record.refuses_calls();
+        record.own_line.filter(|_| is_in_call)
+    }
+
+    /// Callers who wait in all lines.
+    pub fn waiting_count(&self) -> usize {
+        self.groups.iter().map(GroupRecord::waiting).sum()
+    }
+
     /// A caller goes to the end of a group's line.
     pub(super) fn begin_hunt(
         &mut self,
@@ -181,7 +239,8 @@ impl Switchboard {
         let users = &self.users;
         let record = &mut self.groups[group];
         let count = record.users.len();
-        let is_free = |user: &usize| users[*user].is_free() && !tried.contains(user);
+        let is_own = record.number.is_none();
+        let is_free = |user: &usize| users[*user].may_ring(is_own) && !tried.contains(user);
         match record.rule {
             HuntRule::All => record.users.iter().copied().filter(is_free).collect(),
             HuntRule::LongestIdle => {
@@ -299,7 +358,7 @@ impl Switchboard {
     /// Somebody is free: callers in the lines of that user's groups are served.
     pub(super) fn serve_lines(&mut self, now: Instant) {
         while let Some(user) = self.freed.pop() {
-            if !self.users[user].is_free() {
+            if !self.users[user].may_ring(true) {
                 continue;
             }
             for place in 0..self.users[user].groups.len() {
@@ -312,7 +371,7 @@ impl Switchboard {
     fn serve_line(&mut self, group: usize, user: usize, now: Instant) {
         let line: Vec<_> = self.groups[group].line.iter().copied().collect();
         for (chain, _) in line {
-            if !self.users[user].is_free() {
+            if !self.users[user].may_ring(true) {
                 return;
             }
             self.change(chain, now, |_, _| ());
@@ -360,7 +419,7 @@ impl Switchboard {
                 let chain = self.calls.get(*chain)?;
                 let bond = chain.bond_of(chain.member(*id)?.current)?;
                 let rings_here = self.users[index].call == Some(chain.id);
-                let entry = entry(chain, bond.caller, Some(&group.number))?;
+                let entry = entry(chain, bond.caller, group.number.as_ref())?;
                 (!rings_here).then_some(entry)
             }));
         }
@@ -369,14 +428,19 @@ impl Switchboard {
 }
 
 impl super::users::UserRecord {
-    /// Whether a phone of the user may be rung for a group.
-    fn is_free(&self) -> bool {
-        self.call.is_none()
-            && self.waiting.is_empty()
+    /// Whether a phone of the user may be rung for callers in a line: the user's own, or
+    /// a group's.
+    fn may_ring(&self, is_own: bool) -> bool {
+        if self.call.is_some() || !self.has_phone() {
+            return false;
+        }
+        if is_own {
+            return !self.refuses_calls();
+        }
+        self.waiting.is_empty()
             && self.shown.id == StateId::Ready
             && (!self.is_operator || self.shown.on_call_center)
             && !self.shown.on_cc_manual
-            && self.has_phone()
     }
 }
 

@@ -94,12 +94,12 @@ impl Switchboard {
         let user = |id| party(id).and_then(|it| it.user.clone());
         let called = bond.called.clone().unwrap_or_default();
         let groups = self.groups.iter();
-        let mut queue = groups.filter(|group| group.number == called);
+        let mut queue = groups.filter_map(|it| it.number.as_ref().filter(|it| **it == called));
         TalkEntry {
             commutation: bond.commutation,
             caller: number(bond.caller),
             user: user(bond.callee).or_else(|| user(bond.caller)),
-            queue: queue.next().map(|group| Arc::clone(&group.number)),
+            queue: queue.next().map(Arc::clone),
             called,
             is_current,
         }

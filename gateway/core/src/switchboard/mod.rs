@@ -196,7 +196,7 @@ impl Switchboard {
     /// The switch counts as not connected until it reports that it is.
     pub fn new(directory: &Directory, limits: Limits, seed: u64) -> Self {
         let mut users = Users::new(&directory.users);
-        let groups = users.join_groups(&directory.groups);
+        let groups = users.join_groups(&directory.users, &directory.groups);
         Self {
             numbers: Numbers::new(directory, &users),
             users,

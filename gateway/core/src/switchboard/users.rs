@@ -33,8 +33,10 @@ pub(super) struct UserRecord {
     pub(super) is_operator: bool,
     pub(super) supervises: Vec<UserId>,
     pub(super) department: Option<DepartmentId>,
-    /// The groups for which the user's phone rings.
+    /// The groups for which the user's phone rings, the own line included.
     pub(super) groups: Vec<usize>,
+    /// Where callers wait for the end of the user's call.
+    pub(super) own_line: Option<usize>,
     /// The user's numbers, the main one first.
     pub(super) phones: Vec<Phone>,
     /// Logged in somewhere.
@@ -99,7 +101,7 @@ impl Users {
     }
 
     /// Notes for whom of them each group's calls ring.
-    pub(super) fn join_groups(&mut self, groups: &[Group]) -> Vec<GroupRecord> {
+    pub(super) fn join_groups(&mut self, people: &[User], groups: &[Group]) -> Vec<GroupRecord> {
         let mut records = Vec::new();
         for (place, group) in groups.iter().enumerate() {
             let users = group
@@ -111,6 +113,12 @@ impl Users {
                 self.records[*user].groups.push(place);
             }
             records.push(GroupRecord::new(group, users));
+        }
+        let waiting = people.iter().map(|user| user.waiting).enumerate();
+        for (user, wait) in waiting.filter(|(_, wait)| !wait.is_zero()) {
+            self.records[user].own_line = Some(records.len());
+            self.records[user].groups.push(records.len());
+            records.push(GroupRecord::own(user, wait));
         }
         records
     }
@@ -172,6 +180,7 @@ impl UserRecord {
             supervises: user.supervises.clone(),
             department: user.department,
             groups: Vec::new(),
+            own_line: None,
             phones: user.numbers.iter().map(phone).collect(),
             is_present: false,
             choice,

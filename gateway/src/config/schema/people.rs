@@ -68,6 +68,12 @@ pub(super) static USERS: Section = Section {
             Fallback::Texts(&[]),
             "Logins of the users whom this one may listen to, help and join.",
         ),
+        Key::new(
+            "waiting_s",
+            limit(1, 86_400),
+            Fallback::Integer(0),
+            "An outside caller who finds the user in a call waits for this time at most; with 0 it is busy.",
+        ),
     ],
 };
 

@@ -428,6 +428,7 @@ fn hub_config(choice: u8) -> hub::Config {
             Vec::new()
         },
         department: None,
+        waiting: Duration::ZERO,
     };
     hub::Config {
         directory: Directory {

@@ -46,6 +46,7 @@ fn user(index: u128, login: &str, number: &str) -> User {
         is_operator: true,
         supervises: Vec::new(),
         department: None,
+        waiting: Duration::ZERO,
     }
 }
 

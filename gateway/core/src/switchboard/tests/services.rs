@@ -86,6 +86,26 @@ fn callers_wait_in_line_for_a_group_and_the_first_is_served_first() {
     );
 }
 
+// protocol 6.5-aq
+#[test]
+fn an_outside_caller_waits_for_a_user_who_is_in_a_call() {
+    let story = story(|world| {
+        // fedor lets callers wait, boris does not.
+        world.told_outside_call("89270000001", "106");
+        world.told_pick_up("106");
+        world.told_outside_call("89270000002", "106");
+        assert_eq!(world.queue_of("fedor"), ["89270000002"]);
+        world.told_hang_up("89270000001");
+        world.told_pick_up("106");
+        world.told_hang_up("106");
+    });
+    insta::assert_snapshot!(story);
+    let mut world = World::new();
+    world.set_state("fedor", StateId::DoNotDisturb);
+    world.outside_call("89274513158", "106");
+    world.assert_all_is_over();
+}
+
 #[test]
 fn a_caller_who_waited_too_long_is_let_go() {
     let mut world = World::new();

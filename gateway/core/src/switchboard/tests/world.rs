@@ -78,6 +78,11 @@ pub(super) fn directory() -> Directory {
             Vec::new()
         },
         department: None,
+        waiting: if *login == "fedor" {
+            Duration::from_secs(90)
+        } else {
+            Duration::ZERO
+        },
     };
     let rules = [HuntRule::All, HuntRule::LongestIdle, HuntRule::RoundRobin];
     let group = |(index, rule): (usize, HuntRule)| Group {
