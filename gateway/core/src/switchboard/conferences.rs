@@ -96,8 +96,8 @@ impl Switchboard {
             chain.begin_change(None);
             let room = room(NewConference::default(), id);
             chain.conference = Some(Box::new(Conference::new(id, commutation, room, user)));
-            chain.enter_conference(own, names[0]);
-            chain.bring_in(own, focus, names[1]);
+            chain.enter_conference(own, names[0], now);
+            chain.bring_in(own, focus, names[1], now);
             Ok(id)
         });
         done.unwrap_or_else(|| Err(no_talk())).map(conference_id)
@@ -137,7 +137,7 @@ impl Switchboard {
                 .user
                 .is_none_or(|it| chain.member_of_user(it).is_none())
             {
-                self.add_competitor(&mut chain, target);
+                self.add_competitor(&mut chain, target, now);
             }
         }
         self.settle(chain, now);
@@ -164,7 +164,7 @@ impl Switchboard {
                     .user
                     .is_none_or(|it| chain.member_of_user(it).is_none())
                 {
-                    board.add_competitor(chain, target);
+                    board.add_competitor(chain, target, now);
                 }
             }
             Ok(Answer::Done)
@@ -172,10 +172,10 @@ impl Switchboard {
         done.unwrap_or_else(|| Err(no_conference()))
     }
 
-    fn add_competitor(&mut self, chain: &mut Chain, target: Target) {
+    fn add_competitor(&mut self, chain: &mut Chain, target: Target, now: Instant) {
         let member = chain.add_member(target.user, target.party, target.service);
         let name = self.fresh_guid();
-        chain.enter_conference(member, name);
+        chain.enter_conference(member, name, now);
     }
 
     /// Whether there are a conference and a party of which the user holds one.
@@ -196,7 +196,7 @@ impl Switchboard {
             chain.free_to_act(own)?;
             let focus = chain.connectable(own).ok_or_else(nothing)?;
             chain.begin_change(None);
-            chain.bring_in(own, focus, name);
+            chain.bring_in(own, focus, name, now);
             if let Some(member) = chain.member_mut(own) {
                 member.current = Some(Focus::Conference);
                 member.held = None;

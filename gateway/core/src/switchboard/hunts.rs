@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Switchboard;
-use super::chain::{Chain, Focus, Hunt, MemberId, Origin, Service};
+use super::chain::{Chain, Focus, Hunt, MemberId, Origin, Routing, Service};
 use super::directory::{Group, HuntRule};
 use super::limits::after;
 use crate::base::{ChainId, CommutationId, Instant};
@@ -262,12 +262,22 @@ impl Switchboard {
     }
 
     /// A phone that rang for a group was not answered: it is not the next one again.
-    pub(super) fn candidate_failed(&mut self, chain: &mut Chain, id: MemberId, now: Instant) {
+    pub(super) fn candidate_failed(
+        &mut self,
+        chain: &mut Chain,
+        id: MemberId,
+        cause: EndCause,
+        now: Instant,
+    ) {
         let Some(member) = chain.member(id) else {
             return;
         };
         if let (Service::Candidate, Some(user)) = (&member.service, member.user) {
             let focus = member.current;
+            if let Some(bond) = chain.bond_of(focus) {
+                let over = chain.over_of(bond, id, cause);
+                chain.over.push(over);
+            }
             // Who did not take the call goes to the end of those who are idle.
             self.users[user].idle_since = now;
             for hunt in chain.members.iter_mut().filter(|it| it.current == focus) {
@@ -378,8 +388,22 @@ impl Switchboard {
         }
     }
 
+    /// An outside caller who arrived for a user was let through, or is gone.
+    fn stop_waiting(&mut self, chain: &mut Chain) {
+        let is_awaited = |bond: &super::chain::Bond| matches!(bond.routing, Routing::Awaited(_));
+        if chain.bonds.iter().any(is_awaited) {
+            return;
+        }
+        if let Some(user) = chain.waited_for.take() {
+            let waiting = &mut self.users[user].waiting;
+            waiting.retain(|waiting| *waiting != chain.id);
+            self.freed.push(user);
+        }
+    }
+
     /// Takes callers out of the lines who no longer stand there.
     pub(super) fn leave_lines(&mut self, chain: &mut Chain) {
+        self.stop_waiting(chain);
         if !chain.stands_in_line {
             return;
         }

@@ -1,8 +1,6 @@
 //! What became of calls: facts for the journal, and the talks of a call.
 
-use std::sync::Arc;
-
-use super::chain::{Bond, Chain, MemberId, Over};
+use super::chain::{Chain, Over};
 use super::{CallFact, FactSide, Output, Switchboard};
 use crate::base::{ChainId, Instant, UserId};
 use crate::pbx::EndCause;
@@ -11,49 +9,30 @@ use crate::protocol::{CallResult, ChainContent, ErrorNumber, Fault, Party, TalkE
 impl Switchboard {
     /// Gives out what became of bonds that are over.
     pub(super) fn write_journal(&mut self, chain: &mut Chain, now: Instant) {
-        self.leave_lines(chain);
         for over in std::mem::take(&mut chain.over) {
-            let side = |(user, party): (Option<usize>, Party)| FactSide {
-                number: party.number.unwrap_or_default(),
-                user: user.map(|user| self.users[user].reference.clone()),
-            };
-            let Over {
-                bond,
-                caller,
-                callee,
-                cause,
-            } = over;
-            let mut called = side(callee);
-            if let Some(number) = bond.called {
-                called.number = number;
-            }
-            self.outputs.push_back(Output::Fact(Box::new(CallFact {
-                chain: chain.id,
-                commutation: bond.commutation,
-                caller: side(caller),
-                called,
-                started: bond.started,
-                answered: bond.talk_since,
-                ended: now,
-                result: result(bond.talk_since.is_some(), cause),
-            })));
-        }
-        let is_waited = chain
-            .bonds
-            .iter()
-            .any(|bond| matches!(bond.routing, super::chain::Routing::Awaited(_)));
-        if !is_waited {
-            self.no_longer_waits(chain);
+            let fact = self.fact(chain.id, over, now);
+            self.outputs.push_back(Output::Fact(Box::new(fact)));
         }
     }
 
-    /// The caller was let through, or is gone.
-    fn no_longer_waits(&mut self, chain: &mut Chain) {
-        if let Some(user) = chain.waited_for.take() {
-            self.users[user]
-                .waiting
-                .retain(|waiting| *waiting != chain.id);
-            self.freed.push(user);
+    fn fact(&self, chain: ChainId, over: Over, now: Instant) -> CallFact {
+        let side = |(user, party): (Option<usize>, Party)| FactSide {
+            number: party.number.unwrap_or_default(),
+            user: user.map(|user| self.users[user].reference.clone()),
+        };
+        let mut called = side(over.callee);
+        if let Some(number) = over.called {
+            called.number = number;
+        }
+        CallFact {
+            chain,
+            commutation: over.commutation,
+            caller: side(over.caller),
+            called,
+            started: over.started,
+            answered: over.answered,
+            ended: now,
+            result: result(over.answered.is_some(), over.cause),
         }
     }
 
@@ -72,34 +51,27 @@ impl Switchboard {
             let text = "the user takes part in no such call";
             Fault::new(ErrorNumber::NotFound, text)
         })?;
-        let past = chain.trace.iter().map(|bond| (bond, false));
+        let past = chain.trace.iter().map(|over| self.talk(over, false));
         let talks = chain.bonds.iter().filter(|bond| bond.is_talk());
-        let present = talks.map(|bond| (bond, true));
-        let trace = past
-            .chain(present)
-            .map(|(bond, is_current)| self.talk(chain, bond, is_current));
+        let present = talks.map(|bond| {
+            let over = chain.over_of(bond, bond.callee, EndCause::Normal);
+            self.talk(&over, true)
+        });
         Ok(ChainContent {
             chain: chain.id,
-            trace: trace.collect(),
+            trace: past.chain(present).collect(),
         })
     }
 
-    fn talk(&self, chain: &Chain, bond: &Bond, is_current: bool) -> TalkEntry {
-        let party = |id: MemberId| chain.member(id).map(|member| &member.party);
-        let number = |id| {
-            party(id)
-                .and_then(|it| it.number.clone())
-                .unwrap_or_default()
-        };
-        let user = |id| party(id).and_then(|it| it.user.clone());
-        let called = bond.called.clone().unwrap_or_default();
-        let groups = self.groups.iter();
-        let mut queue = groups.filter_map(|it| it.number.as_ref().filter(|it| **it == called));
+    fn talk(&self, over: &Over, is_current: bool) -> TalkEntry {
+        let user = |(_, party): &(Option<usize>, Party)| party.user.clone();
+        let called = over.called.clone().unwrap_or_default();
+        let numbers = self.groups.iter().filter_map(|group| group.number.as_ref());
         TalkEntry {
-            commutation: bond.commutation,
-            caller: number(bond.caller),
-            user: user(bond.callee).or_else(|| user(bond.caller)),
-            queue: queue.next().map(Arc::clone),
+            commutation: over.commutation,
+            caller: over.caller.1.number.clone().unwrap_or_default(),
+            user: user(&over.callee).or_else(|| user(&over.caller)),
+            queue: numbers.into_iter().find(|it| **it == called).cloned(),
             called,
             is_current,
         }

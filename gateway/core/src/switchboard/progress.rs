@@ -192,7 +192,7 @@ impl Switchboard {
         fresh: CommutationId,
         now: Instant,
     ) {
-        self.candidate_failed(chain, id, now);
+        self.candidate_failed(chain, id, cause, now);
         chain.leave(id, cause, fresh, now);
     }
 

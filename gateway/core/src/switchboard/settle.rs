@@ -23,7 +23,10 @@ impl Switchboard {
         }
         chain.remove_gone();
         self.show(&mut chain, is_settled, now);
-        self.write_journal(&mut chain, now);
+        self.leave_lines(&mut chain);
+        if chain.change.is_none() {
+            self.write_journal(&mut chain, now);
+        }
         if chain.members.is_empty() {
             self.counters.calls_ended += 1;
             self.calls.forget(chain);

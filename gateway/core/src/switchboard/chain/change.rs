@@ -117,6 +117,8 @@ impl Chain {
         self.bonds = before.bonds;
         self.conference = before.conference;
         self.supervision = before.supervision;
+        self.over = before.over;
+        self.trace = before.trace;
         true
     }
 
@@ -170,7 +172,7 @@ impl Chain {
         now: Instant,
     ) -> bool {
         let (Focus::Bond(first), Focus::Bond(second)) = (current, held) else {
-            return self.connect_with_conference(id, current, held);
+            return self.connect_with_conference(id, current, held, now);
         };
         let (Some(one), Some(two)) = (self.bond(first), self.bond(second)) else {
             return false;
@@ -262,22 +264,30 @@ impl Chain {
         {
             supervisor.end(EndCause::Normal);
         }
-        let who = |id: MemberId| {
-            let member = self.members.iter().find(|member| member.id == id);
-            member.map_or((None, Party::default()), |it| (it.user, it.party.clone()))
-        };
-        let over = Over {
-            caller: who(bond.caller),
-            callee: who(bond.callee),
-            bond: bond.clone(),
-            cause,
-        };
-        self.over.push(over);
+        let over = self.over_of(&bond, bond.callee, cause);
         if bond.is_talk() {
             if self.trace.len() >= TRACE_MAX {
                 self.trace.remove(0);
             }
-            self.trace.push(bond);
+            self.trace.push(over.clone());
+        }
+        self.over.push(over);
+    }
+
+    /// What the journal is told of a bond, or of a phone that rang for it.
+    pub(in super::super) fn over_of(&self, bond: &Bond, callee: MemberId, cause: EndCause) -> Over {
+        let who = |id: MemberId| {
+            let member = self.member(id);
+            member.map_or((None, Party::default()), |it| (it.user, it.party.clone()))
+        };
+        Over {
+            commutation: bond.commutation,
+            started: bond.started,
+            answered: bond.talk_since,
+            caller: who(bond.caller),
+            callee: who(callee),
+            called: bond.called.clone(),
+            cause,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Chain, Focus, Member, MemberId};
+use super::{Chain, Focus, Member, MemberId, Over};
 use crate::base::{CommutationId, ConferenceId, Guid, Instant};
 use crate::pbx::EndCause;
 use crate::protocol::{CompetitorState, Party};
@@ -43,6 +43,8 @@ pub(in super::super) struct Competitor {
     /// The member, while there is one.
     pub(in super::super) member: Option<MemberId>,
     pub(in super::super) state: CompetitorState,
+    /// When the competitor was asked in.
+    pub(in super::super) asked_at: Instant,
     /// Since when the competitor is there.
     pub(in super::super) since: Option<Instant>,
 }
@@ -75,7 +77,7 @@ impl Conference {
     }
 
     /// Somebody is asked in, or asked again; keeps the id of the first time.
-    fn expect(&mut self, id: Guid, member: &Member) {
+    fn expect(&mut self, id: Guid, member: &Member, now: Instant) {
         let is_same = |known: &&mut Competitor| {
             known.member.is_none()
                 && known.user == member.user
@@ -85,6 +87,7 @@ impl Conference {
         let id = if let Some(known) = known {
             known.member = Some(member.id);
             known.state = CompetitorState::Inviting;
+            known.asked_at = now;
             known.id
         } else {
             self.competitors.push(Competitor {
@@ -93,6 +96,7 @@ impl Conference {
                 party: member.party.clone(),
                 member: Some(member.id),
                 state: CompetitorState::Inviting,
+                asked_at: now,
                 since: None,
             });
             id
@@ -117,6 +121,23 @@ impl Conference {
         self.note(id);
     }
 
+    /// What the journal is told of a member's place, as a call by who made the
+    /// conference.
+    fn over_of(&self, member: MemberId, cause: EndCause) -> Option<Over> {
+        let competitor = self.of_member(member)?;
+        let mut creators = self.competitors.iter();
+        let creator = creators.find(|it| it.user == Some(self.creator))?;
+        (competitor.id != creator.id).then(|| Over {
+            commutation: self.commutation,
+            started: competitor.asked_at,
+            answered: competitor.since,
+            caller: (creator.user, creator.party.clone()),
+            callee: (competitor.user, competitor.party.clone()),
+            called: None,
+            cause,
+        })
+    }
+
     fn note(&mut self, id: Guid) {
         self.news.retain(|known| *known != id);
         self.news.push(id);
@@ -125,13 +146,18 @@ impl Conference {
 
 impl Chain {
     /// A member is to be in the conference, and hears nothing else.
-    pub(in super::super) fn enter_conference(&mut self, id: MemberId, competitor: Guid) {
+    pub(in super::super) fn enter_conference(
+        &mut self,
+        id: MemberId,
+        competitor: Guid,
+        now: Instant,
+    ) {
         let Some(conference) = &mut self.conference else {
             return;
         };
         if let Some(member) = self.members.iter_mut().find(|member| member.id == id) {
             member.current = Some(Focus::Conference);
-            conference.expect(competitor, member);
+            conference.expect(competitor, member, now);
         }
     }
 
@@ -141,6 +167,7 @@ impl Chain {
         by: MemberId,
         focus: Focus,
         competitor: Guid,
+        now: Instant,
     ) -> bool {
         let Some(bond) = self.bond_of(Some(focus)).filter(|bond| bond.is_talk()) else {
             return false;
@@ -157,7 +184,7 @@ impl Chain {
                 }
             }
             if let Some(conference) = &mut self.conference {
-                conference.expect(competitor, member);
+                conference.expect(competitor, member, now);
             }
         }
         true
@@ -170,6 +197,7 @@ impl Chain {
         id: MemberId,
         current: Focus,
         held: Focus,
+        now: Instant,
     ) -> bool {
         let (bond, has_conference) = match (current, held) {
             (Focus::Conference, bond @ Focus::Bond(_))
@@ -178,7 +206,7 @@ impl Chain {
         };
         // A name for the competitor that nobody else has: the bond's talk is over.
         let name = self.bond_of(Some(bond)).map(|bond| bond.commutation.0);
-        let is_in = has_conference && name.is_some_and(|name| self.bring_in(id, bond, name));
+        let is_in = has_conference && name.is_some_and(|name| self.bring_in(id, bond, name, now));
         if is_in {
             self.exit_conference(id, EndCause::Normal);
         }
@@ -205,7 +233,9 @@ impl Chain {
         } else {
             failed_invitation(cause)
         };
+        let over = conference.over_of(member, cause);
         conference.set(member, state, None);
+        self.over.extend(over);
         if let Some(member) = self.member_mut(member) {
             for focus in [&mut member.current, &mut member.held] {
                 if *focus == Some(Focus::Conference) {
@@ -237,7 +267,9 @@ impl Chain {
             } else {
                 CompetitorState::MisInviteStop
             };
+            let over = conference.over_of(last, EndCause::Normal);
             conference.set(last, state, None);
+            self.over.extend(over);
         }
         if let Some(member) = last.and_then(|last| self.member_mut(last)) {
             for focus in [&mut member.current, &mut member.held] {

@@ -35,10 +35,10 @@ pub(super) struct Chain {
     pub(super) change: Option<Box<Change>>,
     /// Users whose part is over, and whose lines have not been told so.
     pub(super) released: Vec<usize>,
-    /// Bonds that are over and are not in the journal yet.
+    /// What is over and not in the journal yet.
     pub(super) over: Vec<Over>,
     /// The talks that there were, for who asks what became of the call.
-    pub(super) trace: Vec<Bond>,
+    pub(super) trace: Vec<Over>,
     /// The user for whom an outside caller waits to be let through.
     pub(super) waited_for: Option<usize>,
     /// It may have a caller in a group's line.
@@ -266,12 +266,17 @@ pub(super) struct Change {
     dialled: Option<MemberId>,
 }
 
-/// A bond that is over.
+/// A bond, a ring for a group or a place in a conference that is over.
 #[derive(Clone, Debug)]
 pub(super) struct Over {
-    pub(super) bond: Bond,
+    pub(super) commutation: CommutationId,
+    pub(super) started: Instant,
+    /// When the talk began, if there was one.
+    pub(super) answered: Option<Instant>,
     pub(super) caller: (Option<usize>, Party),
     pub(super) callee: (Option<usize>, Party),
+    /// The number that was called, if it is not the one that answered.
+    pub(super) called: Option<Arc<str>>,
     pub(super) cause: EndCause,
 }
 

@@ -3,6 +3,7 @@
 mod checker;
 mod conferences;
 mod consult;
+mod journal;
 mod ladders;
 mod races;
 mod rules;
