@@ -38,10 +38,7 @@ impl Hub {
                 }
             }
             Upward::Listens { user, events } => self.link_listens(link, user, events),
-            Upward::Gone => {
-                self.link_silent(link);
-                self.sessions.leave(link, self.now.instant);
-            }
+            Upward::Gone => self.sessions.leave(link, self.now.instant),
         }
         self.tell_met_limits();
     }
@@ -133,7 +130,6 @@ impl Hub {
         };
         let user = admitted.user;
         let (life, now) = (login.expires, self.now.instant);
-        self.link_of_another(link, user.id);
         let joined = self.sessions.join(link, user.id, session, life, now);
         let was_absent = joined.map_err(full)?;
         if was_absent {

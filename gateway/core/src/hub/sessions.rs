@@ -5,10 +5,14 @@
 //! present until some seconds after the last link left, so that a page reload is
 //! not an absence.
 
+mod heard;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
+use self::heard::Heard;
 use crate::base::{Instant, LinkRef, Refused, SessionId, ShardId, UserId};
+use crate::protocol::EventSet;
 
 /// Bounds on sessions and links; 0 means none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ impl Default for Limits {
 pub struct Sessions {
     limits: Limits,
     by_name: HashMap<SessionId, Session>,
-    links: HashMap<LinkRef, SessionId>,
+    links: HashMap<LinkRef, Joined>,
     users: HashMap<UserId, Presence>,
     present: usize,
     met: Vec<MetLimit>,
@@ -54,6 +58,14 @@ pub struct MetLimit {
     pub user: UserId,
     /// Which limit.
     pub limit: Refused,
+}
+
+/// A link that is logged in.
+#[derive(Clone, Copy, Debug)]
+struct Joined {
+    session: SessionId,
+    /// What it is subscribed to of what is kept for absent users.
+    hears: EventSet,
 }
 
 #[derive(Debug)]
@@ -74,6 +86,7 @@ struct Presence {
     leaving_since: Option<Instant>,
     /// Sessions that have no link now, the oldest first.
     idle: Vec<SessionId>,
+    heard: Heard,
 }
 
 /// Why a link cannot join: error 50025 (protocol 6.1).
@@ -127,7 +140,7 @@ impl Sessions {
         life: Option<Duration>,
         now: Instant,
     ) -> Result<bool, Full> {
-        self.leave(link, now);
+        let hears = self.leave_for(link, user, now);
         let presence = self.users.entry(user).or_default();
         let mut meets = |limit| self.met.push(MetLimit { link, user, limit });
         if reaches(presence.links(), self.limits.tabs_per_user) {
@@ -162,15 +175,17 @@ impl Sessions {
         });
         entry.links += 1;
         entry.life = life.unwrap_or(entry.life);
-        self.links.insert(link, session);
+        presence.heard.change(EventSet::EMPTY, hears);
+        self.links.insert(link, Joined { session, hears });
         Ok(was_absent)
     }
 
     /// A link is gone; nothing happens if it was not logged in.
     pub fn leave(&mut self, link: LinkRef, now: Instant) {
-        let Some(name) = self.links.remove(&link) else {
+        let Some(joined) = self.links.remove(&link) else {
             return;
         };
+        let name = joined.session;
         let Some(session) = self.by_name.get_mut(&name) else {
             return;
         };
@@ -181,6 +196,7 @@ impl Sessions {
         let Some(presence) = self.users.get_mut(&user) else {
             return;
         };
+        presence.heard.change(joined.hears, EventSet::EMPTY);
         if let Some(place) = presence
             .shards
             .iter()
@@ -211,10 +227,11 @@ impl Sessions {
 
     /// Ends the session of a link (`logout`) and returns its other links.
     pub fn end(&mut self, link: LinkRef, now: Instant) -> Vec<LinkRef> {
-        let Some(name) = self.links.get(&link).copied() else {
+        let Some(name) = self.links.get(&link).map(|joined| joined.session) else {
             return Vec::new();
         };
-        let of_session = self.links.iter().filter(|(_, session)| **session == name);
+        let links = self.links.iter();
+        let of_session = links.filter(|(_, joined)| joined.session == name);
         let mut links: Vec<LinkRef> = of_session.map(|(link, _)| *link).collect();
         links.sort_unstable();
         for link in &links {

@@ -11,7 +11,6 @@ mod dataset;
 mod files;
 mod http;
 mod kept;
-mod listeners;
 mod passwords;
 mod people;
 mod procedures;
@@ -34,7 +33,6 @@ use files::Files;
 pub use files::{FileChange, FileKind, StoredFile, UploadTicket, UploadedFile};
 pub use http::{DeskQuestion, DeskTold, NotifyRequest};
 use kept::Kept;
-use listeners::Listeners;
 use people::People;
 use procedures::Programs;
 pub use procedures::{Procedure, ProcedureSource, ProgramFailure, ProgramId, ProgramRun};
@@ -123,7 +121,6 @@ impl Default for DeskLimits {
 pub(super) struct Desk {
     config: DeskConfig,
     people: People,
-    listeners: Listeners,
     kept: Kept,
     broadcasts: HashMap<UserId, RateUse>,
     chats: Chats,
@@ -181,7 +178,6 @@ impl Desk {
         }
         Self {
             people,
-            listeners: Listeners::default(),
             kept: Kept::default(),
             broadcasts: HashMap::new(),
             chats: Chats::default(),
@@ -271,20 +267,8 @@ impl Hub {
 
     /// A link subscribed, or no longer does: what was kept for its user follows.
     pub(super) fn link_listens(&mut self, link: LinkRef, user: UserId, events: EventSet) {
-        self.desk.listeners.set(link, user, events);
+        self.sessions.hears_now(link, user, events);
         self.deliver_kept(user);
-    }
-
-    /// A link logs in: what it listened for as somebody else is over.
-    pub(super) fn link_of_another(&mut self, link: LinkRef, user: UserId) {
-        if self.desk.listeners.is_of_another(link, user) {
-            self.desk.listeners.forget(link);
-        }
-    }
-
-    /// A link is gone.
-    pub(super) fn link_silent(&mut self, link: LinkRef) {
-        self.desk.listeners.forget(link);
     }
 
     /// Acts on every deadline that has passed.

@@ -103,7 +103,7 @@ impl Hub {
     /// Whether the user gets such an event now: by a link that is subscribed, or
     /// by the CRM's.
     pub(super) fn hears(&self, user: UserId, kind: EventKind) -> bool {
-        self.desk.listeners.hears(user, kind) || self.is_in_crm(user)
+        self.sessions.is_heard(user, kind) || self.is_in_crm(user)
     }
 
     fn is_in_crm(&self, user: UserId) -> bool {
@@ -114,11 +114,11 @@ impl Hub {
     /// Gives a user what was kept, as far as the user gets it now.
     pub(in crate::hub) fn deliver_kept(&mut self, user: UserId) {
         let is_in_crm = self.is_in_crm(user);
-        let listeners = &self.desk.listeners;
+        let sessions = &self.sessions;
         let wanted = self
             .desk
             .kept
-            .take(user, |kind| is_in_crm || listeners.hears(user, kind));
+            .take(user, |kind| is_in_crm || sessions.is_heard(user, kind));
         for what in wanted {
             self.tell_person(user, what);
         }
