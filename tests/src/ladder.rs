@@ -241,7 +241,7 @@ async fn watching_tab(gateway: &Gateway, login: &str) -> anyhow::Result<Tab> {
 }
 
 /// How many subscriptions each shard has served: every watcher makes one.
-async fn subscriptions(gateway: &Gateway) -> anyhow::Result<Vec<f64>> {
+pub(crate) async fn subscriptions(gateway: &Gateway) -> anyhow::Result<Vec<f64>> {
     let metrics = gateway.admin().metrics().await?;
     let shards = (0..).map_while(|shard| {
         let labels = [&*format!("shard=\"{shard}\""), "method=\"subscribeevent\""];
@@ -251,7 +251,11 @@ async fn subscriptions(gateway: &Gateway) -> anyhow::Result<Vec<f64>> {
 }
 
 /// Whether each shard has some of these new tabs. The metrics follow the shards in their own time.
-async fn is_on_all_shards(gateway: &Gateway, before: &[f64], tabs: usize) -> anyhow::Result<bool> {
+pub(crate) async fn is_on_all_shards(
+    gateway: &Gateway,
+    before: &[f64],
+    tabs: usize,
+) -> anyhow::Result<bool> {
     let tabs = f64::from(u32::try_from(tabs)?);
     let deadline = Instant::now() + DEADLINE;
     let mut ticks = interval(POLL);

@@ -1,4 +1,4 @@
-//! What the system tests share: raw connections to the gateway, its program, and tabs that watch a user's line.
+//! What the system tests share: raw connections to the gateway, its program, and tabs that watch users' lines.
 //!
 //! The tests start the real program by `okgate_harness::gateway::Gateway`, which reads its path from `OKGATE_BIN`.
 //! Nothing here uses the gateway's codecs.
@@ -7,6 +7,7 @@
 pub mod ladder;
 pub mod program;
 pub mod raw;
+pub mod story;
 
 use anyhow::Context as _;
 use okgate_harness::tab::Tab;

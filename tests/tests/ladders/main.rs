@@ -2,7 +2,16 @@
 //! the line as it can be asked for at each of them.
 #![forbid(unsafe_code)]
 
+mod conference;
+mod consult;
+mod groups;
+mod menu;
+mod people;
+mod redirect;
+mod states;
 mod steps;
+mod supervision;
+mod transfer;
 
 use std::time::Duration;
 
