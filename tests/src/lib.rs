@@ -7,6 +7,7 @@
 pub mod ladder;
 pub mod program;
 pub mod raw;
+pub mod shape;
 pub mod story;
 
 use anyhow::Context as _;
