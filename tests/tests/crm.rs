@@ -291,7 +291,7 @@ fn fault(answer: &AdminAnswer) -> anyhow::Result<(u16, String)> {
     Ok((answer.status, error))
 }
 
-// protocol 8-d, 8-e, 8-h, 8-i and 8-k
+// protocol 8-d, 8-e, 8-h, 8-i, 8-k, 6.7-e and 7-r
 #[tokio::test]
 async fn dynamic_methods_run_with_every_ending() -> TestResult {
     let mut options = CrmOptions::on_loopback().caller(CALLER, NAME);

@@ -2,7 +2,7 @@
 
 use okgate_harness::gateway::{DEFAULT_PASSWORD, Gateway};
 use okgate_harness::password::PasswordHashes;
-use okgate_harness::tab::Tab;
+use okgate_harness::tab::{Tab, login_fields};
 use okgate_harness::{Error, Message};
 use okgate_tests::TestResult;
 use serde_json::{Value, json};
@@ -77,5 +77,24 @@ async fn hashes_that_are_none_and_bytes_of_another_password_are_refused() -> Tes
     let none = json!({"newpwdmd5": old});
     assert_eq!(refusal(&mut anna, "changepassword", none).await?, 403);
     gateway.logged_in("anna").await?;
+    Ok(gateway.stop().await?)
+}
+
+// protocol 6.3-v
+#[tokio::test]
+async fn a_changed_password_holds_until_the_gateway_ends() -> TestResult {
+    let gateway = Gateway::start(settings()).await?;
+    let mut anna = gateway.logged_in("anna").await?;
+    change(&mut anna, DEFAULT_PASSWORD, "new", json!("new")).await?;
+    let new = login_fields("anna", "new");
+    gateway
+        .tab()
+        .await?
+        .request_ok("login", new.clone())
+        .await?;
+    let gateway = gateway.restart().await?;
+    gateway.logged_in("anna").await?;
+    let mut tab = gateway.tab().await?;
+    assert_eq!(refusal(&mut tab, "login", new).await?, 401);
     Ok(gateway.stop().await?)
 }

@@ -171,6 +171,7 @@ mod tests {
         }
     }
 
+    // protocol 6.1-n: `okgate passwd` asks this.
     #[test]
     fn a_new_password_has_ascii_and_russian_letters_only() {
         assert_eq!(check_new_password("Пароль Ё1~"), Ok(()));

@@ -236,6 +236,7 @@ fn an_intercom_call_is_answered_without_a_ring() {
     insta::assert_snapshot!(story);
 }
 
+// protocol 6.6-q
 #[test]
 fn a_number_dialled_by_hand() {
     let story = story(|world| {
