@@ -7,7 +7,7 @@ use super::people::{
     ANSWERING, BUSY, anna_and_boris_talk, calls, flash, hangs_up, outside_caller_talks_with, story,
 };
 
-// protocol 6.6-u, 6.6-v, 6.6-w, 6.6-x, 6.6-aa, 6.6-ak, 6.6-al, 6.5-j, 6.5-m, 6.6-a and 6.6-b
+// protocol 6.6-u, 6.6-v, 6.6-w, 6.6-x, 6.6-aa, 6.6-ak, 6.6-al, 6.5-j, 6.5-d, 6.5-m, 6.6-a and 6.6-b
 #[tokio::test]
 async fn a_colleague_is_consulted_and_both_are_swapped() -> TestResult {
     let mut story = story(&["anna", "boris", "clara"]).await?;

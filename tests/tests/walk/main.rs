@@ -6,7 +6,6 @@
 //! - 6.1-c needs TLS, which this version does not have: the setting is refused at the start.
 //! - 6.1-o: that hashes are compared in constant time shows on no link.
 //! - 6.1-r: there is one type of client so far, so that nobody is in by another.
-//! - 6.5-d is the libraries' own doing; the tests of the operator page run one.
 //! - 6.6-q: nobody dials by hand on a simulated phone. The core's ladders do, and 6.6-ac shows the same row.
 //! - 6.7-e, 7-r: the CRM's dynamic methods are in the tests of its link; forms and tabs' own methods are not served yet.
 //! - 7-k, 7-t: no driver knows of faxes and nothing sends dialogue cards; subscriptions accept their names.

@@ -6,6 +6,8 @@
 //! line that was read upon an event is the one after the step, no line changed without an event, and what can be asked
 //! for is what the events said.
 
+mod watcher;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -13,10 +15,11 @@ use anyhow::{Context as _, ensure};
 use okgate_harness::Message;
 use okgate_harness::gateway::Gateway;
 use okgate_harness::tab::Tab;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::watcher::{Seen, Watcher, watch, without, without_clock};
 use crate::ladder::{ZERO, is_on_all_shards, subscriptions};
 
 /// Tabs that watch each user; the first user gets more until every shard has some.
@@ -50,19 +53,10 @@ struct Person {
     number: String,
     /// Does what the user does.
     actor: Tab,
-    watchers: Vec<mpsc::UnboundedSender<oneshot::Sender<anyhow::Result<Seen>>>>,
+    watchers: Vec<Watcher>,
     line: Value,
     /// What the last events of their kind said.
     said: HashMap<&'static str, Value>,
-}
-
-/// What a watcher saw since it was asked last.
-#[derive(Debug)]
-struct Seen {
-    /// Events, and the line that was read upon each.
-    sights: Vec<(Message, Value)>,
-    state: Message,
-    line: Value,
 }
 
 /// How many steps an act may lead to.
@@ -313,7 +307,8 @@ impl Story {
         person.line = first.line.clone();
         if changed {
             let shown = self.named(&first.line);
-            self.tell(&format!("    {login}'s line {shown}"));
+            let phone = derived(&first.line);
+            self.tell(&format!("    {login}'s phone: {phone}; line {shown}"));
         }
         Ok(())
     }
@@ -443,62 +438,25 @@ const SAID: [(&str, &str); 3] = [
     ("flashstatechanged", "isflashing"),
 ];
 
-/// Asks for the line at once upon every event, and says what was seen whenever it is asked.
-async fn watch(
-    mut tab: Tab,
-    mut asked: mpsc::UnboundedReceiver<oneshot::Sender<anyhow::Result<Seen>>>,
-) {
-    let mut sights = Vec::new();
-    let mut taken = 0;
-    loop {
-        tokio::select! {
-            event = tab.next_event() => {
-                let Ok(event) = event else { return };
-                let Ok(line) = tab.request_ok("getextendedlineinfo", json!({})).await else { return };
-                sights.push((event, without_clock(&line)));
-                taken += 1;
-            }
-            sender = asked.recv() => {
-                let Some(sender) = sender else { return };
-                let seen = see(&mut tab, &mut taken, std::mem::take(&mut sights)).await;
-                // The story may have failed meanwhile.
-                let _gone = sender.send(seen);
-            }
-        }
+/// What libraries make of a line (protocol 6.5-d and 6.6-a).
+fn derived(line: &Value) -> &'static str {
+    let abonent = &line["abonent"];
+    let is = |flag: &str| abonent[flag] == true;
+    if is("isautocall") {
+        "back-call"
+    } else if is("isringing") && abonent["direction"] == "acm_callback" {
+        "back-ring"
+    } else if is("isringing") {
+        "ring"
+    } else if is("iscommutated") || is("iswaitinginflash") || is("isconference") {
+        "talk"
+    } else if !abonent["extline"].is_null() || !abonent["number"].is_null() {
+        "call"
+    } else if line["linestatestr"] == "lsDisconnected" {
+        "disconnected"
+    } else {
+        "ready"
     }
-}
-
-/// Whatever has happened by now has come before an answer of the hub.
-async fn see(
-    tab: &mut Tab,
-    taken: &mut usize,
-    mut sights: Vec<(Message, Value)>,
-) -> anyhow::Result<Seen> {
-    let state = tab.request_ok("getuserstate", json!({})).await?;
-    while *taken < tab.events_so_far().len() {
-        let event = tab.next_event().await?;
-        let line = tab.request_ok("getextendedlineinfo", json!({})).await?;
-        sights.push((event, without_clock(&line)));
-        *taken += 1;
-    }
-    let line = tab.request_ok("getextendedlineinfo", json!({})).await?;
-    Ok(Seen {
-        sights,
-        state,
-        line: without_clock(&line),
-    })
-}
-
-fn without_clock(line: &Message) -> Value {
-    Value::Object(without(&line.fields, &["qid", "result", "timertalklensec"]))
-}
-
-fn without(fields: &Map<String, Value>, keys: &[&str]) -> Map<String, Value> {
-    let kept = fields
-        .iter()
-        .filter(|(key, _)| !keys.contains(&key.as_str()));
-    kept.map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }
 
 /// A time as the journal writes it.
