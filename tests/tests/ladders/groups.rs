@@ -4,7 +4,7 @@ use okgate_harness::gateway::Settings;
 use okgate_tests::TestResult;
 use serde_json::json;
 
-use super::people::{OUTSIDE, calls, entry, hangs_up, settings, story_with};
+use super::people::{OUTSIDE, anna_and_boris_talk, calls, entry, hangs_up, settings, story_with};
 
 /// 201 rings Clara and David at once, 202 one after the other, 203 who was idle for longest.
 fn with_groups() -> Settings {
@@ -145,6 +145,47 @@ async fn whoever_calls_a_group_is_rung_first_all_the_same() -> TestResult {
     story.answers("anna").await?;
     story.answers("david").await?;
     hangs_up(&mut story, "david").await?;
+    insta::assert_snapshot!(story.end().await?);
+    Ok(())
+}
+
+// protocol 6.4-e, 6.6-ac, 6.6-u, 6.6-v and 6.6-ab
+#[tokio::test]
+async fn a_talk_is_passed_on_to_a_group_blind_and_after_a_consultation() -> TestResult {
+    let mut story = story_with(with_groups(), &["anna", "boris", "clara", "david"]).await?;
+    anna_and_boris_talk(&mut story).await?;
+    let to = json!({"transferto": "202"});
+    story
+        .acts("anna", "transfers boris to 202", "pbxmaketransfer", to)
+        .await?;
+    story.answers("clara").await?;
+    hangs_up(&mut story, "boris").await?;
+    anna_and_boris_talk(&mut story).await?;
+    calls(&mut story, "anna", "202").await?;
+    story.answers("david").await?;
+    hangs_up(&mut story, "anna").await?;
+    hangs_up(&mut story, "david").await?;
+    insta::assert_snapshot!(story.end().await?);
+    Ok(())
+}
+
+// protocol 6.4-f and 6.5-f
+#[tokio::test]
+async fn a_user_who_calls_a_group_of_which_nobody_is_free_waits_in_its_line() -> TestResult {
+    let mut story = story_with(with_groups(), &["anna", "clara", "david"]).await?;
+    for login in ["clara", "david"] {
+        let busy = json!({"userstateid": 3});
+        story
+            .acts(login, "does not want to be disturbed", "setuserstate", busy)
+            .await?;
+    }
+    calls(&mut story, "anna", "201").await?;
+    story.answers("anna").await?;
+    story.looks("clara", "getcurrentqueue", json!({})).await?;
+    story
+        .acts("anna", "gives up", "pbxautocallabort", json!({}))
+        .await?;
+    story.looks("clara", "getcurrentqueue", json!({})).await?;
     insta::assert_snapshot!(story.end().await?);
     Ok(())
 }

@@ -4,7 +4,7 @@ use okgate_harness::gateway::Settings;
 use okgate_tests::TestResult;
 use serde_json::json;
 
-use super::people::{OUTSIDE, calls, entry, hangs_up, settings, story_with};
+use super::people::{OUTSIDE, anna_and_boris_talk, calls, entry, hangs_up, settings, story_with};
 
 /// 301 keeps its callers, 302 passes them on to Boris.
 fn with_menus() -> Settings {
@@ -66,6 +66,24 @@ async fn an_outside_caller_comes_through_a_voice_menu() -> TestResult {
         .await?;
     story.answers("boris").await?;
     story.caller_leaves(&chain).await?;
+    insta::assert_snapshot!(story.end().await?);
+    Ok(())
+}
+
+// protocol 6.4-g, 6.6-t and 6.6-ac
+#[tokio::test]
+async fn a_talk_is_passed_on_to_a_voice_menu() -> TestResult {
+    let mut story = story_with(with_menus(), &["anna", "boris"]).await?;
+    anna_and_boris_talk(&mut story).await?;
+    let to = json!({"transferto": "301"});
+    story
+        .acts_until(
+            ("anna", "transfers boris to 301"),
+            ("pbxmaketransfer", to),
+            ("boris", "phoneevent_ivrstarted"),
+        )
+        .await?;
+    hangs_up(&mut story, "boris").await?;
     insta::assert_snapshot!(story.end().await?);
     Ok(())
 }
