@@ -6,9 +6,12 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use okgate_core::base::{
-    Action, Engine, Guid, Instant, LinkId, Now, NumberId, Peer, Random, ShardId, UserId, WallTime,
+    Action, AdminTicket, Engine, Guid, Instant, LinkId, Now, NumberId, Peer, Random, ShardId,
+    UserId, WallTime,
 };
-use okgate_core::hub::{self, Downward, Hub, Output, SessionLimits, ToShard};
+use okgate_core::hub::{
+    self, AdminRequest, Downward, Hub, Output, SessionLimits, SimCallRequest, ToShard,
+};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{Event, UserRef, password_hashes};
 use okgate_core::shard::{Config, Shard};
@@ -55,7 +58,8 @@ pub(crate) const OPENING: [&str; 12] = [
 ];
 
 impl Gateway {
-    /// A gateway with so many users, `user1` and on, whose numbers are 1001 and on.
+    /// A gateway with so many users, `user1` and on, whose numbers are 1001 and on. The first of them are the last in the
+    /// directory, so that what looks through all users costs what it costs at worst.
     pub(crate) fn new(users: u32) -> Self {
         let mut config = Config::default();
         config.limits.session.messages = None;
@@ -77,9 +81,15 @@ impl Gateway {
 
     /// A tab that is logged in as this user and has gone through [`OPENING`].
     pub(crate) fn tab(&mut self, login: &str) -> LinkId {
+        let link = self.logged_in(login);
+        self.receive(link, &mut frames(&OPENING));
+        link
+    }
+
+    /// A tab that is logged in as this user.
+    pub(crate) fn logged_in(&mut self, login: &str) -> LinkId {
         let link = self.connect();
         self.receive(link, &mut login_frame(login));
-        self.receive(link, &mut frames(&OPENING));
         link
     }
 
@@ -120,6 +130,22 @@ impl Gateway {
         self.sent - before
     }
 
+    /// Somebody outside calls this number, and waits. Gives how many bytes went out.
+    pub(crate) fn outside_call(&mut self, number: &str) -> usize {
+        let before = self.sent;
+        let call = SimCallRequest {
+            from: "89274513158".into(),
+            to: number.into(),
+            name: None,
+            answer_after: None,
+            talk: None,
+        };
+        let call = AdminRequest::SimCall(call);
+        self.hub.handle_admin(AdminTicket(1), call, self.now);
+        self.settle();
+        self.sent - before
+    }
+
     /// Does what the shard and the hub want done until both are quiet.
     fn settle(&mut self) {
         let mut payloads = Vec::new();
@@ -147,10 +173,18 @@ impl Gateway {
             }
         }
         for payload in payloads {
-            self.sent += black_box(self.shard.payload(&payload)).len();
+            let bytes = black_box(self.shard.payload(&payload));
+            debug_assert!(!is_refusal(bytes), "{}", String::from_utf8_lossy(bytes));
+            self.sent += bytes.len();
         }
         self.shard.end_batch();
     }
+}
+
+/// Whether an answer says that a request failed.
+fn is_refusal(bytes: &[u8]) -> bool {
+    let refusal = br#""result":0"#;
+    bytes.windows(refusal.len()).any(|bytes| bytes == refusal)
 }
 
 /// These messages as the frames of one read, masked as a browser masks them.
@@ -202,7 +236,7 @@ fn hub_config(users: u32) -> hub::Config {
     };
     hub::Config {
         directory: Directory {
-            users: (1..=users).map(user).collect(),
+            users: (1..=users).rev().map(user).collect(),
             ..Directory::default()
         },
         sessions: SessionLimits {

@@ -1,5 +1,6 @@
 //! The list of hot paths: what has to be there first, and the step that is measured.
 
+mod commands;
 mod messages;
 mod queues;
 mod tabs;
@@ -41,9 +42,15 @@ pub enum Repeats {
 
 /// Every hot path.
 pub fn hot_paths() -> impl Iterator<Item = &'static HotPath> {
-    [wire::PATHS, messages::PATHS, tabs::PATHS, queues::PATHS]
-        .into_iter()
-        .flatten()
+    let paths = [
+        wire::PATHS,
+        messages::PATHS,
+        tabs::PATHS,
+        queues::PATHS,
+        commands::FEW,
+        commands::MANY,
+    ];
+    paths.into_iter().flatten()
 }
 
 /// A `ping` as browser libraries send it, 147 bytes.
