@@ -44,6 +44,9 @@ class Tree(unittest.TestCase):
     def takes(self, **counts):
         self.write("counts.txt", "".join(f"tab/{name} {count}\n" for name, count in counts.items()))
 
+    def takes_with_users(self, few, many):
+        self.write("counts.txt", f"users_10/call {few}\n" + (f"users_10000/call {many}\n" if many else ""))
+
     def write(self, name, text):
         (self.root / name).write_text(text, encoding="utf-8")
 
@@ -87,6 +90,26 @@ class Growth(Tree):
         self.takes(ping=2000, login=1000)
         self.assertEqual(self.run_check("--record")[0], 0)
         self.accepts(r"tab/ping +2000 +2000 ")
+
+
+class Users(Tree):
+    """What is taken with few and with many users."""
+
+    def test_ten_percent_more_with_many_users_are_accepted(self):
+        self.takes_with_users(1000, 1100)
+        self.assertEqual(self.run_check("--record")[0], 0)
+        self.accepts(r"call +1000 +1100  1\.100\n", r"2 paths, 0 faults")
+
+    def test_more_is_refused_also_when_it_is_recorded(self):
+        self.takes_with_users(1000, 1101)
+        code, printed = self.run_check("--record")
+        self.assertEqual(code, 1, printed)
+        self.refuses(r"call takes 1\.10 times as many instructions with 10,000 users as with 10\n", r"2 paths, 1 faults")
+
+    def test_a_path_without_its_like_of_many_users_is_refused(self):
+        self.takes_with_users(1000, None)
+        self.run_check("--record")
+        self.refuses(r"users_10/call is no path of users_10000/")
 
 
 class Baselines(Tree):
