@@ -107,7 +107,12 @@ pub fn peek_name(text: &str) -> Option<&str> {
 
 /// The first `qid` in a message, found without parsing; good for messages whose own `qid` comes before any nested one.
 pub fn peek_qid(text: &[u8]) -> Option<&[u8]> {
-    let key = b"\"qid\"";
+    peek_text(text, "\"qid\"")
+}
+
+/// The first field of this name that is a string, found as [`peek_qid`] finds its own; the name is given with its quotes.
+pub(crate) fn peek_text<'t>(text: &'t [u8], key: &str) -> Option<&'t [u8]> {
+    let key = key.as_bytes();
     let mut rest = &text[memchr::memmem::find(text, key)? + key.len()..];
     while let [b' ' | b':' | b'\t', tail @ ..] = rest {
         rest = tail;

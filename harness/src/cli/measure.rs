@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use okgate_harness::gateway::Settings;
-use okgate_harness::measure::{self, MeasureOptions, Subject};
+use okgate_harness::measure::{self, ExactnessOptions, MeasureOptions, Subject};
+
+use super::load::seconds;
 
 /// The options of `measure`.
 #[derive(Debug, Args)]
@@ -27,6 +29,18 @@ pub(super) struct MeasureArguments {
     /// How many tabs there are when there are many
     #[arg(long, value_name = "N", default_value_t = 15_000)]
     tabs: usize,
+    /// exactness: how many users
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    users: usize,
+    /// exactness: how many tabs each user has
+    #[arg(long, value_name = "K", default_value_t = 3)]
+    tabs_per_user: usize,
+    /// exactness: how many calls begin in a second
+    #[arg(long, value_name = "R", default_value_t = 100.0)]
+    rate: f64,
+    /// exactness: how long calls are begun
+    #[arg(long, value_name = "S", default_value_t = 120.0)]
+    seconds: f64,
     /// Write the table to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -48,6 +62,12 @@ pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode>
         settings,
         rounds: arguments.rounds,
         tabs: arguments.tabs,
+        exactness: ExactnessOptions {
+            users: arguments.users,
+            tabs_per_user: arguments.tabs_per_user,
+            rate: arguments.rate,
+            duration: seconds("--seconds", arguments.seconds)?,
+        },
     };
     let table = measure::run(arguments.subject, &options, |line| eprintln!("{line}")).await?;
     if let Some(file) = &arguments.json {

@@ -73,6 +73,8 @@ pub(super) async fn run(arguments: TabsArguments) -> anyhow::Result<ExitCode> {
         ping_interval: seconds("--ping-s", arguments.ping_s)?,
         queue_interval: seconds("--queue-s", arguments.queue_s)?,
         full_opening: arguments.full_opening,
+        number_states_every: 1,
+        records: false,
         is_reference: arguments.reference,
     };
     let program = std::env::current_exe().context("finding this program's own file")?;

@@ -1,5 +1,5 @@
 //! Owns the measurements of a gateway beside the reference server: what a tab costs, a fan-out, a round trip, an arrival, and
-//! how soon a ring is in the tabs.
+//! how soon a ring is in the tabs, and whether each event is there once and in order.
 //!
 //! Options come in; a [`Table`] goes out. Every figure with a reference is measured in turns with it, in one run, since
 //! machines are shared: the ratios hold, the absolute figures do not. The gateway is the real program, with the settings that
@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod bad_input;
+mod exactness;
 mod fan_out;
 mod healthy;
 mod memory;
@@ -21,6 +22,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::exactness::ExactnessOptions;
 pub use self::statistics::Summary;
 pub use self::table::{Row, Table, Target};
 use crate::error::{Error, Result};
@@ -42,6 +44,8 @@ pub enum Subject {
     BadInput,
     /// How long it takes from a call to its event in each of the called user's tabs
     Popup,
+    /// Whether under many calls every event reaches each tab of its user once and in order, and what memory does
+    Exactness,
 }
 
 /// How it is measured.
@@ -57,6 +61,8 @@ pub struct MeasureOptions {
     pub rounds: usize,
     /// How many tabs there are when there are many.
     pub tabs: usize,
+    /// The users and calls of [`Subject::Exactness`].
+    pub exactness: ExactnessOptions,
 }
 
 impl MeasureOptions {
@@ -97,6 +103,8 @@ fn quiet_tabs(address: SocketAddr, users: Range<usize>) -> SwarmOptions {
         ping_interval: Duration::ZERO,
         queue_interval: Duration::ZERO,
         full_opening: false,
+        number_states_every: 1,
+        records: false,
         is_reference: false,
     }
 }
@@ -115,7 +123,9 @@ pub async fn run(
     options: &MeasureOptions,
     progress: impl Fn(&str),
 ) -> Result<Table> {
-    options.check()?;
+    if subject != Subject::Exactness {
+        options.check()?;
+    }
     crate::report::raise_descriptor_limit();
     match subject {
         Subject::Memory => memory::measure(options, &progress).await,
@@ -124,6 +134,7 @@ pub async fn run(
         Subject::Arrivals => arrivals::measure(options, &progress).await,
         Subject::BadInput => bad_input::measure(options, &progress).await,
         Subject::Popup => popup::measure(options, &progress).await,
+        Subject::Exactness => exactness::measure(options, &progress).await,
     }
 }
 

@@ -85,7 +85,7 @@ impl<'m> AwaitedAnswer<'m> {
 }
 
 /// The number behind this key.
-fn number_of(text: &[u8], key: &[u8]) -> Option<u64> {
+pub(super) fn number_of(text: &[u8], key: &[u8]) -> Option<u64> {
     let start = memmem::find(text, key)? + key.len();
     let rest = text[start..].trim_ascii_start();
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::record::TabRecord;
 use crate::report::{self, Latency};
 
 /// The counts of one worker, or of all.
@@ -37,6 +38,9 @@ pub struct Counts {
     pub round_trips: Vec<(u64, u64)>,
     /// From the beginning of calls to their rings in tabs: microseconds and how often.
     pub rings: Vec<(u64, u64)>,
+    /// What each tab got, at the end, if it was to remember that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<TabRecord>,
     /// When the last tab was opened, or failed to: microseconds since the workers' start.
     pub settled_after_us: u64,
 }
@@ -89,6 +93,7 @@ impl Counts {
         }
         self.round_trips.extend_from_slice(&other.round_trips);
         self.rings.extend_from_slice(&other.rings);
+        self.records.extend_from_slice(&other.records);
         self.settled_after_us = self.settled_after_us.max(other.settled_after_us);
     }
 
@@ -146,6 +151,9 @@ pub struct SwarmReport {
     pub ring: Latency,
     /// Memory of the workers per held tab, theirs before the first connection taken off.
     pub rss_bytes_per_tab: u64,
+    /// What each tab got, if it was to remember that.
+    #[serde(skip)]
+    pub records: Vec<TabRecord>,
 }
 
 impl SwarmReport {
@@ -154,6 +162,7 @@ impl SwarmReport {
         let mut counts = total.clone();
         counts.round_trips = Vec::new();
         counts.rings = Vec::new();
+        let records = std::mem::take(&mut counts.records);
         Self {
             target,
             held_s,
@@ -162,6 +171,7 @@ impl SwarmReport {
             ring: latency(&total.rings),
             rss_bytes_per_tab: grown / total.held.max(1),
             counts,
+            records,
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::awaited::AwaitedAnswer;
 use super::call_time;
+use super::record::TabRecord;
 use super::worker::Shared;
 use crate::error::{Error, Result};
 use crate::load::source_address;
@@ -24,6 +25,8 @@ pub(super) struct HeldTab {
     link: RawLink,
     /// Of the next request.
     next_qid: u32,
+    /// The place of what it remembers of its events, if it does.
+    record: Option<usize>,
 }
 
 /// The times of a held tab.
@@ -48,13 +51,19 @@ impl HeldTab {
             }
         };
         shared.counts.borrow_mut().connected += 1;
+        let user = options.first_user + index / options.tabs_per_user;
+        let is_told_numbers = index.is_multiple_of(options.number_states_every);
         let mut tab = Self {
             link: RawLink::new(connected),
             next_qid: 0,
+            record: options.records.then(|| {
+                let mut records = shared.records.borrow_mut();
+                records.push(TabRecord::new(user, is_told_numbers));
+                records.len() - 1
+            }),
         };
-        let user = options.first_user + index / options.tabs_per_user;
         let login = format!("{}{user}", options.login_prefix);
-        for (method, fields) in sequence(&login, shared) {
+        for (method, fields) in sequence(&login, is_told_numbers, shared) {
             let answered = timeout(ANSWER_MAX, tab.request(method, fields, shared)).await;
             let outcome = answered.unwrap_or_else(|_| {
                 Err(Error::Deadline {
@@ -109,9 +118,10 @@ impl HeldTab {
             tokio::select! {
                 readable = self.link.readable() => {
                     readable?;
+                    let record = self.record;
                     let state = {
                         let mut input = shared.input.borrow_mut();
-                        self.link.read(&mut input, |text| take(text, &mut times, shared))?
+                        self.link.read(&mut input, |text| take(text, record, &mut times, shared))?
                     };
                     if let LinkState::Ended(code) = state {
                         return Ok(code);
@@ -150,12 +160,13 @@ impl HeldTab {
         let qid = self.send(method, fields).await?;
         let mut awaited = AwaitedAnswer::new(method, qid);
         let mut outcome = Ok(false);
+        let record = self.record;
         loop {
             self.link.readable().await?;
             let state = {
                 let mut input = shared.input.borrow_mut();
                 self.link.read(&mut input, |text| {
-                    count(text, shared);
+                    count(text, record, shared);
                     if matches!(outcome, Ok(false)) {
                         outcome = awaited.take(text);
                     }
@@ -189,7 +200,7 @@ impl HeldTab {
 }
 
 /// What a tab asks before it is held.
-fn sequence(login: &str, shared: &Shared) -> Vec<(&'static str, Value)> {
+fn sequence(login: &str, is_told_numbers: bool, shared: &Shared) -> Vec<(&'static str, Value)> {
     let options = &shared.job.options;
     if options.is_reference {
         return Vec::new();
@@ -197,16 +208,17 @@ fn sequence(login: &str, shared: &Shared) -> Vec<(&'static str, Value)> {
     if options.full_opening {
         return opening::sequence(login, &options.password);
     }
+    let events = &EVENTS[usize::from(!is_told_numbers)..];
     vec![
         ("login", login_fields(login, &options.password)),
-        ("subscribeevent", json!({"eventmethod": EVENTS})),
+        ("subscribeevent", json!({"eventmethod": events})),
         ("subscribeevent", json!({"event": "phoneevent"})),
     ]
 }
 
 /// Takes a message of a held tab: the pong of its ping is timed, everything is counted.
-fn take(text: &[u8], times: &mut Times, shared: &Shared) {
-    count(text, shared);
+fn take(text: &[u8], record: Option<usize>, times: &mut Times, shared: &Shared) {
+    count(text, record, shared);
     if is_named(text, "phoneevent_ringstarted") {
         if let Some(age) = call_time::age(text) {
             report::record(&mut shared.rings.borrow_mut(), age);
@@ -232,7 +244,10 @@ fn is_named(text: &[u8], name: &str) -> bool {
     std::str::from_utf8(text).ok().and_then(peek_name) == Some(name)
 }
 
-fn count(text: &[u8], shared: &Shared) {
+fn count(text: &[u8], record: Option<usize>, shared: &Shared) {
+    if let Some(record) = record {
+        shared.records.borrow_mut()[record].take(text);
+    }
     let mut counts = shared.counts.borrow_mut();
     counts.messages += 1;
     let Ok(text) = std::str::from_utf8(text) else {
@@ -256,10 +271,10 @@ fn first_time(interval: Duration) -> Instant {
     Instant::now() + interval.mul_f64(rand::random())
 }
 
-/// The events that a held tab subscribes beside the phone's.
+/// The events that a held tab subscribes beside the phone's; the first of them not by all.
 const EVENTS: [&str; 6] = [
-    "userstatechanged",
     "pbxnumberstatechanged",
+    "userstatechanged",
     "linestatechanged",
     "flashstatechanged",
     "customevent",

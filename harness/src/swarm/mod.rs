@@ -7,6 +7,7 @@ mod awaited;
 mod call_time;
 mod counts;
 mod held_tab;
+mod record;
 mod worker;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, interval, timeout, timeout_at};
 
 pub use self::call_time::timed_caller;
 pub use self::counts::{Counts, SwarmReport};
+pub use self::record::{Happened, NUMBER_FIRST, SeenEvent, TabRecord};
 pub use self::worker::run_worker;
 use crate::error::{Error, Result};
 
@@ -54,6 +56,10 @@ pub struct SwarmOptions {
     pub queue_interval: Duration,
     /// Go through the whole opening sequence of a browser library, not only `login` and the subscriptions.
     pub full_opening: bool,
+    /// Every so-manyth tab is told of numbers' states.
+    pub number_states_every: usize,
+    /// Each tab remembers its events, for [`SwarmReport::records`].
+    pub records: bool,
     /// The server is the reference, which echoes: no login, no subscriptions, pings only.
     pub is_reference: bool,
 }
@@ -341,6 +347,8 @@ mod tests {
             ping_interval: Duration::from_secs(15),
             queue_interval: Duration::from_secs(5),
             full_opening: false,
+            number_states_every: 1,
+            records: false,
             is_reference: false,
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::counts::Counts;
 use super::held_tab::HeldTab;
+use super::record::TabRecord;
 use super::{COUNTS_INTERVAL, Job};
 use crate::error::{Error, Result};
 use crate::raw_link::INPUT_BYTES;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) round_trips: RefCell<Histogram<u64>>,
     /// From a call's beginning to its ring in a tab.
     pub(super) rings: RefCell<Histogram<u64>>,
+    /// What tabs got that are to remember it.
+    pub(super) records: RefCell<Vec<TabRecord>>,
     /// When the job was begun.
     pub(super) begun: Instant,
     /// The buffer that all links read into.
@@ -56,6 +59,7 @@ async fn work() -> Result<()> {
         counts: RefCell::default(),
         round_trips: RefCell::new(report::histogram()),
         rings: RefCell::new(report::histogram()),
+        records: RefCell::default(),
         begun: Instant::now(),
         input: RefCell::new(vec![0; INPUT_BYTES]),
     });
@@ -117,6 +121,7 @@ impl Shared {
         if is_last {
             counts.round_trips = steps(&self.round_trips.borrow());
             counts.rings = steps(&self.rings.borrow());
+            counts.records = self.records.take();
         }
         let line =
             serde_json::to_string(&*counts).map_err(|error| Error::Malformed(error.to_string()))?;

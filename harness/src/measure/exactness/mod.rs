@@ -1,0 +1,289 @@
+//! Owns the measurement of exactness under load: outside calls to random users at a steady rate, and the proof that each event
+//! reached every tab of its user once and in order, that numbers' states ended right, and what memory did meanwhile.
+
+mod calls;
+mod judge;
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, interval, sleep};
+
+use self::calls::Calls;
+use self::judge::{Expected, Verdict, judge};
+use super::servers::{Server, start_gateway};
+use super::table::{Table, Target};
+use super::{MeasureOptions, OPENING_TIME_MAX, number, quiet_tabs};
+use crate::admin::Admin;
+use crate::error::{Error, Result};
+use crate::gateway::{DEFAULT_PASSWORD, Gateway};
+use crate::swarm::{NUMBER_FIRST, Swarm, SwarmOptions, SwarmReport};
+use crate::tab::Tab;
+
+/// How many users get how many calls.
+#[derive(Debug, Clone, Copy)]
+pub struct ExactnessOptions {
+    /// How many users.
+    pub users: usize,
+    /// How many tabs each of them has.
+    pub tabs_per_user: usize,
+    /// How many calls begin in a second.
+    pub rate: f64,
+    /// For how long.
+    pub duration: Duration,
+}
+
+impl ExactnessOptions {
+    fn check(&self) -> Result<()> {
+        let is_sound = self.users > 0
+            && self.tabs_per_user > 0
+            && self.rate > 0.0
+            && self.rate <= RATE_MAX
+            && !self.duration.is_zero();
+        if is_sound {
+            return Ok(());
+        }
+        let wanted = format!("users, tabs, at most {RATE_MAX} calls a second, and some time");
+        Err(Error::Usage(format!("exactness needs {wanted}")))
+    }
+
+    /// How long the gateway is let be after the calls.
+    fn rest(&self) -> Duration {
+        self.duration.clamp(REST_MIN, REST_MAX)
+    }
+}
+
+pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) -> Result<Table> {
+    let wanted = options.exactness;
+    wanted.check()?;
+    let mut table = Table::new(format!(
+        "Exactness: {} outside calls a second for {} s among {} users with {} tabs each, a tenth of them told of numbers' states",
+        wanted.rate,
+        wanted.duration.as_secs(),
+        wanted.users,
+        wanted.tabs_per_user,
+    ));
+    for cores in [1, 2] {
+        let turn = Turn::take(options, cores).await?;
+        progress(&format!("{cores} shards: {}", turn.summary()));
+        turn.add_to(&mut table, cores, wanted.rate);
+    }
+    table.note("rest: a minute after the last call, or as long as the calls lasted; the tabs share the machine's cores with the gateway");
+    Ok(table)
+}
+
+/// What one load brought to light.
+struct Turn {
+    calls: Calls,
+    verdict: Verdict,
+    report: SwarmReport,
+    cpu: Duration,
+    /// Before, half-way, at the end of the calls, after the rest.
+    rss: [u64; 4],
+}
+
+impl Turn {
+    async fn take(options: &MeasureOptions, cores: i64) -> Result<Self> {
+        let wanted = options.exactness;
+        let gateway = start_gateway(options, wanted.users, cores).await?;
+        let tabs = SwarmOptions {
+            tabs_per_user: wanted.tabs_per_user,
+            number_states_every: TABS_PER_SUBSCRIBER,
+            records: true,
+            ..quiet_tabs(gateway.address(), 1..wanted.users + 1)
+        };
+        let mut swarm = Swarm::start(tabs, &options.harness).await?;
+        swarm.opened(OPENING_TIME_MAX).await?;
+        sleep(SETTLING).await;
+        let before = gateway.rss_bytes()?;
+        let cpu_before = gateway.cpu()?;
+        let halves = wanted.duration / 2;
+        let mut calls = Calls::new(gateway.admin(), wanted.users, wanted.rate);
+        calls.make(halves).await;
+        let half_way = gateway.rss_bytes()?;
+        calls.make(wanted.duration - halves).await;
+        calls.finish().await?;
+        let cpu = gateway.cpu()?.saturating_sub(cpu_before);
+        until_quiet(&gateway.admin()).await?;
+        let end = gateway.rss_bytes()?;
+        sleep(wanted.rest()).await;
+        let rss = [before, half_way, end, gateway.rss_bytes()?];
+        let states = number_states(&gateway, wanted.users).await?;
+        let mut report = swarm.stop().await;
+        gateway.stop().await?;
+        let expected = Expected {
+            tabs_per_user: wanted.tabs_per_user,
+            rings: &calls.rings,
+            states: &states,
+        };
+        let verdict = judge(&std::mem::take(&mut report.records), &expected);
+        Ok(Self {
+            calls,
+            verdict,
+            report,
+            cpu,
+            rss,
+        })
+    }
+
+    fn summary(&self) -> String {
+        format!(
+            "{} calls, {} events, {} faults; ring {}",
+            self.calls.started(),
+            self.verdict.events,
+            self.verdict.faults.len(),
+            self.report.ring
+        )
+    }
+
+    fn add_to(&self, table: &mut Table, cores: i64, rate: f64) {
+        let Self {
+            calls,
+            verdict,
+            report,
+            ..
+        } = self;
+        let name = |figure: &str| format!("{cores} shards, {figure}");
+        let mebibytes = |bytes: u64| number(bytes) / f64::from(1 << 20);
+        let mut row = |figure: &str, unit, value: f64, target: Option<Target>| {
+            table.row(name(figure), unit, &[value], &[]).target = target;
+        };
+        let none = Some(Target::AtMost(0.0));
+        let count = |count: usize| number(count as u64);
+        let at_least = Some(Target::AtLeast(rate * RATE_SHARE_MIN));
+        row("calls begun", "1/s", calls.rate(), at_least);
+        row("calls refused", "calls", number(calls.refused), none);
+        row("events read", "events", number(verdict.events), None);
+        row(
+            "users whose tabs differ",
+            "users",
+            count(verdict.uneven),
+            none,
+        );
+        row("events twice", "events", count(verdict.repeated), none);
+        row(
+            "tabs with a broken ladder",
+            "tabs",
+            count(verdict.broken),
+            none,
+        );
+        row(
+            "users rung more or less than called",
+            "users",
+            count(verdict.miscounted),
+            none,
+        );
+        row(
+            "tabs with wrong numbers' states",
+            "tabs",
+            count(verdict.stale),
+            none,
+        );
+        row(
+            "what could not be read",
+            "texts",
+            number(verdict.unread),
+            none,
+        );
+        let lost = report.counts.closes.values().sum::<u64>()
+            + report.counts.failures.values().sum::<u64>()
+            + report.lost_workers as u64;
+        row("tabs lost", "tabs", number(lost), none);
+        row(
+            "ring to pop-up, p50",
+            "ms",
+            number(report.ring.p50_us) / 1e3,
+            None,
+        );
+        row(
+            "ring to pop-up, p99",
+            "ms",
+            number(report.ring.p99_us) / 1e3,
+            None,
+        );
+        let share = self.cpu.as_secs_f64() / calls.lasted().as_secs_f64();
+        row("the gateway's CPU time", "% of a core", share * 100.0, None);
+        let [before, half_way, end, rested] = self.rss;
+        row("memory before", "MiB", mebibytes(before), None);
+        row("memory half-way", "MiB", mebibytes(half_way), None);
+        row("memory at the end", "MiB", mebibytes(end), None);
+        let flat = Some(Target::AtMost(mebibytes(end) * MEMORY_GROWTH_MAX));
+        row("memory after the rest", "MiB", mebibytes(rested), flat);
+        for fault in calls
+            .faults
+            .iter()
+            .chain(&verdict.faults)
+            .take(FAULTS_SHOWN_MAX)
+        {
+            table.note(format!("{cores} shards: {fault}\n"));
+        }
+        if let Some(failure) = &report.counts.first_failure {
+            table.note(format!("{cores} shards: a tab failed: {failure}\n"));
+        }
+    }
+}
+
+/// Waits until no call goes on.
+async fn until_quiet(admin: &Admin) -> Result<()> {
+    let deadline = Instant::now() + QUIET_WITHIN;
+    let mut ticks = interval(QUIET_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let calls = admin.calls().await?;
+        let count = calls.as_array().map(Vec::len);
+        if count == Some(0) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::Deadline {
+                awaited: "the gateway to have no calls".into(),
+                after: QUIET_WITHIN,
+                instead: crate::message::shortened(&calls.to_string()),
+            });
+        }
+    }
+}
+
+/// The state of each user's number as a new tab reads it: its digit.
+async fn number_states(gateway: &Gateway, users: usize) -> Result<String> {
+    let mut tab = Tab::logged_in(gateway.address(), "user1", DEFAULT_PASSWORD).await?;
+    let answer = tab
+        .request_ok("getpbxnumbers", json!({"mode": "full"}))
+        .await?;
+    let mut states = vec![b'-'; users];
+    let numbers = answer.field("numbers").as_array().into_iter().flatten();
+    for entry in numbers {
+        let place = entry["number"].as_str().and_then(|text| text.parse().ok());
+        let place = place.and_then(|number: usize| number.checked_sub(NUMBER_FIRST));
+        let state = entry["state"]
+            .as_u64()
+            .and_then(|state| u8::try_from(state).ok());
+        if let (Some(place), Some(state @ 0..=9)) = (place, state)
+            && let Some(known) = states.get_mut(place)
+        {
+            *known = b'0' + state;
+        }
+    }
+    String::from_utf8(states).map_err(|error| Error::Malformed(error.to_string()))
+}
+
+/// Of so many tabs one is told of numbers' states.
+const TABS_PER_SUBSCRIBER: usize = 10;
+/// More calls a second make no sense here.
+const RATE_MAX: f64 = 10_000.0;
+/// What share of the wanted rate is to be reached.
+const RATE_SHARE_MIN: f64 = 0.95;
+/// How long the gateway is let be before the calls.
+const SETTLING: Duration = Duration::from_secs(3);
+/// How long the gateway is let be after them: what has not come by then will not come.
+const REST_MAX: Duration = Duration::from_secs(60);
+/// The same in a short measurement.
+const REST_MIN: Duration = Duration::from_secs(3);
+/// How much more memory may be in use after the rest than at the end of the calls.
+const MEMORY_GROWTH_MAX: f64 = 1.01;
+/// How long the last calls may take to end.
+const QUIET_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is asked whether they have.
+const QUIET_INTERVAL: Duration = Duration::from_millis(100);
+/// How many faults are shown.
+const FAULTS_SHOWN_MAX: usize = 20;
