@@ -118,6 +118,12 @@ impl Gateway {
         self.sent - before
     }
 
+    /// A tab's connection ends.
+    pub(crate) fn disconnect(&mut self, link: LinkId) {
+        self.shard.closed(link, self.now.instant);
+        self.settle();
+    }
+
     /// The hub tells the shard of an event. Gives how many bytes went out.
     pub(crate) fn tell(&mut self, event: &Arc<Event>) -> usize {
         let before = self.sent;
@@ -163,9 +169,9 @@ impl Gateway {
                         is_quiet = false;
                     }
                     Action::Send { payload, .. } => payloads.push(payload),
-                    Action::Close { .. } | Action::Shutdown { .. } => {
-                        unreachable!("no link does anything wrong")
-                    }
+                    // Who logs out is asked to close.
+                    Action::Shutdown { .. } => {}
+                    Action::Close { .. } => unreachable!("no link does anything wrong"),
                 }
             }
             if is_quiet {

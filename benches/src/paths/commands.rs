@@ -3,9 +3,10 @@
 //! All users are logged in, those who act are the last ones of the directory, and every step ends where it began. What
 //! `scripts/check-counts` holds the two sizes to is the ratio of their counts.
 
-use super::{Amount, HotPath, Reads, Repeats, Step};
-use crate::gateway::{Gateway, frames};
 use okgate_core::base::LinkId;
+
+use super::{Amount, HotPath, Reads, Repeats, Step};
+use crate::gateway::{Gateway, frames, login_frame};
 
 /// The paths in an exchange of so many users.
 macro_rules! paths {
@@ -25,7 +26,7 @@ macro_rules! commands {
         paths!($users:
             getuserstate setuserstate getmyuserinfo getextendedlineinfo getcurrentqueue getpbxcalljournal saveredirectrules
             sendusertextmessage triggercustomevent pbxautocallstart pbxanswercall outside_call pbxmakeflash_hold
-            pbxmakeflash_swap pbxmaketransfer buildconferencefromcommutation exitconference)
+            pbxmakeflash_swap pbxmaketransfer buildconferencefromcommutation exitconference login_and_logout)
     };
 }
 
@@ -230,4 +231,19 @@ fn exitconference(office: Office) -> Step {
     let exit = Asks(0, r#"["exitconference",{"qid":"1"}]"#);
     let deeds = [&TALK[..], &[build, exit]].concat();
     office.step(&deeds)
+}
+
+/// A tab comes, logs in, logs out and goes.
+fn login_and_logout(mut office: Office) -> Step {
+    let mut login = Reads::of(login_frame("user1"));
+    let mut logout = Reads::of(frames(&[r#"["logout",{"qid":"1"}]"#]));
+    Box::new(move || {
+        let gateway = &mut office.gateway;
+        let before = gateway.sent();
+        let link = gateway.connect();
+        gateway.receive(link, login.next());
+        gateway.receive(link, logout.next());
+        gateway.disconnect(link);
+        gateway.sent() - before
+    })
 }

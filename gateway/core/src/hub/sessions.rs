@@ -10,6 +10,8 @@ mod heard;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use self::heard::Heard;
 use crate::base::{Instant, LinkRef, Refused, SessionId, ShardId, UserId};
 use crate::protocol::EventSet;
@@ -72,7 +74,7 @@ struct Joined {
 struct Session {
     user: UserId,
     life: Duration,
-    links: usize,
+    links: SmallVec<[LinkRef; 2]>,
     /// When its last link left; it ends `life` later.
     idle_since: Instant,
 }
@@ -170,10 +172,10 @@ impl Sessions {
         let entry = self.by_name.entry(session).or_insert(Session {
             user,
             life: life.unwrap_or(SESSION_LIFE),
-            links: 0,
+            links: SmallVec::new(),
             idle_since: now,
         });
-        entry.links += 1;
+        entry.links.push(link);
         entry.life = life.unwrap_or(entry.life);
         presence.heard.change(EventSet::EMPTY, hears);
         self.links.insert(link, Joined { session, hears });
@@ -189,9 +191,9 @@ impl Sessions {
         let Some(session) = self.by_name.get_mut(&name) else {
             return;
         };
-        session.links -= 1;
+        session.links.retain(|other| *other != link);
         session.idle_since = now;
-        let is_idle = session.links == 0;
+        let is_idle = session.links.is_empty();
         let user = session.user;
         let Some(presence) = self.users.get_mut(&user) else {
             return;
@@ -230,9 +232,8 @@ impl Sessions {
         let Some(name) = self.links.get(&link).map(|joined| joined.session) else {
             return Vec::new();
         };
-        let links = self.links.iter();
-        let of_session = links.filter(|(_, joined)| joined.session == name);
-        let mut links: Vec<LinkRef> = of_session.map(|(link, _)| *link).collect();
+        let session = self.by_name.get(&name);
+        let mut links = session.map_or_else(SmallVec::new, |session| session.links.clone());
         links.sort_unstable();
         for link in &links {
             self.leave(*link, now);
@@ -313,7 +314,7 @@ impl Sessions {
 
 impl Session {
     fn is_over(&self, now: Instant) -> bool {
-        self.links == 0 && now - self.idle_since >= self.life
+        self.links.is_empty() && now - self.idle_since >= self.life
     }
 }
 

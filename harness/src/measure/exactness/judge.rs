@@ -22,15 +22,15 @@ pub(super) struct Verdict {
     /// Events of users, in all tabs.
     pub(super) events: u64,
     /// Users whose tabs got different events, or of whom tabs are missing.
-    pub(super) uneven: usize,
+    pub(super) uneven: u64,
     /// Events that a tab got twice, or that two users got.
-    pub(super) repeated: usize,
+    pub(super) repeated: u64,
     /// Tabs where an event is not what the ladder says, or a call has no end.
-    pub(super) broken: usize,
+    pub(super) broken: u64,
     /// Users who were rung more often or less often than they were called.
-    pub(super) miscounted: usize,
+    pub(super) miscounted: u64,
     /// Tabs whose last told states of numbers are not the numbers' states.
-    pub(super) stale: usize,
+    pub(super) stale: u64,
     /// What tabs could not read.
     pub(super) unread: u64,
     /// All that in words.

@@ -77,6 +77,7 @@ struct Turn {
     calls: Calls,
     verdict: Verdict,
     report: SwarmReport,
+    /// The gateway's CPU time during the calls.
     cpu: Duration,
     /// Before, half-way, at the end of the calls, after the rest.
     rss: [u64; 4],
@@ -137,89 +138,67 @@ impl Turn {
     }
 
     fn add_to(&self, table: &mut Table, cores: i64, rate: f64) {
-        let Self {
-            calls,
-            verdict,
-            report,
-            ..
-        } = self;
-        let name = |figure: &str| format!("{cores} shards, {figure}");
-        let mebibytes = |bytes: u64| number(bytes) / f64::from(1 << 20);
         let mut row = |figure: &str, unit, value: f64, target: Option<Target>| {
-            table.row(name(figure), unit, &[value], &[]).target = target;
+            let name = format!("{cores} shards, {figure}");
+            table.row(name, unit, &[value], &[]).target = target;
         };
-        let none = Some(Target::AtMost(0.0));
-        let count = |count: usize| number(count as u64);
-        let at_least = Some(Target::AtLeast(rate * RATE_SHARE_MIN));
-        row("calls begun", "1/s", calls.rate(), at_least);
-        row("calls refused", "calls", number(calls.refused), none);
-        row("events read", "events", number(verdict.events), None);
-        row(
-            "users whose tabs differ",
-            "users",
-            count(verdict.uneven),
-            none,
-        );
-        row("events twice", "events", count(verdict.repeated), none);
-        row(
-            "tabs with a broken ladder",
-            "tabs",
-            count(verdict.broken),
-            none,
-        );
-        row(
-            "users rung more or less than called",
-            "users",
-            count(verdict.miscounted),
-            none,
-        );
-        row(
-            "tabs with wrong numbers' states",
-            "tabs",
-            count(verdict.stale),
-            none,
-        );
-        row(
-            "what could not be read",
-            "texts",
-            number(verdict.unread),
-            none,
-        );
-        let lost = report.counts.closes.values().sum::<u64>()
-            + report.counts.failures.values().sum::<u64>()
-            + report.lost_workers as u64;
-        row("tabs lost", "tabs", number(lost), none);
-        row(
-            "ring to pop-up, p50",
-            "ms",
-            number(report.ring.p50_us) / 1e3,
-            None,
-        );
-        row(
-            "ring to pop-up, p99",
-            "ms",
-            number(report.ring.p99_us) / 1e3,
-            None,
-        );
-        let share = self.cpu.as_secs_f64() / calls.lasted().as_secs_f64();
-        row("the gateway's CPU time", "% of a core", share * 100.0, None);
-        let [before, half_way, end, rested] = self.rss;
-        row("memory before", "MiB", mebibytes(before), None);
-        row("memory half-way", "MiB", mebibytes(half_way), None);
-        row("memory at the end", "MiB", mebibytes(end), None);
-        let flat = Some(Target::AtMost(mebibytes(end) * MEMORY_GROWTH_MAX));
-        row("memory after the rest", "MiB", mebibytes(rested), flat);
-        for fault in calls
-            .faults
-            .iter()
-            .chain(&verdict.faults)
-            .take(FAULTS_SHOWN_MAX)
-        {
-            table.note(format!("{cores} shards: {fault}\n"));
+        let fast_enough = Target::AtLeast(rate * RATE_SHARE_MIN);
+        row("calls begun", "1/s", self.calls.rate(), Some(fast_enough));
+        for (figure, unit, count) in self.faults() {
+            row(figure, unit, number(count), Some(Target::AtMost(0.0)));
         }
-        if let Some(failure) = &report.counts.first_failure {
-            table.note(format!("{cores} shards: a tab failed: {failure}\n"));
+        for (figure, unit, value) in self.costs() {
+            row(figure, unit, value, None);
         }
+        let [.., end, rested] = self.rss;
+        let growth = number(rested) / number(end);
+        let flat = Target::AtMost(MEMORY_GROWTH_MAX);
+        row(
+            "memory, after the rest by at the end",
+            "",
+            growth,
+            Some(flat),
+        );
+        let faults = self.calls.faults.iter().chain(&self.verdict.faults);
+        let faults = faults.chain(&self.report.counts.first_failure);
+        for fault in faults.take(FAULTS_SHOWN_MAX) {
+            table.note(format!("{cores} shards: {fault}"));
+        }
+    }
+
+    /// What there is to be none of.
+    fn faults(&self) -> [(&'static str, &'static str, u64); 8] {
+        let (verdict, counts) = (&self.verdict, &self.report.counts);
+        let ended = counts.closes.values().chain(counts.failures.values());
+        let lost = ended.sum::<u64>() + self.report.lost_workers as u64;
+        [
+            ("calls refused", "calls", self.calls.refused),
+            ("different tabs", "users", verdict.uneven),
+            ("events twice", "events", verdict.repeated),
+            ("broken ladders", "tabs", verdict.broken),
+            ("rings that are not the calls", "users", verdict.miscounted),
+            ("wrong states of numbers", "tabs", verdict.stale),
+            ("not to be read", "texts", verdict.unread),
+            ("lost tabs", "tabs", lost),
+        ]
+    }
+
+    /// What it took.
+    fn costs(&self) -> [(&'static str, &'static str, f64); 8] {
+        let mebibytes = |bytes: u64| number(bytes) / f64::from(1 << 20);
+        let cpu_share = self.cpu.as_secs_f64() / self.calls.lasted().as_secs_f64();
+        let [before, half_way, end, rested] = self.rss.map(mebibytes);
+        let ring = &self.report.ring;
+        [
+            ("events read", "events", number(self.verdict.events)),
+            ("ring to pop-up, p50", "ms", number(ring.p50_us) / 1e3),
+            ("ring to pop-up, p99", "ms", number(ring.p99_us) / 1e3),
+            ("CPU time", "% of a core", cpu_share * 100.0),
+            ("memory before", "MiB", before),
+            ("memory half-way", "MiB", half_way),
+            ("memory at the end", "MiB", end),
+            ("memory after the rest", "MiB", rested),
+        ]
     }
 }
 
