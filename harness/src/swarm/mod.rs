@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
 pub use self::call_time::timed_caller;
@@ -96,9 +96,9 @@ pub async fn run(
 #[derive(Debug)]
 pub struct Swarm {
     workers: Vec<Worker>,
-    /// The latest counts of each worker.
-    latest: Vec<Counts>,
-    lines: mpsc::Receiver<(usize, Counts)>,
+    /// The latest counts of each worker, whether anybody looks at them or not: a worker whose counts waited to be looked at would
+    /// stand still.
+    latest: watch::Receiver<Vec<Counts>>,
     target: usize,
     hold: Option<Duration>,
     started: Instant,
@@ -109,15 +109,14 @@ impl Swarm {
     /// Starts the workers; the tabs come after that. `program` is this program's file.
     pub async fn start(options: SwarmOptions, program: &Path) -> Result<Self> {
         let jobs = divide(&options)?;
-        let (sender, lines) = mpsc::channel(LINES_MAX);
+        let (sender, latest) = watch::channel(vec![Counts::default(); jobs.len()]);
         let mut workers = Vec::new();
         for (number, job) in jobs.iter().enumerate() {
             workers.push(Worker::start(number, program, job, sender.clone()).await?);
         }
         Ok(Self {
-            latest: vec![Counts::default(); workers.len()],
+            latest,
             workers,
-            lines,
             target: options.users * options.tabs_per_user,
             hold: options.hold,
             started: Instant::now(),
@@ -157,9 +156,9 @@ impl Swarm {
             if is_as_wanted(&counts) {
                 return Ok(counts);
             }
-            match timeout_at(deadline, self.lines.recv()).await {
-                Ok(Some((number, counts))) => self.latest[number] = counts,
-                Ok(None) => return Err(Error::Usage("all worker processes have ended".into())),
+            match timeout_at(deadline, self.latest.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Error::Usage("all worker processes have ended".into())),
                 Err(_) => {
                     return Err(Error::Deadline {
                         awaited: "what the tabs are to count".into(),
@@ -176,9 +175,8 @@ impl Swarm {
         let mut ticks = interval(PROGRESS_INTERVAL);
         loop {
             tokio::select! {
-                line = self.lines.recv() => match line {
-                    Some((number, counts)) => self.latest[number] = counts,
-                    None => return,
+                changed = self.latest.changed() => if changed.is_err() {
+                    return;
                 },
                 _ = ticks.tick() => {
                     let total = self.counts();
@@ -203,11 +201,7 @@ impl Swarm {
         for worker in &mut self.workers {
             worker.tell_to_stop();
         }
-        let finals = async {
-            while let Some((number, counts)) = self.lines.recv().await {
-                self.latest[number] = counts;
-            }
-        };
+        let finals = async { while self.latest.changed().await.is_ok() {} };
         let have_all_ended = timeout(END_MAX, finals).await.is_ok();
         let mut lost_workers = 0;
         for worker in &mut self.workers {
@@ -217,9 +211,9 @@ impl Swarm {
         SwarmReport::new(self.target, held_s, lost_workers, &self.counts())
     }
 
-    fn counts(&self) -> Counts {
+    fn counts(&mut self) -> Counts {
         let mut total = Counts::default();
-        for counts in &self.latest {
+        for counts in self.latest.borrow_and_update().iter() {
             total.add(counts);
         }
         total
@@ -237,7 +231,7 @@ impl Worker {
         number: usize,
         program: &Path,
         job: &Job,
-        sender: mpsc::Sender<(usize, Counts)>,
+        sender: watch::Sender<Vec<Counts>>,
     ) -> Result<Self> {
         let failed = |error| Error::io("starting a worker process", error);
         let mut child = Command::new(program)
@@ -268,15 +262,11 @@ impl Worker {
 async fn forward_counts(
     number: usize,
     mut lines: Lines<BufReader<ChildStdout>>,
-    sender: mpsc::Sender<(usize, Counts)>,
+    sender: watch::Sender<Vec<Counts>>,
 ) {
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
-            Ok(counts) => {
-                if sender.send((number, counts)).await.is_err() {
-                    return;
-                }
-            }
+            Ok(counts) => sender.send_modify(|latest| latest[number] = counts),
             Err(error) => tracing::warn!(%error, number, "a worker's line could not be read"),
         }
     }
@@ -317,8 +307,6 @@ fn divide(options: &SwarmOptions) -> Result<Vec<Job>> {
 pub const WORKER_COMMAND: &str = "tabs-worker";
 /// How many connections one worker holds: processes may have 20,000 descriptors on many systems.
 pub const CONNECTIONS_PER_WORKER_MAX: usize = 18_000;
-/// How many lines of workers wait to be taken.
-const LINES_MAX: usize = 64;
 /// How many connections a worker opens at once, unless that is what is measured.
 pub const OPENING_MAX: usize = 64;
 /// How often workers send their counts.
