@@ -102,7 +102,7 @@ impl Turn {
         let mut calls = Calls::new(gateway.admin(), wanted.users, wanted.rate);
         calls.make(halves).await;
         let half_way = gateway.rss_bytes()?;
-        calls.make(wanted.duration - halves).await;
+        calls.make(wanted.duration.saturating_sub(halves)).await;
         calls.finish().await?;
         let cpu = gateway.cpu()?.saturating_sub(cpu_before);
         until_quiet(&gateway.admin()).await?;
