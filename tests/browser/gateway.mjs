@@ -30,15 +30,19 @@ export const USERS = [
 /**
  * Starts the simulated CRM and the gateway, and waits until the gateway is ready and knows the CRM's method.
  *
+ * @param {object} [office]
+ * @param {object[]} [office.users] as {@link USERS}, and `supervises` and `operator` of the settings
+ * @param {string} [office.sim] more keys of `[pbx.sim]`
+ * @param {string} [office.more] more sections of the settings
  * @returns {Promise<{pageUrl: string, api: (method: string, path: string, body?: object) => Promise<any>, stop: () => Promise<void>}>}
  */
-export async function startGateway() {
+export async function startGateway(office = {}) {
   const [gatewayBin, harnessBin] = [programFrom("OKGATE_BIN"), programFrom("OKGATE_HARNESS_BIN")];
   const directory = await mkdtemp(join(tmpdir(), "okgate-browser-"));
   const ports = await freePorts(["tabs", "web", "admin", "crm"]);
   const [settings, callers] = [join(directory, "okgate.toml"), join(directory, "callers.json")];
   await writeFile(callers, JSON.stringify(CALLERS));
-  await writeFile(settings, settingsText(ports));
+  await writeFile(settings, settingsText(ports, office));
 
   const crm = start(harnessBin, ["crm", "--listen", `127.0.0.1:${ports.crm}`, "--callers", callers], directory);
   const gateway = start(gatewayBin, ["run", "--config", settings], directory);
@@ -61,8 +65,8 @@ export async function startGateway() {
   return { pageUrl: `http://127.0.0.1:${ports.web}/`, api, stop };
 }
 
-function settingsText(ports) {
-  const users = USERS.map(({ id, login, name, number, password }) => {
+function settingsText(ports, { users = USERS, sim = "", more = "" }) {
+  const entries = users.map(({ id, login, name, number, password, supervises = [], operator = false }) => {
     const hashes = passwordHashes(password);
     return `
 [[users]]
@@ -72,6 +76,8 @@ name = "${name}"
 number = "${number}"
 password_md5 = "${hashes.Password}"
 password_lower_md5 = "${hashes.password}"
+operator = ${operator}
+supervises = ${JSON.stringify(supervises)}
 `;
   });
   return `
@@ -91,17 +97,20 @@ format = "json"
 method = "callername"
 [pbx]
 driver = "sim"
-${users.join("")}
+[pbx.sim]
+${sim}
+${entries.join("")}
 [[departments]]
 id = "22222222-2222-4222-8222-222222222201"
 name = "Sales"
-users = ["anna", "boris"]
+users = ${JSON.stringify(users.map(({ login }) => login))}
 [[break_reasons]]
 id = 1
 name = "Lunch"
 [[break_reasons]]
 id = 2
 name = "Training"
+${more}
 `;
 }
 
