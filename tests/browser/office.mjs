@@ -276,5 +276,5 @@ function canonical(people) {
   return JSON.stringify(Object.entries(people).sort());
 }
 
-const DEADLINE_MS = 8_000;
+const DEADLINE_MS = 5_000;
 const POLL_MS = 25;

@@ -46,7 +46,7 @@ describe("a consultation", () => {
     await office.shows(CLARA, { kind: "ring", party: ANNA });
     await office.press(ANNA, "connect");
     await office.shows(ANNA, { kind: "ready" });
-    await office.shows(BORIS, { kind: "backcall", party: CLARA });
+    await office.shows(BORIS, { kind: "call", party: CLARA, actions: ["end"] });
     await office.shows(CLARA, { kind: "ring", party: BORIS });
     await shots("connected-while-it-rings", BORIS, CLARA);
     await office.press(CLARA, "answer");
@@ -142,7 +142,7 @@ describe("a transfer", () => {
     await office.shows(ANNA, { kind: "talk", party: BORIS, held: IVAN });
     await office.dial(ANNA, CLARA.number, "transfer");
     await office.shows(ANNA, { kind: "talk", party: IVAN });
-    await office.shows(BORIS, { kind: "backcall", party: CLARA });
+    await office.shows(BORIS, { kind: "call", party: CLARA, actions: ["end"] });
     await office.shows(CLARA, { kind: "ring", party: BORIS });
     await office.press(CLARA, "answer");
     await office.shows(BORIS, { kind: "talk", party: CLARA });
@@ -249,7 +249,7 @@ describe("a conference", () => {
     const page = office.tab(ANNA);
     await page.locator("#settings-button").click();
     await page.getByRole("menuitem", { name: "New conference…" }).click();
-    await page.getByLabel("Name").fill("Monday");
+    await page.getByLabel("Name", { exact: true }).fill("Monday");
     await page.getByLabel(`${BORIS.name} · ${BORIS.number}`).check();
     await page.getByLabel("Other numbers").fill(SILENT.number);
     await shot(page, "conference-dialog");
