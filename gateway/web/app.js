@@ -60,7 +60,7 @@ new Presence(store, commands);
 new Settings(store, commands, { createConference: () => conferencePanel.create(), readPhotos });
 new Directory(store, choose, personMenuItems({ store, actions, chat, conferencePanel }));
 
-tabs.onChoose((id) => ({ messages: chat, history })[id]?.shown());
+tabs.onChoose((id) => ({ messages: chat, history, redirects })[id]?.shown());
 document.addEventListener("keydown", onShortcut);
 session.start();
 

@@ -30,7 +30,11 @@ function candidates({ phone, conference, canJoinHeld }) {
     if (held) return [...(canJoinHeld ? ["joinHeld"] : []), "swap", "people", "leave"];
     return ["hold", "people", "leave"];
   }
-  if (held && kind === "talk") return ["swap", "connect", "together", "back"];
+  if (held && kind === "talk") {
+    // Beside a held conference, connecting takes this one into it without the user, bringing in with the user.
+    const all = held.conference ? canJoinHeld && "joinHeld" : "together";
+    return ["swap", "connect", ...(all ? [all] : []), "back"];
+  }
   if (held && (kind === "backcall" || kind === "call")) return ["connect", "back"];
   return BY_KIND[kind] ?? [];
 }
@@ -136,22 +140,29 @@ export class CallActions {
   /** @param {string} userid @param {"monitor" | "help" | "conference"} mode */
   async supervise(userid, mode) {
     this.#wantedMode = mode;
+    this.#store.set({ reachingTalk: true });
     const answer = await this.#commands.attempt(strings.failed.supervise, (client) => client.supervise(userid));
-    if (!answer) this.#wantedMode = "";
+    if (!answer) this.#forgetWantedMode();
+  }
+
+  #forgetWantedMode() {
+    this.#wantedMode = "";
+    this.#store.set({ reachingTalk: false });
   }
 
   #enterWantedMode({ conference, phone }) {
     if (phone?.kind === "ready" && !conference) {
       // Back to idle before the talk was reached; right after the request the phone still shows ready.
-      if (this.#reaching) this.#wantedMode = "";
+      const isOver = this.#reaching;
       this.#reaching = false;
+      if (isOver) this.#forgetWantedMode();
       return;
     }
     this.#reaching = this.#wantedMode !== "";
     if (!conference?.ghost || !this.#wantedMode) return;
     const mode = this.#wantedMode;
-    this.#wantedMode = "";
     this.#reaching = false;
+    this.#forgetWantedMode();
     if (mode !== conference.mode) this.#setMode(mode);
   }
 

@@ -31,7 +31,7 @@ export class CallPanel {
     this.#act = act;
     setInterval(() => this.#tick(), 250);
     store.watch(
-      ["phone", "conference", "canJoinHeld", "photos", "unknownMethods"],
+      ["phone", "conference", "canJoinHeld", "reachingTalk", "photos", "unknownMethods"],
       (state) => state.phone && this.#show(state),
     );
     // While the link is lost no action can be carried out; the picture stays.
@@ -58,7 +58,8 @@ export class CallPanel {
     this.#panel.toggleAttribute("data-idle", IDLE.has(phone.kind));
     const kinds = strings.call.kinds;
     const inConference = phone.kind === "talk" && phone.conferenceid;
-    const kind = supervising ? kinds.supervising : inConference ? kinds.conference : kinds[phone.kind];
+    const called = calledFor(state);
+    const kind = supervising ? kinds.supervising : inConference ? kinds.conference : kinds[called || phone.kind];
     setText(byId("call-kind"), kind);
     const lines = this.#lines(state);
     this.#showParty(state, lines);
@@ -84,7 +85,8 @@ export class CallPanel {
       }
       return { name: conference.name || strings.call.conference, below: names.join(", ") };
     }
-    const number = readableNumber(party.number);
+    // A conference's number is its room, which nobody dials.
+    const number = party.conference ? "" : readableNumber(party.number);
     const known = party.name || (party.conference || phone.conferenceid ? strings.call.conference : "");
     return { name: known || number || strings.call.unknown, below: known ? number : "" };
   }
@@ -96,8 +98,9 @@ export class CallPanel {
     setText(byId("call-number"), below);
     setText(byId("call-note"), somebody ? note : "");
     this.#panel.dataset.number = somebody ? party.number : "";
-    const symbol = conferenceid ? "people" : somebody ? "person" : "phone";
-    const person = somebody && !conferenceid ? { name: party.name, photo: photos.get(userid) } : {};
+    const conference = conferenceid || party.conference;
+    const symbol = conference ? "people" : somebody ? "person" : "phone";
+    const person = somebody && !conference ? { name: party.name, photo: photos.get(userid) } : {};
     fillAvatar(byId("call-avatar"), { ...person, symbol });
   }
 
@@ -186,6 +189,12 @@ export class CallPanel {
     announce("", "assertive");
     announce(strings.call.announce(words, party));
   }
+}
+
+/** @returns {string} what it rings for, if not for a talk of two */
+function calledFor({ phone, reachingTalk }) {
+  if (phone.kind === "ring" && phone.conferenceid) return "invited";
+  return phone.kind === "backring" && reachingTalk ? "reaching" : "";
 }
 
 /** @returns {string} how a party is called in a sentence */

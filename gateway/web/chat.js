@@ -8,7 +8,7 @@
 
 import { Events } from "./events.js";
 import { announce, byId, element, icon, iconButton, initials, keepingFocus } from "./dom.js";
-import { showNote } from "./notices.js";
+import { clearNotes, showNote } from "./notices.js";
 import { idOf, truth } from "./phone.js";
 import { nameOf } from "./people.js";
 import { offers } from "./store.js";
@@ -144,6 +144,7 @@ export class Chat {
       this.#input.value = this.#drafts.get(key) ?? "";
       this.#open = key;
     }
+    if (key) clearNotes(key);
     const { threads } = this.#store.state;
     const known = threads.find((thread) => thread.key === key);
     const read = threads.map((thread) => (thread.key === key && thread.unread ? { ...thread, unread: 0 } : thread));
@@ -157,7 +158,7 @@ export class Chat {
     const name = nameOf(this.#store.state.people, { userid: senderuserid }) || String(sender || senderuserlogin || "");
     const message = { id, text: String(text ?? ""), at: saidAt(dt, Date.now()), mine: false, from: "" };
     if (!this.#add({ key, name }, message) || this.#isRead(key)) return;
-    showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }) });
+    showNote(name, String(text ?? ""), { open: () => this.write({ userid: key, name }), about: key });
     announce(strings.chat.from(name, String(text ?? "")));
   }
 
@@ -171,7 +172,7 @@ export class Chat {
     };
     if (!this.#add({ key: NOTIFICATIONS, name: strings.chat.notifications }, message)) return;
     const stays = autohide !== undefined && !truth(autohide);
-    showNote(message.from || strings.chat.notifications, message.text, { stays });
+    showNote(message.from || strings.chat.notifications, message.text, { stays, about: NOTIFICATIONS });
     announce(strings.chat.from(message.from || strings.chat.notifications, message.text));
   }
 

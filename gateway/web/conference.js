@@ -6,7 +6,7 @@
  */
 
 import { Events } from "./events.js";
-import { idOf, truth } from "./phone.js";
+import { conferenceName, idOf, truth } from "./phone.js";
 
 /**
  * @typedef {object} Conference
@@ -53,7 +53,7 @@ export function competitorOf(fields) {
 export function conferenceOf(id, { conference = {}, competitors = [] }) {
   return {
     id,
-    name: String(conference.name ?? ""),
+    name: conferenceName(conference.name),
     room: String(conference.room ?? ""),
     ghost: truth(conference.isghost),
     mode: MODES.includes(conference.ghostmode) ? conference.ghostmode : "monitor",
@@ -138,7 +138,7 @@ export class ConferenceKeeper {
       if (left && this.#store.state.online) this.#commands.read((client) => client.followConference(left, false));
       if (id) this.#read(id);
     }
-    if (id && phone.held) this.#askWhetherHeldMayJoin();
+    if ((id && phone.held) || phone?.held?.conference) this.#askWhetherHeldMayJoin();
     else this.#store.set({ canJoinHeld: false });
   }
 

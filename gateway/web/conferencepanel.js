@@ -112,7 +112,8 @@ export class ConferencePanel {
       "data-key": competitor.id,
       click: () => this.#actions.remove(competitor.id),
     });
-    const parts = [readableNumber(competitor.number), presenceWords(competitor)].filter(Boolean);
+    const number = readableNumber(competitor.number);
+    const parts = [number === name ? "" : number, presenceWords(competitor)].filter(Boolean);
     const line = element("p", { class: "person-line" }, ...parts.map((text) => element("span", {}, text)));
     return element(
       "li",

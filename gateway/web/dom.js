@@ -115,6 +115,21 @@ export function field(label, properties) {
 }
 
 /**
+ * A choice of one with its label above it.
+ *
+ * @param {string} label
+ * @param {[string, string][]} options values and words
+ * @param {Record<string, any> & {value: string}} properties of the select; `id` is needed
+ * @returns {{row: HTMLElement, input: HTMLSelectElement}}
+ */
+export function choiceField(label, options, { value, ...properties }) {
+  const input = element("select", properties);
+  input.append(...options.map(([key, words]) => element("option", { value: key, selected: key === value }, words)));
+  const row = element("div", { class: "field" }, element("label", { for: properties.id }, label), input);
+  return { row, input };
+}
+
+/**
  * A switch with its label beside it.
  *
  * @param {string} label

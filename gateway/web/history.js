@@ -11,6 +11,7 @@ import { duration, idOf, readableNumber } from "./phone.js";
 import { nameOf } from "./people.js";
 import { offers } from "./store.js";
 import { strings } from "./strings.js";
+import { keep, readKept } from "./theme.js";
 
 /**
  * @typedef {object} PastCall
@@ -69,6 +70,7 @@ export class History {
   #days = 1;
   #which = "all";
   #wasBusy = false;
+  #rang = false;
 
   /**
    * @param {import("./store.js").Store} store
@@ -99,24 +101,63 @@ export class History {
     );
     tabs.add("history", strings.history.title, this.#panel);
     store.watch(["unknownMethods"], (state) => tabs.setHidden("history", !offers(state, "getpbxcalljournal")));
+    store.watch(["me"], () => this.#countMissed());
     store.watch(["online", "phone", "people"], (state) => this.#follow(state));
   }
 
   /** The panel has come forward. */
   shown() {
+    this.#setSeen();
     this.#read(0);
   }
 
   /** Nothing of the last user stays. */
   clear() {
     this.#calls = [];
+    this.#tabs.setCount("history", 0, "");
     this.#show();
+  }
+
+  /** From now on only what comes later is news; all tabs of this browser know it. */
+  #setSeen() {
+    const { me } = this.#store.state;
+    if (me) keep(`${SEEN_KEY}.${idOf(me.userid)}`, String(Date.now()));
+    this.#tabs.setCount("history", 0, "");
+  }
+
+  /** The calls that were missed since the history was last looked at. */
+  async #countMissed() {
+    const { me } = this.#store.state;
+    if (!me) return;
+    const seen = Number(readKept(`${SEEN_KEY}.${idOf(me.userid)}`));
+    if (!seen) {
+      this.#setSeen();
+      return;
+    }
+    const filter = { datestart: new Date(seen).toISOString(), page: 0 };
+    const answer = await this.#commands.read((client) => client.journal(filter));
+    if (!answer || this.#isRead()) return;
+    const calls = this.#past(answer);
+    const count = calls.filter(({ missed, at }) => missed && at > seen).length;
+    this.#tabs.setCount("history", count, strings.history.missedCount(count));
+  }
+
+  #isRead() {
+    return this.#tabs.chosen === "history" && !document.hidden;
+  }
+
+  #past({ calls }) {
+    const { me } = this.#store.state;
+    const mine = [me?.mainpbxnumber, me?.linenumber].filter(Boolean).map(String);
+    return (calls ?? []).filter(Boolean).map((call) => pastCallOf(call, mine));
   }
 
   #follow(state) {
     const busy = Boolean(state.phone) && state.phone.kind !== "ready";
-    if (this.#wasBusy && !busy && this.#tabs.chosen === "history") this.#read(0);
+    if (this.#wasBusy && !busy && this.#isRead()) this.shown();
+    else if (this.#rang && !busy) this.#countMissed();
     this.#wasBusy = busy;
+    this.#rang = state.phone?.kind === "ring";
     const callable = targetAction(state) !== null;
     for (const button of this.#list.querySelectorAll(".person-call")) setOff(button, !callable);
   }
@@ -134,9 +175,7 @@ export class History {
     const filter = { datestart: start.toISOString(), page };
     const answer = await this.#commands.read((client) => client.journal(filter));
     if (!answer) return;
-    const { me } = this.#store.state;
-    const mine = [me?.mainpbxnumber, me?.linenumber].filter(Boolean).map(String);
-    const more = (answer.calls ?? []).filter(Boolean).map((call) => pastCallOf(call, mine));
+    const more = this.#past(answer);
     const known = page === 0 ? [] : this.#calls;
     this.#calls = merged(known, more);
     this.#page = page;
@@ -160,6 +199,8 @@ export class History {
     const who = name || readableNumber(number) || strings.call.unknown;
     const words = talkSeconds ? duration(talkSeconds) : (strings.history.results[result] ?? result);
     const kind = missed ? strings.history.missed : strings.history.ways[way];
+    // That it was missed says more than how.
+    const line = [missed ? kind : words, name ? number : missed ? "" : kind].filter(Boolean);
     const back = iconButton("phone", strings.history.callBack(who), {
       class: "person-call",
       "aria-disabled": String(targetAction(state) === null),
@@ -178,7 +219,7 @@ export class History {
         "div",
         { class: "person-words" },
         element("p", { class: "person-name", title: who }, who),
-        element("p", { class: "person-line" }, element("span", {}, words), element("span", {}, name ? number : kind)),
+        element("p", { class: "person-line", title: words }, ...line.map((text) => element("span", {}, text))),
       ),
       element("time", { class: "past-time", datetime: at ? new Date(at).toISOString() : "" }, at ? moment(at) : ""),
       ...(number ? [back] : []),
@@ -198,4 +239,6 @@ function moment(at) {
   }).format(at);
 }
 
-const FULL_PAGE = 20;
+/** Rows of a page (protocol 6.5-ah). */
+const FULL_PAGE = 50;
+const SEEN_KEY = "okgate.history-seen";

@@ -74,11 +74,12 @@ export function clearFailure() {
  *
  * @param {string} title
  * @param {string} text
- * @param {{open?: () => void, stays?: boolean}} [options] `open`: what a click on it does; `stays`: until it is dismissed
+ * @param {{open?: () => void, stays?: boolean, about?: string}} [options] `open`: what a click on it does; `stays`: until it is dismissed;
+ *   `about`: by which {@link clearNotes} finds it
  */
-export function showNote(title, text, { open, stays = false } = {}) {
+export function showNote(title, text, { open, stays = false, about = "" } = {}) {
   const words = element("span", { class: "notice-text" }, element("strong", {}, title), title ? ` ${text}` : text);
-  const note = element("div", { class: "notice notice-note" }, words);
+  const note = element("div", { class: "notice notice-note", "data-about": about }, words);
   const close = () => note.remove();
   if (open) {
     const show = () => {
@@ -92,6 +93,11 @@ export function showNote(title, text, { open, stays = false } = {}) {
   place.append(note);
   while (place.children.length > NOTES_MAX) place.firstChild.remove();
   if (!stays) setTimeout(close, FAILURE_SHOWN_MS);
+}
+
+/** Takes the messages about something away: it has been read. */
+export function clearNotes(about) {
+  for (const note of byId("notes").querySelectorAll(`[data-about="${CSS.escape(about)}"]`)) note.remove();
 }
 
 const NOTES_MAX = 3;

@@ -75,11 +75,16 @@ function partyOf(fields, caller) {
     fields.name,
     fields.simplename,
     fields.caption,
-    fields.conferencename,
+    conferenceName(fields.conferencename),
     fields.ivrname,
   ];
   const name = names.map((candidate) => String(candidate ?? "").trim()).find((text) => text && text !== number) ?? "";
   return { name, number, conference };
+}
+
+/** @returns {string} empty where nobody gave it one: the gateway then calls it by the English word */
+export function conferenceName(name) {
+  return name === "Conference" ? "" : String(name ?? "");
 }
 
 /** @returns {string} an id in the form in which ids are compared; empty for none and for GUID zero */

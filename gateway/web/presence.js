@@ -4,7 +4,8 @@
  * Owns: the state menu. Comes in: the state fields of protocol 6.3, the break reasons. Goes out: `setuserstate`.
  */
 
-import { announce, byId, setText } from "./dom.js";
+import { openDialog } from "./dialog.js";
+import { announce, byId, field, setText } from "./dom.js";
 import { PopupMenu } from "./menu.js";
 import { stateName, truth } from "./phone.js";
 import { strings } from "./strings.js";
@@ -57,6 +58,7 @@ export class Presence {
       const checked = onBreak && (id === 0 || Number(id) === Number(presence.lunchreasonid));
       return radio("break", { userstateid: 2, ...(id !== 0 && { lunchreasonid: Number(id) }) }, name, checked);
     });
+    reasonItems.push(this.#menu.item({ text: strings.presence.ownReason, symbol: "edit", choose: () => this.#ask() }));
     const busyByChoice = state === "busy" && !onBreak && phone?.kind === "ready";
     return [
       radio("ready", { userstateid: 1 }, strings.states.ready, state === "ready"),
@@ -67,6 +69,20 @@ export class Presence {
         ...SWITCHES.filter((name) => presence[name] !== undefined && presence[name] !== null).map(toggle),
       ]),
     ];
+  }
+
+  /** A break with words of one's own. */
+  #ask() {
+    const { row, input } = field(strings.presence.ownReasonLabel, { id: "break-reason", maxlength: "200" });
+    const save = async () => {
+      const lunchreasonmsg = input.value.trim();
+      if (!lunchreasonmsg) return strings.presence.ownReasonMissing;
+      const ask = (client) => client.setUserState({ userstateid: 2, lunchreasonmsg });
+      const { answer, fault } = await this.#commands.try(strings.failed.state, ask);
+      if (answer) this.#store.set({ presence: answer });
+      return fault;
+    };
+    openDialog({ title: strings.presence.ownReasonTitle, content: [row], submit: strings.presence.startBreak, save });
   }
 
   async #change(fields) {
@@ -83,7 +99,8 @@ export class Presence {
  */
 export function presenceWords(presence, reasons, phone) {
   const name = stateName(presence.userstateid);
-  const reason = reasons.find(({ id }) => Number(id) === Number(presence.lunchreasonid))?.name;
+  const named = reasons.find(({ id }) => Number(id) === Number(presence.lunchreasonid))?.name;
+  const reason = String(presence.lunchreasonmsg ?? "").trim() || named;
   if (name === "break") return reason ?? strings.states.break;
   if (name !== "busy") return strings.states[name];
   if (truth(presence.onlunch)) return strings.presence.afterCall(reason ?? strings.states.break);

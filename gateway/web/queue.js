@@ -7,11 +7,12 @@
 
 import { LINE_EVENTS } from "./events.js";
 import { byId, element, setText } from "./dom.js";
+import { nameOf } from "./people.js";
 import { duration, idOf, readableNumber } from "./phone.js";
 import { offers } from "./store.js";
 import { strings } from "./strings.js";
 
-/** @returns {{key: string, name: string, number: string, since: number}[]} who was there before keeps the time of coming */
+/** @returns {{key: string, name: string, number: string, line: string, since: number}[]} who was there before keeps the time of coming; `line`: the number of the group that is waited for */
 export function queueOf(abonents, before, now) {
   const since = new Map(before.map((caller) => [caller.key, caller.since]));
   return (abonents ?? []).filter(Boolean).map((abonent) => {
@@ -21,7 +22,7 @@ export function queueOf(abonents, before, now) {
       String(text ?? ""),
     );
     const name = names.find((text) => text && text !== number) ?? "";
-    return { key, name, number, since: since.get(key) ?? now };
+    return { key, name, number, line: String(abonent.queue ?? ""), since: since.get(key) ?? now };
   });
 }
 
@@ -43,7 +44,7 @@ export class Queue {
     setInterval(() => this.#ask(), ASK_EVERY_MS);
     setInterval(() => this.#tick(), 1000);
     document.addEventListener("visibilitychange", () => this.#ask());
-    store.watch(["queue", "unknownMethods"], (state) => this.#show(state));
+    store.watch(["queue", "people", "unknownMethods"], (state) => this.#show(state));
   }
 
   /** @param {import("./okgate.js").OkgateClient} client */
@@ -79,16 +80,21 @@ export class Queue {
     setText(byId("queue-count"), state.queue.length ? strings.queue.count(state.queue.length) : "");
     byId("queue-empty").hidden = state.queue.length > 0;
     this.#list.replaceChildren(
-      ...state.queue.map(({ name, number, since }) =>
+      ...state.queue.map(({ name, number, line, since }, index) =>
         element(
           "li",
           { class: "waiting", "data-number": number },
+          element("span", { class: "waiting-place" }, String(index + 1)),
           element(
             "span",
             { class: "waiting-name", title: name || number },
             name || readableNumber(number) || strings.call.unknown,
           ),
-          element("span", { class: "waiting-number" }, name ? readableNumber(number) : ""),
+          element(
+            "span",
+            { class: "waiting-line", title: readableNumber(number) },
+            line ? nameOf(state.people, { number: line }) || line : name && readableNumber(number),
+          ),
           element("time", { class: "waiting-time", "data-since": since }),
         ),
       ),

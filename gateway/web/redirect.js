@@ -5,11 +5,11 @@
  * and `deleteredirectrules` (protocol 6.3-d). Fields of a rule that the page does not show are kept as they came.
  */
 
-import { byId, checkField, element, field, iconButton, keepingFocus } from "./dom.js";
+import { byId, checkField, choiceField, element, field, iconButton, keepingFocus } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { md5Hex } from "./md5.js";
 import { newGuid } from "./okgate.js";
-import { readableNumber, truth } from "./phone.js";
+import { dialledNumber, readableNumber, stateName, truth } from "./phone.js";
 import { numberOf } from "./dial.js";
 import { nameOf } from "./people.js";
 import { offers } from "./store.js";
@@ -38,6 +38,21 @@ export function sortedRules(rules) {
   return (rules ?? []).filter(Boolean).sort((a, b) => Number(a.priority ?? 0) - Number(b.priority ?? 0));
 }
 
+/** @returns {string[]} the callers for whom alone a rule is; a list, one text with commas, or false (protocol 6.3-r) */
+export function sourcesOf({ definesources }) {
+  const listed = [definesources].flat().filter((part) => typeof part === "string" || typeof part === "number");
+  return listed.flatMap((part) => String(part).split(SEPARATOR)).filter(Boolean);
+}
+
+/** @returns {{sources?: string[] | false, wrong?: string}} false for everybody */
+export function typedSources(text) {
+  const parts = text.split(/[,;]/).map((part) => part.trim());
+  const typed = parts.filter(Boolean);
+  const wrong = typed.find((part) => !dialledNumber(part));
+  if (wrong !== undefined) return { wrong: strings.conference.wrongNumber(wrong) };
+  return { sources: typed.length > 0 && typed.map(dialledNumber) };
+}
+
 export class Redirects {
   #panel = byId("panel-redirects");
   #store;
@@ -56,6 +71,11 @@ export class Redirects {
     store.watch(["unknownMethods"], (state) => {
       tabs.setHidden("redirects", !offers(state, "getredirectrules", "saveredirectrules"));
     });
+  }
+
+  /** The panel has come forward; another tab may have changed the rules. */
+  shown() {
+    this.read();
   }
 
   async read() {
@@ -84,10 +104,13 @@ export class Redirects {
       checked: truth(rule.isenabled),
       change: () => this.#enable(rule, input.checked),
     });
-    const detail = [
-      strings.redirects.to(to),
-      truth(rule.onlyforredirectstate) ? strings.redirects.onlyThen : strings.redirects.always,
-    ];
+    const sources = sourcesOf(rule);
+    const conditions = [
+      truth(rule.onlyforredirectstate) && strings.redirects.onlyThen,
+      Number(rule.state) > 0 && strings.redirects.inState(stateWords(rule.state)),
+      sources.length > 0 && strings.redirects.from(sources.map(readableNumber).join(", ")),
+    ].filter(Boolean);
+    const detail = [strings.redirects.to(to), ...(conditions.length ? conditions : [strings.redirects.always])];
     return element(
       "li",
       { class: "rule", "data-rule": rule.id },
@@ -126,10 +149,20 @@ export class Redirects {
       id: "rule-then",
       checked: truth(rule.onlyforredirectstate),
     });
+    const offered = RULE_STATES.includes(Number(rule.state ?? 0)) ? RULE_STATES : [...RULE_STATES, Number(rule.state)];
+    const states = offered.map((state) => [String(state), state ? stateWords(state) : strings.redirects.anyState]);
+    const state = choiceField(strings.redirects.state, states, { id: "rule-state", value: String(rule.state ?? 0) });
+    const sources = field(strings.redirects.sources, {
+      id: "rule-sources",
+      value: sourcesOf(rule).join(", "),
+      placeholder: strings.redirects.everybody,
+    });
     const cascade = checkField(strings.redirects.cascade, { id: "rule-cascade", checked: truth(rule.allowcascade) });
     const save = async () => {
       const { number, wrong } = numberOf(to.input.value.trim(), this.#store.state.people);
       if (!number) return wrong ?? strings.redirects.missing;
+      const callers = typedSources(sources.input.value);
+      if (callers.wrong) return callers.wrong;
       const changed = {
         ...rule,
         caption: caption.input.value.trim(),
@@ -137,6 +170,8 @@ export class Redirects {
         priority: Number(priority.input.value) || 0,
         onlyforredirectstate: then.input.checked,
         allowcascade: cascade.input.checked,
+        state: Number(state.input.value),
+        definesources: callers.sources,
       };
       const { fault } = await this.#commands.try(strings.failed.rule, (client) => client.saveRedirectRule(changed));
       if (fault === null) await this.read();
@@ -144,7 +179,7 @@ export class Redirects {
     };
     openDialog({
       title: known ? strings.redirects.editTitle : strings.redirects.addTitle,
-      content: [to.row, caption.row, then.row, cascade.row, priority.row],
+      content: [to.row, caption.row, state.row, sources.row, then.row, cascade.row, priority.row],
       submit: strings.save,
       save,
     });
@@ -162,3 +197,11 @@ export class Redirects {
     await this.read();
   }
 }
+
+function stateWords(state) {
+  return strings.redirects.states[state] ?? strings.states[stateName(state)];
+}
+
+/** The states that a rule may be for; 0 is any. */
+const RULE_STATES = [0, 1, 2, 3, 5, 7];
+const SEPARATOR = /[\s,;]+/;

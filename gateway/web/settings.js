@@ -58,6 +58,7 @@ export class Settings {
       this.#menu.item({ text, checked: strings.language === name, choose: () => chooseLanguage(name) }),
     );
     return [
+      element("p", { class: "menu-title menu-me" }, byId("me").textContent),
       ...items,
       this.#menu.group(strings.settings.theme, themes),
       this.#menu.group(strings.settings.language, languages),

@@ -18,6 +18,7 @@
  * @property {object[]} queue parties that wait for this user, with `since`
  * @property {object[]} rules of redirection
  * @property {import("./conference.js").Conference | null} conference the one that the user is in
+ * @property {boolean} reachingTalk the own phone is rung for a talk that this tab wants to supervise
  * @property {boolean} canJoinHeld the held party may be taken into the conference
  * @property {import("./chat.js").Thread[]} threads of messages, the newest first
  * @property {number} unread messages
@@ -50,6 +51,7 @@ export function emptyState() {
     rules: [],
     conference: null,
     canJoinHeld: false,
+    reachingTalk: false,
     threads: [],
     unread: 0,
     unknownMethods: new Set(),

@@ -178,7 +178,7 @@ test("states that are known already are no change", () => {
 
 test("who waits keeps the moment of coming, and comes without one in nulls and doubles", () => {
   const first = queueOf([{ chainid: "c1", number: "7", name: "7" }, null], [], 100);
-  assert.deepEqual(first, [{ key: "c1", name: "", number: "7", since: 100 }]);
+  assert.deepEqual(first, [{ key: "c1", name: "", number: "7", line: "", since: 100 }]);
   const second = queueOf(
     [
       { chainid: "C1", number: "7", caption: "Ivan" },

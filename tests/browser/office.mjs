@@ -237,7 +237,7 @@ export class Office {
     await page.locator("#signin-login").fill(login);
     await page.locator("#signin-password").fill(password);
     await page.keyboard.press("Enter");
-    await page.locator("#me", { hasText: name }).waitFor();
+    await page.locator("#me", { hasText: name }).waitFor({ state: "attached" });
     return page;
   }
 }

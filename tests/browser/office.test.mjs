@@ -233,7 +233,7 @@ describe("a conference", () => {
     await shots("conference-held", ANNA);
     await office.reach(ANNA, CLARA);
     await office.press(CLARA, "answer");
-    await office.shows(ANNA, { kind: "talk", party: CLARA, held: { name: "onference" } });
+    await office.shows(ANNA, { kind: "talk", party: CLARA, held: { name: "Conference" }, actions: ["swap", "connect", "joinHeld", "back"] });
     await shots("conference-beside-a-talk", ANNA);
     await office.press(ANNA, "swap");
     await office.shows(ANNA, { kind: "talk", held: CLARA, actions: ["joinHeld", "swap", "people", "leave"] });
@@ -272,7 +272,7 @@ describe("supervision", () => {
     await office.talkWithOutside(ANNA, IVAN);
     await office.colleagueShows(DANIEL, ANNA, "busy");
     await office.choose(DANIEL, ANNA, "Listen");
-    await office.shows(DANIEL, { kind: "backring" });
+    await office.tab(DANIEL).locator("#call-kind", { hasText: "Answer your phone to supervise" }).waitFor();
     await shots("supervision-rings", DANIEL);
     await office.press(DANIEL, "answer");
     await office.shows(DANIEL, { kind: "talk", name: ANNA.name, actions: ["monitor", "help", "conference", "leave"] });

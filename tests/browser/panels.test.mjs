@@ -299,15 +299,15 @@ describe("the history", () => {
   });
 
   test("goes on with older calls, page by page", async () => {
-    const many = Array.from({ length: 45 }, (_, index) =>
-      call(`f0000000-0000-4000-8000-0000000001${10 + index}`, "in", `7${1000 + index}`, "101", "answered", index),
+    const many = Array.from({ length: 105 }, (_, index) =>
+      call(`f0000000-0000-4000-8000-000000000${100 + index}`, "in", `7${1000 + index}`, "101", "answered", index),
     );
-    gateway.on("getpbxcalljournal", ({ filter }) => ({ calls: many.slice(filter.page * 20, filter.page * 20 + 20) }));
+    gateway.on("getpbxcalljournal", ({ filter }) => ({ calls: many.slice(filter.page * 50, filter.page * 50 + 50) }));
     page = await openDesk(browser, gateway);
     await page.getByRole("tab", { name: "History" }).click();
-    for (const count of [20, 40, 45]) {
+    for (const count of [50, 100, 105]) {
       await page.waitForFunction((wanted) => document.querySelectorAll(".past-call").length === wanted, count);
-      if (count < 45) await page.getByRole("button", { name: "Older calls" }).click();
+      if (count < 105) await page.getByRole("button", { name: "Older calls" }).click();
     }
     await page.getByRole("button", { name: "Older calls" }).waitFor({ state: "hidden" });
   });
