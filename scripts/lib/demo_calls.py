@@ -1,7 +1,7 @@
-"""Keeps calls coming in the demo: `demo_calls.py ADMIN_ADDRESS CALLERS.JSON SETTINGS_NUMBERS…`.
+"""Keeps calls coming in the demo: `demo_calls.py ADMIN_ADDRESS CALLERS.JSON LINE_NUMBER SETTINGS_NUMBERS…`.
 
 Every few seconds a caller that the CRM knows rings the next number, never one that still has a call; a call that
-nobody answers ends after about twenty seconds. All of it goes through the gateway's scenario API.
+nobody answers ends after about twenty seconds. Two more callers keep to the line of a group, where they wait. All of it goes through the gateway's scenario API.
 """
 
 import itertools
@@ -16,6 +16,7 @@ import urllib.request
 CALL_EVERY_S = float(os.environ.get("OKGATE_DEMO_CALL_EVERY_S", "4"))
 UNANSWERED_AFTER_S = 20
 TALK_MS = 45_000
+LINE_CALLERS = 2
 
 
 class Gateway:
@@ -73,17 +74,40 @@ class Round:
         return None
 
 
+class Line:
+    """The callers who wait in a group's line: a few at a time, one more each other step."""
+
+    def __init__(self, gateway, callers, number):
+        self.gateway = gateway
+        self.callers = itertools.cycle(reversed(callers))
+        self.number = number
+        self.chains = set()
+        self.steps = 0
+
+    def step(self):
+        """Forgets calls that are over, and starts one more: (caller, number)."""
+        self.chains &= set(self.gateway.calls())
+        self.steps += 1
+        if len(self.chains) >= LINE_CALLERS or self.steps % 2:
+            return None
+        caller = next(self.callers)
+        self.chains.add(self.gateway.ring(caller, self.number))
+        return caller, self.number
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    address, callers_file, *numbers = sys.argv[1:]
+    address, callers_file, line_number, *numbers = sys.argv[1:]
     with open(callers_file, encoding="utf-8") as file:
         callers = list(json.load(file))
-    calls = Round(Gateway(address), callers, numbers)
+    gateway = Gateway(address)
+    calls, line = Round(gateway, callers, numbers), Line(gateway, callers, line_number)
     while True:
         try:
-            if started := calls.step(time.monotonic()):
-                print(f"rang {started[1]} for {started[0]}", flush=True)
+            for started in (calls.step(time.monotonic()), line.step()):
+                if started:
+                    print(f"rang {started[1]} for {started[0]}", flush=True)
         except (urllib.error.URLError, OSError, KeyError, ValueError) as fault:
             detail = fault.read().decode(errors="replace") if isinstance(fault, urllib.error.HTTPError) else ""
             print(f"a demo call failed: {fault} {detail}".rstrip(), file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from demo_calls import UNANSWERED_AFTER_S, Round
+from demo_calls import LINE_CALLERS, UNANSWERED_AFTER_S, Line, Round
 
 
 class FakeGateway:
@@ -67,6 +67,28 @@ class Callers(unittest.TestCase):
         self.gateway.table.clear()
         self.round.step(8)
         self.assertEqual(self.gateway.made[-1], ("9", "101"))
+
+
+class WaitingCallers(unittest.TestCase):
+    """The line of a group."""
+
+    def setUp(self):
+        self.gateway = FakeGateway()
+        self.line = Line(self.gateway, ["7", "8", "9"], "600")
+
+    def test_a_few_wait_at_a_time(self):
+        for _ in range(10):
+            self.line.step()
+        self.assertEqual(self.gateway.made, [("9", "600"), ("8", "600")])
+        self.assertEqual(len(self.gateway.table), LINE_CALLERS)
+
+    def test_who_has_gone_is_followed_by_another(self):
+        for _ in range(4):
+            self.line.step()
+        self.gateway.hang_up("chain 0")
+        for _ in range(2):
+            self.line.step()
+        self.assertEqual(self.gateway.made[-1], ("7", "600"))
 
 
 if __name__ == "__main__":
