@@ -50,7 +50,7 @@ fn a_few_calls_reach_every_tab_once_and_in_order() {
 fn tabs_that_are_refused_fail_it_and_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let settings = directory.path().join("okgate.toml");
-    std::fs::write(&settings, "[clients]\ntabs_per_user = 2\n").unwrap();
+    std::fs::write(&settings, "[clients]\ntabs_per_user = 2\n\n[crm]\nmode = \"off\"\n").unwrap();
     let few = ["--users", "2", "--seconds", "1", "--rate", "1"];
     let settings = ["--settings", settings.to_str().unwrap()];
     let output = exactness(&[&few[..], &settings].concat());
