@@ -47,14 +47,13 @@ fn a_few_calls_reach_every_tab_once_and_in_order() {
 }
 
 #[test]
-fn tabs_that_are_refused_fail_it_and_are_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = directory.path().join("okgate.toml");
-    std::fs::write(&settings, "[clients]\ntabs_per_user = 2\n\n[crm]\nmode = \"off\"\n").unwrap();
-    let few = ["--users", "2", "--seconds", "1", "--rate", "1"];
-    let settings = ["--settings", settings.to_str().unwrap()];
-    let output = exactness(&[&few[..], &settings].concat());
-    assert_eq!(output.status.code(), Some(1), "{}", texts(&output));
+fn more_calls_than_there_are_users_for_fail_it_and_are_named() {
+    let few = ["--users", "2", "--seconds", "1", "--rate", "100"];
+    let output = exactness(&few);
     let said = texts(&output);
-    assert!(said.contains("of 6 tabs 4 are held: login: "), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let begun = said
+        .lines()
+        .find(|line| line.contains("1 shards, calls begun"));
+    assert!(begun.is_some_and(|line| line.ends_with("MISSED")), "{said}");
 }

@@ -94,15 +94,16 @@ impl Turn {
             ..quiet_tabs(gateway.address(), 1..wanted.users + 1)
         };
         let mut swarm = Swarm::start(tabs, &options.harness).await?;
-        swarm.opened(OPENING_TIME_MAX).await?;
+        // Those that have failed to are among the lost ones in the end.
+        swarm.settled(OPENING_TIME_MAX).await?;
         sleep(SETTLING).await;
         let before = gateway.rss_bytes()?;
         let cpu_before = gateway.cpu()?;
-        let halves = wanted.duration / 2;
+        let half = wanted.duration / 2;
         let mut calls = Calls::new(gateway.admin(), wanted.users, wanted.rate);
-        calls.make(halves).await;
+        calls.make(half).await;
         let half_way = gateway.rss_bytes()?;
-        calls.make(wanted.duration.saturating_sub(halves)).await;
+        calls.make(half).await;
         calls.finish().await?;
         let cpu = gateway.cpu()?.saturating_sub(cpu_before);
         until_quiet(&gateway.admin()).await?;
