@@ -33,18 +33,17 @@ impl Switchboard {
             return Ok(());
         };
         let (user, wanted) = (member.user, member.party.number.clone().unwrap_or_default());
-        let finds_busy = user.is_some_and(|user| {
-            let found = self.phone_for_call(user, chain.id, &wanted);
-            found == Err(EndCause::Busy)
-        });
-        if finds_busy && self.waits_for(chain, id) {
+        let number = match user {
+            None => Ok(wanted),
+            Some(user) => self.phone_for_call(user, chain.id, &wanted),
+        };
+        if number == Err(EndCause::Busy) && self.waits_for(chain, id) {
             return self.begin_hunt(chain, id, now);
         }
-        let number = match user {
-            None => wanted,
-            Some(user) if chain.has_another(user, id) => return Err(EndCause::Busy),
-            Some(user) => self.phone_for_call(user, chain.id, &wanted)?,
-        };
+        if user.is_some_and(|user| chain.has_another(user, id)) {
+            return Err(EndCause::Busy);
+        }
+        let number = number?;
         if let Some(user) = user {
             self.users[user].call = Some(chain.id);
         }
@@ -133,8 +132,7 @@ impl Switchboard {
             (Purpose::Dial, None) => {
                 self.change(chain, now, |board, chain| {
                     if let Some(id) = chain.member_of_leg(leg).map(|member| member.id) {
-                        let fresh = crate::base::CommutationId(board.fresh_guid());
-                        board.lose(chain, id, EndCause::Failed, fresh, now);
+                        board.lose(chain, id, EndCause::Failed, now);
                     }
                 });
             }
@@ -152,18 +150,14 @@ impl Switchboard {
     fn dial_failed(&mut self, chain: ChainId, leg: LegId, now: Instant) {
         self.change(chain, now, |board, chain| {
             board.calls.end_leg(leg);
-            let Some(member) = chain.member_of_leg(leg) else {
+            let Some(id) = chain.member_of_leg(leg).map(|member| member.id) else {
                 return;
             };
-            let id = member.id;
-            if let Some(leg) = &mut member.leg {
-                leg.state = LegState::Ended;
-            }
+            chain.leg_is_gone(id);
             if chain.is_dialled_by_change(id) && chain.undo() {
                 return;
             }
-            let fresh = crate::base::CommutationId(board.fresh_guid());
-            board.lose(chain, id, EndCause::Failed, fresh, now);
+            board.lose(chain, id, EndCause::Failed, now);
         });
     }
 }

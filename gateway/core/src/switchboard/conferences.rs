@@ -9,8 +9,8 @@ use super::requests::wrong_state;
 use crate::base::{CommutationId, ConferenceId, Guid, Instant, UserId};
 use crate::pbx::EndCause;
 use crate::protocol::{
-    Answer, CompetitorChange, CompetitorEntry, CompetitorState, Composition, ConferenceInfo,
-    ConferenceRequest, ErrorNumber, Fault, NewConference, Occurrence,
+    Answer, CompetitorChange, CompetitorEntry, Composition, ConferenceInfo, ConferenceRequest,
+    ErrorNumber, Fault, NewConference, Occurrence,
 };
 
 /// Competitors in one event; a longer list is told in parts (protocol 3.3).
@@ -25,32 +25,29 @@ impl Switchboard {
         now: Instant,
     ) -> Result<Answer, Fault> {
         let user = self.users.index(user)?;
+        let is_question = matches!(
+            request,
+            ConferenceRequest::Info(_)
+                | ConferenceRequest::Competitors(_)
+                | ConferenceRequest::CanConnect
+                | ConferenceRequest::HandleEvents { .. }
+        );
+        if !is_question {
+            self.check_connected()?;
+        }
         let answer = match request {
-            ConferenceRequest::Info(id) => self.conference_info(user, id),
-            ConferenceRequest::Competitors(id) => {
-                let info = self.conference_info(user, id)?;
-                return Ok(Answer::Competitors(competitors_of(info)));
+            ConferenceRequest::Info(id) => {
+                let info = self.conference_info(user, id);
+                info.map(|info| Answer::Conference(Box::new(info)))
             }
-            ConferenceRequest::CanConnect => return Ok(Answer::CanConnect(self.can_connect(user))),
+            ConferenceRequest::Competitors(id) => {
+                let info = self.conference_info(user, id);
+                info.map(|info| Answer::Competitors(info.competitors))
+            }
+            ConferenceRequest::CanConnect => Ok(Answer::CanConnect(self.can_connect(user))),
             ConferenceRequest::HandleEvents { conference, handle } => {
                 self.handle_events(user, conference, handle, now)
             }
-            request => {
-                self.check_connected()?;
-                self.change_conference(user, request, now)
-            }
-        };
-        self.serve_lines(now);
-        answer
-    }
-
-    fn change_conference(
-        &mut self,
-        user: usize,
-        request: ConferenceRequest,
-        now: Instant,
-    ) -> Result<Answer, Fault> {
-        match request {
             ConferenceRequest::Build => self.build_conference(user, now),
             ConferenceRequest::Create(new) => self.create_conference(user, new, now),
             ConferenceRequest::Invite {
@@ -67,11 +64,9 @@ impl Switchboard {
             ConferenceRequest::GhostMode { conference, mode } => {
                 self.set_ghost_mode(user, conference, mode, now)
             }
-            ConferenceRequest::Info(_)
-            | ConferenceRequest::Competitors(_)
-            | ConferenceRequest::CanConnect
-            | ConferenceRequest::HandleEvents { .. } => Ok(Answer::Done),
-        }
+        };
+        self.serve_lines(now);
+        answer
     }
 
     /// The talk becomes a conference of the two.
@@ -93,14 +88,15 @@ impl Switchboard {
             if !is_phone || !bond.is_talk() || !chain.is_mutual(bond) {
                 return Err(no_talk());
             }
-            chain.begin_change(None);
+            chain.begin_change();
             let room = room(NewConference::default(), id);
             chain.conference = Some(Box::new(Conference::new(id, commutation, room, user)));
             chain.enter_conference(own, names[0], now);
             chain.bring_in(own, focus, names[1], now);
             Ok(id)
         });
-        done.unwrap_or_else(|| Err(no_talk())).map(conference_id)
+        done.unwrap_or_else(|| Err(no_talk()))
+            .map(Answer::ConferenceId)
     }
 
     /// Every listed party is rung, the creator's own phone, too (protocol 6.6).
@@ -133,15 +129,10 @@ impl Switchboard {
         chain.conference = Some(Box::new(Conference::new(id, commutation, room, user)));
         self.users[user].call = Some(chain.id);
         for target in std::iter::once(own).chain(targets) {
-            if target
-                .user
-                .is_none_or(|it| chain.member_of_user(it).is_none())
-            {
-                self.add_competitor(&mut chain, target, now);
-            }
+            self.add_competitor(&mut chain, target, now);
         }
         self.settle(chain, now);
-        Ok(conference_id(id))
+        Ok(Answer::ConferenceId(id))
     }
 
     fn invite(
@@ -160,19 +151,18 @@ impl Switchboard {
             }
             for target in targets {
                 board.check_free_chain(chain)?;
-                if target
-                    .user
-                    .is_none_or(|it| chain.member_of_user(it).is_none())
-                {
-                    board.add_competitor(chain, target, now);
-                }
+                board.add_competitor(chain, target, now);
             }
             Ok(Answer::Done)
         });
         done.unwrap_or_else(|| Err(no_conference()))
     }
 
+    /// Asks somebody in, who is not there already.
     fn add_competitor(&mut self, chain: &mut Chain, target: Target, now: Instant) {
+        if chain.has_user(target.user) {
+            return;
+        }
         let member = chain.add_member(target.user, target.party, target.service);
         let name = self.fresh_guid();
         chain.enter_conference(member, name, now);
@@ -195,7 +185,7 @@ impl Switchboard {
         let done = self.act(user, now, |_, chain, own| {
             chain.free_to_act(own)?;
             let focus = chain.connectable(own).ok_or_else(nothing)?;
-            chain.begin_change(None);
+            chain.begin_change();
             chain.bring_in(own, focus, name, now);
             if let Some(member) = chain.member_mut(own) {
                 member.current = Some(Focus::Conference);
@@ -269,7 +259,11 @@ impl Switchboard {
         done.unwrap_or_else(|| Err(no_conference()))
     }
 
-    fn conference_info(&self, user: usize, id: Option<ConferenceId>) -> Result<Answer, Fault> {
+    fn conference_info(
+        &self,
+        user: usize,
+        id: Option<ConferenceId>,
+    ) -> Result<ConferenceInfo, Fault> {
         let chain = self.users[user]
             .call
             .and_then(|chain| self.calls.get(chain));
@@ -278,27 +272,24 @@ impl Switchboard {
         if let Some(supervision) = chain.supervision.filter(|it| it.supervisor == own) {
             let is_it = id.is_none_or(|id| id == supervision.id);
             let info = is_it.then(|| chain.hidden_info(&supervision));
-            return info.map(conference).ok_or_else(no_conference);
+            return info.ok_or_else(no_conference);
         }
         let room = chain.own_conference(own, id)?;
-        Ok(conference(ConferenceInfo {
+        Ok(ConferenceInfo {
             id: room.id,
             room: Arc::clone(&room.room.room),
             name: Arc::clone(&room.room.name),
             description: Arc::clone(&room.room.description),
             is_ghost: false,
             competitors: room.entries(),
-        }))
+        })
     }
 
     /// The conference that a user is in, for the tests.
     #[cfg(test)]
     pub(super) fn conference_of(&self, user: UserId) -> Option<ConferenceInfo> {
         let user = self.users.index(user).ok()?;
-        match self.conference_info(user, None).ok()? {
-            Answer::Conference(info) => Some(*info),
-            _ => None,
-        }
+        self.conference_info(user, None).ok()
     }
 
     fn find_conference(&self, id: ConferenceId) -> Option<&Chain> {
@@ -474,25 +465,7 @@ fn room(new: NewConference, id: ConferenceId) -> ConferenceRoom {
     }
 }
 
-fn conference(info: ConferenceInfo) -> Answer {
-    Answer::Conference(Box::new(info))
-}
-
-fn conference_id(id: ConferenceId) -> Answer {
-    Answer::ConferenceId(id)
-}
-
-fn competitors_of(answer: Answer) -> Vec<CompetitorEntry> {
-    match answer {
-        Answer::Conference(info) => info.competitors,
-        _ => Vec::new(),
-    }
-}
-
 pub(super) fn no_conference() -> Fault {
     let text = "the user is in no such conference";
     Fault::new(ErrorNumber::NotFound, text)
 }
-
-/// What a competitor's state is while it is there.
-pub(super) const PRESENT: CompetitorState = CompetitorState::Connected;

@@ -156,9 +156,7 @@ impl Switchboard {
 
     fn ring_for(&mut self, chain: &mut Chain, id: MemberId, now: Instant) -> bool {
         let focus = chain.member(id).and_then(|member| member.current);
-        let is_rung = chain.members.iter().any(|it| {
-            it.current == focus && matches!(it.service, Service::Candidate) && !it.is_leaving()
-        });
+        let is_rung = chain.has_candidates(focus);
         let Some(Service::Hunt(hunt)) = chain.member(id).map(|member| &member.service) else {
             return false;
         };
@@ -213,11 +211,11 @@ impl Switchboard {
         let line = &self.groups[group].line;
         line.iter()
             .take_while(|place| **place != (chain, id))
-            .all(|(chain, id)| self.has_candidates(*chain, *id))
+            .all(|(chain, id)| self.is_served(*chain, *id))
     }
 
-    /// Whether phones ring for a caller in another call.
-    fn has_candidates(&self, chain: ChainId, id: MemberId) -> bool {
+    /// Whether phones ring for a caller in another call, or will after a pause.
+    fn is_served(&self, chain: ChainId, id: MemberId) -> bool {
         let Some(chain) = self.calls.get(chain) else {
             return true;
         };
@@ -228,10 +226,7 @@ impl Switchboard {
                 Service::Hunt(hunt) => hunt.next_try.is_some(),
                 _ => true,
             });
-        let rings = |it: &super::chain::Member| {
-            it.current == focus && matches!(it.service, Service::Candidate) && !it.is_leaving()
-        };
-        is_paused || chain.members.iter().any(rings)
+        is_paused || chain.has_candidates(focus)
     }
 
     /// Who is to be rung now, by the group's rule.
@@ -325,8 +320,7 @@ impl Switchboard {
             }
         }
         for id in given_up {
-            let fresh = CommutationId(self.fresh_guid());
-            chain.leave(id, EndCause::NoAnswer, fresh, now);
+            self.lose(chain, id, EndCause::NoAnswer, now);
         }
         for (id, to) in passed_on {
             self.leave_ivr(chain, id, &to, now);
@@ -465,6 +459,16 @@ impl super::users::UserRecord {
             && self.shown.id == StateId::Ready
             && (!self.is_operator || self.shown.on_call_center)
             && !self.shown.on_cc_manual
+    }
+}
+
+impl Chain {
+    /// Whether phones ring on behalf of a group for who hears this.
+    fn has_candidates(&self, focus: Option<Focus>) -> bool {
+        let rings = |it: &super::chain::Member| {
+            it.current == focus && matches!(it.service, Service::Candidate) && !it.is_leaving()
+        };
+        self.members.iter().any(rings)
     }
 }
 

@@ -173,26 +173,19 @@ impl Switchboard {
     }
 
     pub(super) fn leg_ended(&mut self, leg: LegId, cause: EndCause, now: Instant) {
-        let fresh = CommutationId(self.fresh_guid());
         self.change_at_leg(leg, now, |board, chain, id| {
             board.calls.end_leg(leg);
             chain.change = None;
             chain.leg_is_gone(id);
-            board.lose(chain, id, cause, fresh, now);
+            board.lose(chain, id, cause, now);
             true
         });
     }
 
     /// A member is gone, or gives up.
-    pub(super) fn lose(
-        &mut self,
-        chain: &mut Chain,
-        id: MemberId,
-        cause: EndCause,
-        fresh: CommutationId,
-        now: Instant,
-    ) {
+    pub(super) fn lose(&mut self, chain: &mut Chain, id: MemberId, cause: EndCause, now: Instant) {
         self.candidate_failed(chain, id, cause, now);
+        let fresh = CommutationId(self.fresh_guid());
         chain.leave(id, cause, fresh, now);
     }
 
@@ -209,8 +202,7 @@ impl Switchboard {
         let rang = chain.members.iter().filter(|it| is_due(it.ring_until));
         let rang: Vec<_> = rang.map(|member| member.id).collect();
         for id in rang {
-            let fresh = CommutationId(self.fresh_guid());
-            self.lose(chain, id, EndCause::NoAnswer, fresh, now);
+            self.lose(chain, id, EndCause::NoAnswer, now);
         }
         self.expire_services(chain, now);
     }
@@ -236,7 +228,7 @@ impl Chain {
         }
     }
 
-    fn leg_is_gone(&mut self, id: MemberId) {
+    pub(super) fn leg_is_gone(&mut self, id: MemberId) {
         self.place(id, Place::Silence);
         if let Some(leg) = self.member_mut(id).and_then(|member| member.leg.as_mut()) {
             leg.state = LegState::Ended;

@@ -112,7 +112,7 @@ impl Switchboard {
             }
             board.check_free_chain(chain)?;
             let has_current = member.current.is_some();
-            chain.begin_change(None);
+            chain.begin_change();
             if has_current {
                 chain.hold(own);
             }
@@ -158,7 +158,6 @@ impl Switchboard {
     fn abort(&mut self, user: usize, now: Instant) -> Result<(), Fault> {
         let nothing = || wrong_state("the user is in no call");
         let is_shown = self.users[user].picture.is_in_call();
-        let fresh = CommutationId(self.fresh_guid());
         let done = self.act(user, now, |board, chain, own| {
             let member = chain.member(own).ok_or_else(nothing)?;
             let is_callee = (chain.bond_of(member.current)).is_some_and(|bond| bond.caller != own);
@@ -174,9 +173,9 @@ impl Switchboard {
             // What is under way is as good as done, or the switch says otherwise.
             chain.change = None;
             if chain.connects(own) {
-                chain.begin_change(None);
+                chain.begin_change();
             }
-            board.lose(chain, own, cause, fresh, now);
+            board.lose(chain, own, cause, now);
             Ok(())
         });
         done.unwrap_or_else(|| Err(nothing()))
@@ -184,12 +183,11 @@ impl Switchboard {
 
     fn decline(&mut self, user: usize, now: Instant) -> Result<(), Fault> {
         let nothing = || wrong_state("the user's phone does not ring");
-        let fresh = CommutationId(self.fresh_guid());
         let done = self.act(user, now, |board, chain, own| {
             if !chain.member(own).is_some_and(Member::is_ringing) {
                 return Err(nothing());
             }
-            board.lose(chain, own, EndCause::Refused, fresh, now);
+            board.lose(chain, own, EndCause::Refused, now);
             Ok(())
         });
         done.unwrap_or_else(|| Err(nothing()))
@@ -217,7 +215,7 @@ impl Switchboard {
                 return Err(wrong_state("the user holds nobody to return to"));
             }
             chain.free_to_act(own)?;
-            chain.begin_change(None);
+            chain.begin_change();
             let is_dialling = !chain.may_put_aside(own);
             match (current, held) {
                 (Some(dropped), Some(_)) if mode == FlashMode::Abort || is_dialling => {
@@ -248,18 +246,14 @@ impl Switchboard {
             if is_hunt || !(is_talk || is_offered) {
                 return Err(nothing());
             }
-            if to.user.is_some()
-                && chain
-                    .member_of_user(to.user.unwrap_or(usize::MAX))
-                    .is_some()
-            {
+            if chain.has_user(to.user) {
                 return Err(wrong_state("the target is in the call already"));
             }
             let (id, origin) = (bond.id, bond.origin);
             let origin = if is_talk { Origin::Transfer } else { origin };
             let other = chain.other(bond, own).ok_or_else(nothing)?.id;
             board.check_free_chain(chain)?;
-            chain.begin_change(None);
+            chain.begin_change();
             let callee = chain.add_member(to.user, to.party, to.service);
             chain.change_dials(callee);
             chain.pass_on(own, id, other, callee, origin, commutation, now);

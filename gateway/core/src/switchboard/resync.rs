@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Switchboard;
-use super::chain::{Chain, Focus, LegState, Member, MemberId, Place, Routing, Told};
+use super::chain::{Chain, Focus, LegState, Member, Place, Routing, Told};
 use super::limits::after;
-use crate::base::{ChainId, CommutationId, Instant, LegId};
+use crate::base::{ChainId, Instant, LegId};
 use crate::pbx::{EndCause, PhoneState, SnapshotLeg};
 
 type Snapshot<'a> = HashMap<LegId, &'a SnapshotLeg>;
@@ -74,9 +74,8 @@ impl Switchboard {
             chain.follow_unasked();
             for (id, leg) in lost {
                 board.calls.end_leg(leg);
-                chain.end_leg(id);
-                let fresh = CommutationId(board.fresh_guid());
-                board.lose(chain, id, EndCause::Failed, fresh, now);
+                chain.leg_is_gone(id);
+                board.lose(chain, id, EndCause::Failed, now);
             }
         });
     }
@@ -102,12 +101,6 @@ impl Member {
 }
 
 impl Chain {
-    fn end_leg(&mut self, id: MemberId) {
-        if let Some(leg) = self.member_mut(id).and_then(|member| member.leg.as_mut()) {
-            leg.state = LegState::Ended;
-        }
-    }
-
     /// Phones that were picked up meanwhile on behalf of a group.
     fn settle_answers(&mut self) {
         let mut members = self.members.iter();

@@ -43,8 +43,7 @@ impl Switchboard {
                     if chain.is_dialled_by_change(id) && chain.undo() {
                         continue;
                     }
-                    let fresh = CommutationId(self.fresh_guid());
-                    self.lose(chain, id, cause, fresh, now);
+                    self.lose(chain, id, cause, now);
                 }
             } else if !self.ring_candidates(chain, now) {
                 return;

@@ -3,11 +3,13 @@
 
 use super::Switchboard;
 use super::chain::{BondId, Chain, Focus, Member, MemberId, Supervision};
-use super::conferences::{PRESENT, no_conference};
+use super::conferences::no_conference;
 use super::requests::wrong_state;
 use crate::base::{CommutationId, ConferenceId, Guid, Instant};
 use crate::pbx::EndCause;
-use crate::protocol::{Answer, CompetitorEntry, ConferenceInfo, ErrorNumber, Fault, GhostMode};
+use crate::protocol::{
+    Answer, CompetitorEntry, CompetitorState, ConferenceInfo, ErrorNumber, Fault, GhostMode,
+};
 
 impl Switchboard {
     /// The supervisor's own phone rings first; then it is in the talk.
@@ -87,16 +89,11 @@ impl Chain {
         self.supervision.is_some_and(|it| it.bond == bond)
     }
 
-    /// The supervisor goes; the talk goes on.
+    /// The supervisor goes.
     pub(super) fn end_supervision(&mut self) {
         let supervisor = self.supervision.take().map(|it| it.supervisor);
-        if let Some(id) = supervisor {
-            self.leave(
-                id,
-                EndCause::Normal,
-                CommutationId::default(),
-                Instant::default(),
-            );
+        if let Some(supervisor) = supervisor.and_then(|id| self.member_mut(id)) {
+            supervisor.end(EndCause::Normal);
         }
     }
 
@@ -108,7 +105,7 @@ impl Chain {
             Some(CompetitorEntry {
                 id: competitor_id(supervision, id),
                 party: member.party.clone(),
-                state: PRESENT,
+                state: CompetitorState::Connected,
                 is_creator: id == supervision.supervisor,
                 is_ghost,
                 is_ghost_major,

@@ -1,6 +1,8 @@
 //! How a chain changes: members come, leave, are held, swapped and connected. Each
 //! change is made at once; the switch follows, and the lines show it when it has.
 
+use std::sync::Arc;
+
 use super::{
     Bond, BondId, Chain, Change, Focus, Leaving, Leg, LegState, Member, MemberId, Origin, Over,
     Routing, Service, Told,
@@ -43,8 +45,25 @@ impl Chain {
         commutation: CommutationId,
         now: Instant,
     ) -> BondId {
-        let id = BondId(self.fresh_id());
         let called = self.member(to).and_then(|it| it.party.number.clone());
+        let id = self.push_bond((from, to), origin, called, commutation, now);
+        for end in [from, to] {
+            if let Some(member) = self.member_mut(end) {
+                member.current = Some(Focus::Bond(id));
+            }
+        }
+        id
+    }
+
+    fn push_bond(
+        &mut self,
+        (from, to): (MemberId, MemberId),
+        origin: Origin,
+        called: Option<Arc<str>>,
+        commutation: CommutationId,
+        started: Instant,
+    ) -> BondId {
+        let id = BondId(self.fresh_id());
         self.bonds.push(Bond {
             id,
             caller: from,
@@ -52,15 +71,10 @@ impl Chain {
             origin,
             called,
             commutation,
-            started: now,
+            started,
             routing: Routing::Done,
             talk_since: None,
         });
-        for end in [from, to] {
-            if let Some(member) = self.member_mut(end) {
-                member.current = Some(Focus::Bond(id));
-            }
-        }
         id
     }
 
@@ -72,9 +86,10 @@ impl Chain {
     }
 
     /// Remembers how things were, should the switch not make the change.
-    pub(in super::super) fn begin_change(&mut self, dialled: Option<MemberId>) {
+    pub(in super::super) fn begin_change(&mut self) {
         let mut before = self.clone();
         before.change = None;
+        let dialled = None;
         self.change = Some(Box::new(Change { before, dialled }));
     }
 
@@ -187,23 +202,12 @@ impl Chain {
         }
         let (new, waiting) = (new.id, waiting.id);
         let called = one.called.clone();
-        let id_of_bond = BondId(self.fresh_id());
         for old in [first, second] {
             self.end_bond(old, EndCause::Normal);
         }
-        self.bonds.push(Bond {
-            id: id_of_bond,
-            caller: waiting,
-            callee: new,
-            origin: Origin::Transfer,
-            called,
-            commutation: fresh,
-            started: now,
-            routing: Routing::Done,
-            talk_since: None,
-        });
+        let bond = self.push_bond((waiting, new), Origin::Transfer, called, fresh, now);
         for old in [current, held] {
-            self.replace_focus(old, Focus::Bond(id_of_bond));
+            self.replace_focus(old, Focus::Bond(bond));
         }
         true
     }
@@ -242,11 +246,7 @@ impl Chain {
         let focus = Some(Focus::Bond(id));
         for member in &mut self.members {
             let is_its = member.current == focus || member.held == focus;
-            for own in [&mut member.current, &mut member.held] {
-                if *own == focus {
-                    *own = None;
-                }
-            }
+            member.forget(Focus::Bond(id));
             if is_its && member.current.is_none() && member.held.is_none() {
                 member.end(cause);
             }
@@ -259,10 +259,8 @@ impl Chain {
             return;
         };
         let bond = self.bonds.remove(place);
-        if let Some(supervision) = self.supervision.take_if(|it| it.bond == id)
-            && let Some(supervisor) = self.member_mut(supervision.supervisor)
-        {
-            supervisor.end(EndCause::Normal);
+        if self.is_supervised(id) {
+            self.end_supervision();
         }
         let over = self.over_of(&bond, bond.callee, cause);
         if bond.is_talk() {
@@ -348,6 +346,12 @@ impl Chain {
 }
 
 impl Member {
+    /// Neither hears nor holds this any more.
+    pub(super) fn forget(&mut self, focus: Focus) {
+        self.current.take_if(|own| *own == focus);
+        self.held.take_if(|own| *own == focus);
+    }
+
     /// The part is over.
     pub(in super::super) fn end(&mut self, cause: EndCause) {
         self.current = None;

@@ -233,16 +233,7 @@ impl Chain {
         } else {
             failed_invitation(cause)
         };
-        let over = conference.over_of(member, cause);
-        conference.set(member, state, None);
-        self.over.extend(over);
-        if let Some(member) = self.member_mut(member) {
-            for focus in [&mut member.current, &mut member.held] {
-                if *focus == Some(Focus::Conference) {
-                    *focus = None;
-                }
-            }
-        }
+        self.take_out(member, state, cause);
         self.end_lonely_conference();
     }
 
@@ -267,19 +258,24 @@ impl Chain {
             } else {
                 CompetitorState::MisInviteStop
             };
-            let over = conference.over_of(last, EndCause::Normal);
-            conference.set(last, state, None);
-            self.over.extend(over);
+            self.take_out(last, state, EndCause::Normal);
         }
-        if let Some(member) = last.and_then(|last| self.member_mut(last)) {
-            for focus in [&mut member.current, &mut member.held] {
-                if *focus == Some(Focus::Conference) {
-                    *focus = None;
-                }
-            }
-            if member.current.is_none() && member.held.is_none() {
-                member.end(EndCause::Normal);
-            }
+        if let Some(member) = last.and_then(|last| self.member_mut(last))
+            && member.current.is_none()
+            && member.held.is_none()
+        {
+            member.end(EndCause::Normal);
+        }
+    }
+
+    /// A member's place is over: the journal and who listens are told.
+    fn take_out(&mut self, id: MemberId, state: CompetitorState, cause: EndCause) {
+        if let Some(conference) = &mut self.conference {
+            self.over.extend(conference.over_of(id, cause));
+            conference.set(id, state, None);
+        }
+        if let Some(member) = self.member_mut(id) {
+            member.forget(Focus::Conference);
         }
     }
 

@@ -382,6 +382,11 @@ impl Chain {
         self.members.iter().find(is_its)
     }
 
+    /// Whether this is a user who takes part.
+    pub(super) fn has_user(&self, user: Option<usize>) -> bool {
+        user.is_some_and(|user| self.member_of_user(user).is_some())
+    }
+
     /// The member that a leg belongs to.
     pub(super) fn member_of_leg(&mut self, leg: LegId) -> Option<&mut Member> {
         let is_its = |member: &&mut Member| member.leg.is_some_and(|own| own.id == leg);
