@@ -137,7 +137,7 @@ impl Switchboard {
                 });
             }
             (Purpose::AnswerCaller | Purpose::Place, _) => {
-                self.change(chain, now, Self::places_failed);
+                self.change(chain, now, |board, chain| board.places_failed(chain, now));
             }
             // The deadline repeats the one; the user may repeat the other.
             (Purpose::HangUp | Purpose::PickUp, _) => {

@@ -197,7 +197,7 @@ impl Switchboard {
             }
         }
         if is_due(chain.operation_until) {
-            self.places_failed(chain);
+            self.places_failed(chain, now);
         }
         let rang = chain.members.iter().filter(|it| is_due(it.ring_until));
         let rang: Vec<_> = rang.map(|member| member.id).collect();

@@ -5,7 +5,7 @@ use super::Switchboard;
 use super::calls::Purpose;
 use super::chain::{Asked, Chain, Focus, Leaving, Member, MemberId, Place, Routing, Service, Told};
 use super::limits::after;
-use crate::base::{CommutationId, Instant, LegId};
+use crate::base::{Instant, LegId};
 use crate::pbx::{Command, EndCause};
 
 impl Switchboard {
@@ -130,7 +130,7 @@ impl Switchboard {
 
     /// The switch would not, or did not in time, let legs hear what they ought to: the
     /// change is undone, or who cannot be joined is hung up.
-    pub(super) fn places_failed(&mut self, chain: &mut Chain) {
+    pub(super) fn places_failed(&mut self, chain: &mut Chain, now: Instant) {
         chain.operation_until = None;
         for leg in chain.members.iter_mut().filter_map(|it| it.leg.as_mut()) {
             leg.asked = None;
@@ -156,16 +156,15 @@ impl Switchboard {
             }
         }
         for (id, focus) in failed {
-            self.cannot_hear(chain, id, focus);
+            self.cannot_hear(chain, id, focus, now);
         }
     }
 
-    fn cannot_hear(&mut self, chain: &mut Chain, id: MemberId, focus: Option<Focus>) {
-        let fresh = CommutationId(self.fresh_guid());
+    fn cannot_hear(&mut self, chain: &mut Chain, id: MemberId, focus: Option<Focus>, now: Instant) {
         match focus {
             Some(Focus::Bond(bond)) if chain.is_supervised(bond) => chain.end_supervision(),
             Some(Focus::Bond(bond)) => chain.drop_bond(bond, EndCause::Failed),
-            _ => chain.leave(id, EndCause::Failed, fresh, Instant::default()),
+            _ => self.lose(chain, id, EndCause::Failed, now),
         }
     }
 }

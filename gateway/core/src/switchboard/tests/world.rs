@@ -213,7 +213,11 @@ impl World {
                     let changes: Vec<_> = changes.into_iter().map(|(_, it)| it).collect();
                     self.checker.numbers(&changes);
                 }
-                Output::Fact(fact) => self.facts.push(*fact),
+                Output::Fact(fact) => {
+                    let begun = Instant::default() < fact.started && fact.started <= self.now;
+                    assert!(begun, "a call that began when nothing did: {fact:?}");
+                    self.facts.push(*fact);
+                }
                 Output::Arrived(arrival) if self.routes_at_once => routable.push(arrival.chain),
                 Output::Arrived(arrival) => self.arrived.push_back(arrival.chain),
             }
