@@ -65,9 +65,20 @@ impl WallTime {
 
     /// In UTC to the second, as RFC 3339 writes it.
     pub fn rfc3339(self) -> String {
-        let seconds = i64::try_from(self.unix_seconds()).unwrap_or(i64::MAX);
-        let time = jiff::Timestamp::from_second(seconds);
-        time.unwrap_or(jiff::Timestamp::MAX).to_string()
+        self.timestamp(0).to_string()
+    }
+
+    /// What a clock shows so many minutes east of Greenwich, in the form that
+    /// `strftime` describes; nothing is shown of before 1970.
+    pub fn local(self, utc_offset_min: i32, format: &str) -> String {
+        let offset_s = i64::from(utc_offset_min) * 60;
+        self.timestamp(offset_s).strftime(format).to_string()
+    }
+
+    fn timestamp(self, offset_s: i64) -> jiff::Timestamp {
+        let unix_s = i64::try_from(self.unix_seconds()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_second(unix_s.saturating_add(offset_s).max(0));
+        time.unwrap_or(jiff::Timestamp::MAX)
     }
 
     /// Reads a date, or a date and a time with or without an offset; without one it

@@ -13,18 +13,9 @@ impl Stamp {
 
     /// The moment, so many minutes east of Greenwich.
     pub fn new(at: WallTime, utc_offset_min: i32) -> Self {
-        let unix = i64::try_from(at.unix_seconds()).unwrap_or(i64::MAX / 2);
-        let local = unix.saturating_add(i64::from(utc_offset_min) * 60).max(0);
-        let (year, month, day) = civil(local.div_euclid(86_400));
-        let second = local.rem_euclid(86_400);
-        let mut text = *b"00.00.0000 00:00:00";
-        put(&mut text[0..2], day);
-        put(&mut text[3..5], month);
-        put(&mut text[6..10], year);
-        put(&mut text[11..13], second / 3600);
-        put(&mut text[14..16], second / 60 % 60);
-        put(&mut text[17..19], second % 60);
-        Self(text)
+        let text = at.local(utc_offset_min, "%d.%m.%Y %H:%M:%S");
+        let text = text.as_bytes().try_into();
+        Self(text.expect("years up to 9999 have four digits"))
     }
 
     /// As it goes out.
@@ -43,31 +34,6 @@ impl std::fmt::Debug for Stamp {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.text())
     }
-}
-
-/// Writes a number in as many digits as there is room for.
-fn put(digits: &mut [u8], mut number: i64) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number.rem_euclid(10)).unwrap_or(0);
-        number = number.div_euclid(10);
-    }
-}
-
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's
-/// `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Months counted from March, so that the leap day is the last of the year.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
