@@ -25,6 +25,21 @@ async fn makes_one_of(story: &mut Story, competitors: Value, more: Value) -> Tes
     Ok(())
 }
 
+/// anna, who made it, boris and clara are in a conference; david is not.
+async fn three_confer() -> anyhow::Result<Story> {
+    let mut story = story(&["anna", "boris", "clara", "david"]).await?;
+    makes_one_of(
+        &mut story,
+        json!([{"number": "102"}, {"number": "103"}]),
+        json!({}),
+    )
+    .await?;
+    for login in ["anna", "boris", "clara"] {
+        story.answers(login).await?;
+    }
+    Ok(story)
+}
+
 async fn wants_to_be_told(story: &mut Story, login: &str) -> TestResult {
     let fields = json!({"conferenceid": "", "eventtype": "competitors", "handle": true});
     story
@@ -154,16 +169,7 @@ async fn the_held_party_is_brought_into_the_conference() -> TestResult {
 // protocol 6.5-ao and 6.5-a
 #[tokio::test]
 async fn a_conference_is_held_for_a_consultation() -> TestResult {
-    let mut story = story(&["anna", "boris", "clara", "david"]).await?;
-    makes_one_of(
-        &mut story,
-        json!([{"number": "102"}, {"number": "103"}]),
-        json!({}),
-    )
-    .await?;
-    for login in ["anna", "boris", "clara"] {
-        story.answers(login).await?;
-    }
+    let mut story = three_confer().await?;
     calls(&mut story, "anna", "104").await?;
     story
         .looks("anna", "getflashedabonentinfo", json!({}))
@@ -180,16 +186,7 @@ async fn a_conference_is_held_for_a_consultation() -> TestResult {
 // protocol 6.5-an, 6.5-y, 6.5-t and 6.5-ab
 #[tokio::test]
 async fn the_creator_sends_others_out_and_nobody_else_does() -> TestResult {
-    let mut story = story(&["anna", "boris", "clara", "david"]).await?;
-    makes_one_of(
-        &mut story,
-        json!([{"number": "102"}, {"number": "103"}]),
-        json!({}),
-    )
-    .await?;
-    for login in ["anna", "boris", "clara"] {
-        story.answers(login).await?;
-    }
+    let mut story = three_confer().await?;
     let clara = competitor(&mut story, "boris", "103").await?;
     let out = json!({"conferenceid": ROOM, "competitor": {"competitorid": clara}});
     let method = "confdisconnectcompetitor";
