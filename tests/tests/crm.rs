@@ -214,6 +214,8 @@ async fn the_crm_gets_the_events_of_its_active_users_with_its_own_ids() -> TestR
 async fn the_crm_speaks_in_the_name_of_its_users() -> TestResult {
     let crm = SimulatedCrm::start(CrmOptions::on_loopback()).await?;
     let gateway = linked(settings(&crm)).await?;
+    // The list of who is active, which is empty, comes before the login and not behind it.
+    CrmHandle::wait_for(&mut crm.received(), "getactiveusers", SOON).await?;
     let anna = json!({"userlogin": "anna", "userid": "crm-7"});
     let login = crm.request("login", anna.clone(), SOON).await?;
     assert!(
