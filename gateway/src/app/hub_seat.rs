@@ -214,13 +214,21 @@ impl Outside<FromShard> for HubSeat {
 
 fn log_news(news: &CrmEvent) {
     match news {
-        CrmEvent::Ready => tracing::info!("the CRM is linked"),
+        CrmEvent::Ready { peer } => {
+            tracing::info!(peer = peer.as_deref(), "the CRM is linked");
+        },
+        CrmEvent::TurnedAway { peer, reason } => {
+            tracing::warn!(%peer, %reason, "a connection to the CRM's address is turned away");
+        }
+        CrmEvent::ExchangeFailed { reason } => {
+            tracing::warn!(%reason, "a message posted to the CRM came to nothing");
+        }
         CrmEvent::Lost {
             reason,
             was_ready,
             retry_in,
         } => {
-            let retry_in_ms = retry_in.as_millis();
+            let retry_in_ms = retry_in.map(|pause| pause.as_millis());
             if *was_ready {
                 tracing::warn!(%reason, retry_in_ms, "the CRM's link is lost");
             } else {

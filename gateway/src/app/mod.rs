@@ -6,7 +6,7 @@
 
 mod check;
 mod command;
-mod crm_link;
+mod crm;
 mod echo;
 mod hub_seat;
 mod metered;

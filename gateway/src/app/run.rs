@@ -12,7 +12,7 @@ use okgate_core::shard::{self, Admission, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
-use super::crm_link::{self, CrmDriver};
+use super::crm::{self, CrmDriver, Way};
 use super::hub_seat::{CrmEnds, Forward, Helpers, HubMessage, HubSeat};
 use super::metered::Metered;
 use super::programs::Programs;
@@ -303,10 +303,10 @@ fn crm_link(settings: &Settings, shard: &ShardHandle<ToShard>) -> Option<(CrmEnd
     let CrmMode::WsOut(link) = &settings.crm.mode else {
         return None;
     };
-    let (actions, wanted) = runtime::task_mailbox(crm_link::ACTIONS_MAX, shard.waker());
-    let (reports, reported) = runtime::mailbox(crm_link::REPORTS_MAX, shard.waker());
+    let (actions, wanted) = runtime::task_mailbox(crm::ACTIONS_MAX, shard.waker());
+    let (reports, reported) = runtime::mailbox(crm::REPORTS_MAX, shard.waker());
     let driver = CrmDriver {
-        address: link.address().into(),
+        way: Way::Out(link.address().into()),
         actions: wanted,
         reports,
     };

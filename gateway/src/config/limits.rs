@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::{RateLimit, Refused};
-use okgate_core::crm::{self, CrmConfig};
+use okgate_core::crm::{self, CrmConfig, Transport, WebSocketOut};
 use okgate_core::hub::{SessionLimits, TokenKeyError, TokenVerifier};
 use okgate_core::protocol::{MultipartLimits, VersionInfo};
+use okgate_core::wire::upgrade::Format;
 use okgate_core::{session, shard, wire};
 
 use super::settings::{ClientLimits, ClientSettings, Settings, TokenSettings, WsOutSettings};
@@ -79,9 +80,14 @@ impl WsOutSettings {
     pub fn crm_config(&self, gateway: &VersionInfo) -> CrmConfig {
         let defaults = crm::Limits::default();
         CrmConfig {
-            host: self.address(),
-            path: self.path.clone(),
-            version: self.version,
+            mode: "ws-out",
+            transport: Transport::WebSocketOut(WebSocketOut {
+                host: self.address(),
+                path: self.path.clone(),
+                version: self.version,
+            }),
+            format: Format::Json,
+            posting: None,
             dated: gateway.dated,
             build: Arc::clone(&gateway.build),
             limits: crm::Limits {

@@ -34,7 +34,7 @@ pub use mailbox::{Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, mailbox
 pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
 pub use signals::{Signal, SignalSource, signals};
 pub use start::StartError;
-pub use stream::{ReadHalf, Stream, WriteHalf, resolve};
+pub use stream::{Listener, ReadHalf, Stream, WriteHalf, resolve};
 pub use system::{KERNEL_MIN, MEMLOCK_BYTES_MIN, available_cores, prepare};
 pub use task::{Task, sleep, spawn, timeout};
 pub use watchdog::Watchdog;

@@ -84,6 +84,17 @@ impl ReadHalf {
 pub struct WriteHalf(Rc<RefCell<net::TcpStream>>);
 
 impl WriteHalf {
+    /// Writes what fits, at least one byte; says how many.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written =
+            poll_fn(|context| Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes))
+                .await?;
+        if written == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        Ok(written)
+    }
+
     /// Writes all of it.
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         write_all(bytes, |context, rest| {
@@ -114,21 +125,24 @@ pub async fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// A listening socket on the executor.
-pub(super) struct Listener {
+#[derive(Debug)]
+pub struct Listener {
     socket: net::TcpListener,
     /// The same socket, which the executor does not give back.
     duplicate: TcpListener,
 }
 
 impl Listener {
-    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+    /// Takes the socket over.
+    pub fn new(listener: TcpListener) -> io::Result<Self> {
         let duplicate = listener.try_clone()?;
         // SAFETY: the descriptor of a listening socket, given up by its owner here.
         let socket = unsafe { net::TcpListener::from_raw_fd(listener.into_raw_fd()) };
         Ok(Self { socket, duplicate })
     }
 
-    pub(super) async fn accept(&self) -> io::Result<Stream> {
+    /// The next connection.
+    pub async fn accept(&self) -> io::Result<Stream> {
         let socket = self.socket.accept().await.map_err(plain_error)?;
         let peer = socket.peer_addr().map_err(plain_error)?;
         Ok(Stream { socket, peer })

@@ -7,13 +7,13 @@ use std::time::Duration;
 use okgate_core::base::{ExecutionId, Guid, Instant, Random, UserId};
 use okgate_core::crm::{
     CrmAction, CrmConfig, CrmConnectionId, CrmEvent, CrmInput, CrmLink, CrmReport, CrmToken,
-    Limits, MethodRun,
+    Limits, MethodRun, Transport, WebSocketOut,
 };
 use okgate_core::protocol::{
     Answer, Event, MultipartLimits, NumberChange, Occurrence, StateId, UserRef, peek,
 };
 use okgate_core::wire::frame::{append_ping, append_text};
-use okgate_core::wire::upgrade::Version;
+use okgate_core::wire::upgrade::{Format, Version};
 use serde_json::value::RawValue;
 use tungstenite::handshake::derive_accept_key;
 
@@ -67,9 +67,14 @@ impl World {
     fn new(choice: u8) -> Self {
         let limits = limits(choice);
         let config = CrmConfig {
-            host: "crm.example:8045".to_owned(),
-            path: "/oktell".to_owned(),
-            version: Version::V13,
+            mode: "ws-out",
+            transport: Transport::WebSocketOut(WebSocketOut {
+                host: "crm.example:8045".to_owned(),
+                path: "/oktell".to_owned(),
+                version: Version::V13,
+            }),
+            format: Format::Json,
+            posting: None,
             dated: 160_101,
             build: "2.13.0.160101".into(),
             limits: limits.clone(),
@@ -307,23 +312,22 @@ impl World {
                 self.held.clear();
                 self.connection = Some(Connection::default());
             }
-            CrmAction::Send(bytes) => {
+            CrmAction::Send(id, bytes) => {
+                assert_eq!(id, self.id);
                 let connection = self.connection.as_mut().expect("a connection to send over");
                 assert!(connection.is_made && !connection.in_flight && !bytes.is_empty());
                 connection.in_flight = true;
                 connection.read(&bytes);
             }
-            CrmAction::Close(last) => {
+            CrmAction::Close(id, last) => {
+                assert_eq!(id, self.id);
                 self.held.clear();
                 let mut connection = self.connection.take().expect("a connection to close");
-                assert!(
-                    last.is_empty() || !connection.in_flight,
-                    "a send is under way"
-                );
                 if !last.is_empty() {
                     connection.read(&last);
                 }
             }
+            CrmAction::Post(..) | CrmAction::Abandon(_) => panic!("there is no url"),
         }
     }
 
@@ -361,8 +365,13 @@ impl World {
             }
             CrmEvent::Request(request) => self.held.push(request.token),
             CrmEvent::ActiveUsers(users) => assert!(users.len() <= self.limits.users_max),
-            CrmEvent::Lost { retry_in, .. } => assert!(retry_in <= self.limits.pause_max),
-            CrmEvent::Ready
+            CrmEvent::Lost { retry_in, .. } => {
+                let pause = retry_in.expect("the gateway restores its link");
+                assert!(pause <= self.limits.pause_max);
+            }
+            CrmEvent::TurnedAway { .. } => panic!("nobody connects"),
+            CrmEvent::ExchangeFailed { .. } => panic!("nothing is posted"),
+            CrmEvent::Ready { .. }
             | CrmEvent::UserAppeared(_)
             | CrmEvent::UserLeft(_)
             | CrmEvent::CatalogueChanged => {}

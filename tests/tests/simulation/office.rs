@@ -419,11 +419,12 @@ impl Office {
                         watch.connects(id, self.now);
                         Errand::Connect(id)
                     }
-                    CrmAction::Send(bytes) => {
+                    CrmAction::Send(_, bytes) => {
                         (self.now, &bytes).hash(&mut self.fingerprint);
                         Errand::Send(watch.sends(bytes))
                     }
-                    CrmAction::Close(last) => Errand::Close(watch.closes(last)),
+                    CrmAction::Close(_, last) => Errand::Close(watch.closes(last)),
+                    CrmAction::Post(..) | CrmAction::Abandon(_) => unreachable!("there is no url"),
                 };
                 self.post(Letter::ToCrm(errand), Way::ToCrm);
             }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use okgate_core::base::{Guid, NumberId, Random, UserId};
-use okgate_core::crm::{self, CrmConfig};
+use okgate_core::crm::{self, CrmConfig, Transport, WebSocketOut};
 use okgate_core::hub::{self, CallerName};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{BreakReason, VersionInfo, parse_md5_hex};
 use okgate_core::switchboard::{Directory, Group, HuntRule, IvrMenu, User};
-use okgate_core::wire::upgrade::Version;
+use okgate_core::wire::upgrade::{Format, Version};
 use okgate_harness::password::PasswordHashes;
 
 use crate::methods::CALLER_NAME;
@@ -131,9 +131,14 @@ fn crm_config(random: &mut Random) -> CrmConfig {
     let limits = crm::Limits::default();
     let keep_alive = [(20, 60), (5, 12)][pick(random, 2)];
     CrmConfig {
-        host: "crm.example:8045".to_owned(),
-        path: "/oktell".to_owned(),
-        version: [Version::V13, Version::V8, Version::V7][pick(random, 3)],
+        mode: "ws-out",
+        transport: Transport::WebSocketOut(WebSocketOut {
+            host: "crm.example:8045".to_owned(),
+            path: "/oktell".to_owned(),
+            version: [Version::V13, Version::V8, Version::V7][pick(random, 3)],
+        }),
+        format: Format::Json,
+        posting: None,
         dated: 160_101,
         build: "2.13.0.160101".into(),
         limits: crm::Limits {

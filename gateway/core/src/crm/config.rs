@@ -5,23 +5,62 @@ use std::time::Duration;
 
 use crate::protocol::{MultipartLimits, PACKET_CHARS};
 use crate::wire::head;
-use crate::wire::upgrade::Version;
+use crate::wire::upgrade::{Format, Version};
 
-/// Where the CRM is asked for, and who asks.
+/// How the CRM is linked, and who asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrmConfig {
-    /// The `Host` header: name or address, and the port if it is not 80.
-    pub host: String,
-    /// The path of the WebSocket request.
-    pub path: String,
-    /// The WebSocket version to ask for.
-    pub version: Version,
+    /// `mode` of the settings.
+    pub mode: &'static str,
+    /// Who connects to whom, and how.
+    pub transport: Transport,
+    /// The format of messages; of an incoming link the CRM chooses its own.
+    pub format: Format,
+    /// Where messages are posted to: all of them in an HTTP mode, and in any other those that
+    /// run methods which the CRM declares for HTTP (protocol 8-f).
+    pub posting: Option<Posting>,
     /// `version` of the introduction: the compatible protocol date (protocol 6.2).
     pub dated: i64,
     /// `build` of the introduction.
     pub build: Arc<str>,
     /// The bounds.
     pub limits: Limits,
+}
+
+/// Who connects to whom, and how (protocol 2). TLS lies below and is not seen here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// `ws-out`, `wss-out`: the gateway opens a WebSocket and restores it.
+    WebSocketOut(WebSocketOut),
+    /// `ws-in`, `wss-in`: the CRM opens a WebSocket and restores it.
+    WebSocketIn(WebSocketIn),
+    /// `http-out`, `https-out`: each message is an exchange of its own.
+    Http,
+}
+
+/// The WebSocket that the gateway asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocketOut {
+    /// The `Host` header: name or address, and the port if it is not the scheme's own.
+    pub host: String,
+    /// The path of the request.
+    pub path: String,
+    /// The WebSocket version to ask for.
+    pub version: Version,
+}
+
+/// What is asked of a CRM that connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebSocketIn {
+    /// Whether version 0 is spoken, too.
+    pub allow_hixie: bool,
+}
+
+/// Where messages are posted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Path and query of the URL.
+    pub target: String,
 }
 
 /// The bounds and times of the link.
@@ -32,6 +71,19 @@ pub struct Limits {
     /// Bytes that may wait to be sent; more closes the link with 1013, and it is
     /// made again.
     pub queue_bytes_max: usize,
+    /// Messages that may be posted at a time; more wait.
+    pub exchanges_max: usize,
+    /// Over HTTP: how often the CRM is asked again who it is and what it can do (protocol 2.1-j).
+    pub refresh: Duration,
+    /// Connections of CRMs that may ask to be let in at a time.
+    pub candidates_max: usize,
+    /// How long a link may take to show that it lives, when another CRM wants its place (protocol
+    /// 2-j).
+    pub contest: Duration,
+    /// Messages that are refused on a link without a format before it is closed (protocol 2.2-h).
+    pub formatless_refusals_max: u32,
+    /// How long a link without a format may stay.
+    pub formatless: Duration,
     /// Bytes of an answer or a request that still goes out in one message; longer
     /// ones go out in packets (protocol 3.3).
     pub plain_bytes_max: usize,
@@ -76,6 +128,12 @@ impl Default for Limits {
         Self {
             message_bytes_max: 16 << 20,
             queue_bytes_max: 16 << 20,
+            exchanges_max: 16,
+            refresh: Duration::from_secs(600),
+            candidates_max: 16,
+            contest: Duration::from_secs(2),
+            formatless_refusals_max: 10,
+            formatless: Duration::from_secs(10),
             plain_bytes_max: 2048,
             packet_chars: PACKET_CHARS,
             multipart: MultipartLimits::default(),

@@ -4,18 +4,24 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::door::Admitted;
+use super::outbox::Outbox;
+use super::posts::Purpose;
 use super::socket::{Socket, SocketError};
-use super::{CrmAction, CrmEvent, CrmLink};
+use super::{CrmAction, CrmConnectionId, CrmEvent, CrmLink, Transport};
 use crate::base::{Guid, Instant};
 use crate::protocol::{Assembler, FieldWriter as _, JsonWriter, write_message};
-use crate::wire::frame::CloseCode;
+use crate::wire::frame::{CloseCode, Role};
 use crate::wire::inbound::Incoming;
+use crate::wire::upgrade::Format;
 
 /// Where in its life the link is.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Between two tries.
     Waiting { until: Instant },
+    /// For a CRM that connects.
+    Listening,
     /// A connection is being made.
     Connecting { until: Instant },
     /// There is a connection.
@@ -28,7 +34,9 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Connection {
     phase: Phase,
-    /// `None` only while bytes are being taken.
+    /// The format of its messages.
+    pub(super) format: Format,
+    /// `None` over HTTP, and while bytes are being taken.
     socket: Option<Socket>,
     /// When the CRM was heard last.
     heard: Instant,
@@ -38,19 +46,29 @@ pub(super) struct Connection {
     pub(super) introduction: Guid,
     /// `sessionid` of the methods that run over it.
     pub(super) session: Guid,
+    /// Over HTTP: when to introduce the gateway again.
+    introduce_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    Handshake { until: Instant },
-    Introduction { until: Instant },
-    Ready { since: Instant },
+    Handshake {
+        until: Instant,
+    },
+    /// Over HTTP the exchange's own end ends it.
+    Introduction {
+        until: Option<Instant>,
+    },
+    Ready {
+        since: Instant,
+    },
 }
 
 impl Stage {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Waiting { .. } => "waiting",
+            Self::Listening => "listening",
             Self::Connecting { .. } => "connecting",
             Self::Connected(connection) => match connection.phase {
                 Phase::Handshake { .. } => "connecting",
@@ -65,26 +83,47 @@ impl Stage {
 impl CrmLink {
     /// The connection is made.
     pub(super) fn handle_connected(&mut self, now: Instant) {
+        let Transport::WebSocketOut(out) = &self.config.transport else {
+            return;
+        };
         if !matches!(self.stage, Stage::Connecting { .. }) {
             return;
         }
         let mut request = Vec::new();
-        match Socket::start(&self.config, &mut self.random, &mut request) {
+        match Socket::ask(out, self.config.format, &mut self.random, &mut request) {
             Err(error) => self.lose(&error.to_string(), None, now),
             Ok(socket) => {
-                self.stage = Stage::Connected(Box::new(Connection {
-                    phase: Phase::Handshake {
-                        until: now + self.config.limits.handshake_timeout,
-                    },
-                    socket: Some(socket),
-                    heard: now,
-                    pinged: now,
-                    introduction: self.random.guid(),
-                    session: self.random.guid(),
-                }));
-                self.outbox.plain(|out| out.append(&mut request));
+                let until = now + self.config.limits.handshake_timeout;
+                let format = self.config.format;
+                self.begin(Phase::Handshake { until }, format, Some(socket), now);
+                self.outbox.plain(&mut request);
             }
         }
+    }
+
+    /// Makes a connection that a CRM opened the link.
+    pub(super) fn adopt(&mut self, id: CrmConnectionId, mut admitted: Admitted, now: Instant) {
+        self.connection_id = id;
+        let socket = Socket::accepted(&self.config.limits);
+        let phase = Phase::Handshake { until: now };
+        self.begin(phase, admitted.format, Some(socket), now);
+        self.peer = Some(admitted.peer);
+        self.outbox.plain(&mut admitted.response);
+        self.opened(now);
+        self.handle_bytes(admitted.early, now);
+    }
+
+    fn begin(&mut self, phase: Phase, format: Format, socket: Option<Socket>, now: Instant) {
+        self.stage = Stage::Connected(Box::new(Connection {
+            phase,
+            format,
+            socket,
+            heard: now,
+            pinged: now,
+            introduction: self.random.guid(),
+            session: self.random.guid(),
+            introduce_at: None,
+        }));
     }
 
     /// The connection could not be made.
@@ -95,8 +134,8 @@ impl CrmLink {
         }
     }
 
-    /// Bytes arrived; they are changed where they lie.
-    pub(super) fn handle_bytes(&mut self, bytes: &mut [u8], now: Instant) {
+    /// Bytes arrived.
+    pub(super) fn handle_bytes(&mut self, mut bytes: Vec<u8>, now: Instant) {
         let Stage::Connected(connection) = &mut self.stage else {
             return;
         };
@@ -104,14 +143,7 @@ impl CrmLink {
         let Some(mut socket) = connection.socket.take() else {
             return;
         };
-        let config = Arc::clone(&self.config);
-        let outcome = socket.receive(
-            bytes,
-            &config,
-            self,
-            |link| link.opened(now),
-            |link, incoming| link.take_in(incoming, now),
-        );
+        let outcome = self.take_bytes(&mut socket, &mut bytes, now);
         // The link may have been lost on what arrived.
         if let Stage::Connected(connection) = &mut self.stage {
             connection.socket = Some(socket);
@@ -122,19 +154,35 @@ impl CrmLink {
         self.settle(now);
     }
 
+    fn take_bytes(
+        &mut self,
+        socket: &mut Socket,
+        bytes: &mut Vec<u8>,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        let config = Arc::clone(&self.config);
+        if let Transport::WebSocketOut(out) = &config.transport
+            && socket.shake_hands(bytes, out, &config.limits)?
+        {
+            self.opened(now);
+        }
+        socket.receive(bytes, |incoming| self.take_in(incoming, now))
+    }
+
     /// The CRM closed the connection, or it failed.
     pub(super) fn handle_closed(&mut self, reason: &str, now: Instant) {
         match self.stage {
             Stage::Connecting { .. } | Stage::Connected(_) => {
                 self.lose_silently(&format!("the connection was closed: {reason}"), now);
             }
-            Stage::Waiting { .. } | Stage::Off => {}
+            Stage::Waiting { .. } | Stage::Listening | Stage::Off => {}
         }
     }
 
     /// Acts on every deadline that has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.handle_stage_timeout(now);
+        self.expire_candidates(now);
         self.counters.multiparts_dropped += self.assembler.expire(now) as u64;
         self.expire_runs(now);
         self.settle(now);
@@ -142,31 +190,44 @@ impl CrmLink {
 
     /// When to call [`CrmLink::handle_timeout`] next.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let limits = &self.config.limits;
         let stage = match &self.stage {
             Stage::Waiting { until } | Stage::Connecting { until } => Some(*until),
-            Stage::Off => None,
-            Stage::Connected(connection) => {
-                let ping = connection.heard.max(connection.pinged) + limits.ping_after;
-                let silence = connection.heard + limits.silence_max;
-                match connection.phase {
-                    Phase::Handshake { until } => Some(until),
-                    Phase::Introduction { until } => Some(until.min(ping).min(silence)),
-                    Phase::Ready { .. } => Some(ping.min(silence)),
-                }
-            }
+            Stage::Listening | Stage::Off => None,
+            Stage::Connected(connection) => self.next_connection_timeout(connection),
         };
-        let other = [self.assembler.next_expiry(), self.runs.next_deadline()];
+        let other = [
+            self.assembler.next_expiry(),
+            self.runs.next_deadline(),
+            self.door.next_timeout(),
+        ];
         stage.into_iter().chain(other.into_iter().flatten()).min()
+    }
+
+    fn next_connection_timeout(&self, connection: &Connection) -> Option<Instant> {
+        if self.is_http() {
+            return connection.introduce_at;
+        }
+        let limits = &self.config.limits;
+        let ping = connection.heard.max(connection.pinged) + limits.ping_after;
+        let silence = connection.heard + limits.silence_max;
+        let phase = match connection.phase {
+            Phase::Handshake { until } => return Some(until),
+            Phase::Introduction { until } => until,
+            Phase::Ready { .. } => None,
+        };
+        [Some(ping), Some(silence), phase]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The gateway is going down: closes the link with 1001 and makes no other.
     pub fn shut_down(&mut self, now: Instant) {
         let reason = "the gateway is going down";
         self.lose(reason, Some((CloseCode::Away, reason)), now);
-        if let Stage::Waiting { .. } = self.stage {
-            self.stage = Stage::Off;
-        }
+        self.stage = Stage::Off;
+        self.clear_door();
+        self.abandon_posts();
         self.fail_all_runs();
     }
 
@@ -184,11 +245,43 @@ impl CrmLink {
     pub(super) fn connection(&self) -> Option<&Connection> {
         match &self.stage {
             Stage::Connected(connection) => Some(connection),
-            Stage::Waiting { .. } | Stage::Connecting { .. } | Stage::Off => None,
+            Stage::Waiting { .. } | Stage::Connecting { .. } | Stage::Listening | Stage::Off => {
+                None
+            }
         }
     }
 
+    pub(super) fn is_off(&self) -> bool {
+        matches!(self.stage, Stage::Off)
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.stage, Stage::Listening)
+    }
+
+    /// Whether each message is an exchange of its own.
+    pub(super) fn is_http(&self) -> bool {
+        matches!(self.config.transport, Transport::Http)
+    }
+
+    /// Does the gateway's part for there to be a link.
     pub(super) fn connect(&mut self, now: Instant) {
+        match self.config.transport {
+            Transport::WebSocketIn(_) => {
+                self.stage = Stage::Listening;
+                return;
+            }
+            Transport::Http => {
+                self.begin(
+                    Phase::Introduction { until: None },
+                    self.config.format,
+                    None,
+                    now,
+                );
+                return self.introduce();
+            }
+            Transport::WebSocketOut(_) => {}
+        }
         let until = now + self.config.limits.connect_timeout;
         self.stage = Stage::Connecting { until };
         self.connection_id.0 += 1;
@@ -203,22 +296,57 @@ impl CrmLink {
             return;
         };
         connection.phase = Phase::Ready { since: now };
-        for name in ["getavailablemethods", "getavailableforms", "getactiveusers"] {
-            self.request(name, |_| {});
+        if matches!(self.config.transport, Transport::Http) {
+            connection.introduce_at = Some(now + self.config.limits.refresh);
+            self.ask_for_catalogues();
+        } else {
+            self.ask_for_catalogues();
+            self.request(Purpose::Other, "getactiveusers", |_| {});
         }
-        self.events.push_back(CrmEvent::Ready);
+        self.events.push_back(CrmEvent::Ready {
+            peer: self.peer.as_deref().map(Arc::from),
+        });
         self.start_waiting_runs();
     }
 
+    fn ask_for_catalogues(&mut self) {
+        for name in ["getavailablemethods", "getavailableforms"] {
+            self.request(Purpose::Catalogue, name, |_| {});
+        }
+    }
+
+    /// protocol 2.1-j: introduces the gateway over HTTP again after a failure.
+    pub(super) fn introduce_soon(&mut self, now: Instant) {
+        let soon = now + self.config.limits.pause_min;
+        if let Stage::Connected(connection) = &mut self.stage
+            && let Some(at) = &mut connection.introduce_at
+        {
+            *at = soon.min(*at);
+        }
+    }
+
+    /// Asks the link to show that it lives.
+    pub(super) fn ask_for_life(&mut self, now: Instant) {
+        if let Stage::Connected(connection) = &mut self.stage {
+            connection.pinged = now;
+            self.outbox.ping(CONTEST, &mut self.random);
+        }
+    }
+
     /// Sends a request with a fresh `qid`.
-    pub(super) fn request(&mut self, name: &str, fields: impl FnOnce(&mut JsonWriter<'_>)) {
+    pub(super) fn request(
+        &mut self,
+        purpose: Purpose,
+        name: &str,
+        fields: impl FnOnce(&mut JsonWriter<'_>),
+    ) {
         let qid = self.random.guid();
         let mut message = Vec::new();
         write_message(&mut message, name, |writer| {
             writer.guid("qid", qid);
             fields(writer);
         });
-        self.send(&message);
+        self.send_for(purpose, &message);
     }
 
     /// Ends the link, with a close frame if there is a code, and plans the next try.
@@ -232,8 +360,11 @@ impl CrmLink {
             let limits = &self.config.limits;
             let last = self.outbox.end(close, limits, &mut self.random);
             // What was to be done with the connection is over with it.
-            self.actions.clear();
-            self.actions.push_back(CrmAction::Close(last));
+            let id = self.connection_id;
+            self.actions.retain(|action| !action.is_for(id));
+            if !self.is_http() {
+                self.actions.push_back(CrmAction::Close(id, last));
+            }
             self.lose_silently(reason, now);
         }
     }
@@ -253,14 +384,20 @@ impl CrmLink {
             Some(Phase::Introduction { .. }) => self.counters.losses += 1,
             Some(Phase::Handshake { .. }) | None => {}
         }
-        let retry_in = self.backoff.pause(limits, &mut self.random);
-        self.stage = Stage::Waiting {
-            until: now + retry_in,
+        let retry_in = if matches!(self.config.transport, Transport::WebSocketIn(_)) {
+            self.stage = Stage::Listening;
+            None
+        } else {
+            let pause = self.backoff.pause(limits, &mut self.random);
+            self.stage = Stage::Waiting { until: now + pause };
+            Some(pause)
         };
-        self.outbox = super::Outbox::default();
+        self.outbox = Outbox::new(self.outbox_role());
+        self.abandon_posts();
         self.assembler = Assembler::new(self.config.limits.multipart);
         self.asked.clear();
         self.peer_name = None;
+        self.peer = None;
         self.last_error = Some(reason.to_owned());
         self.events.push_back(CrmEvent::Lost {
             reason: reason.into(),
@@ -273,24 +410,39 @@ impl CrmLink {
     /// The handshake is over: introduces the gateway (protocol 4).
     fn opened(&mut self, now: Instant) {
         let wait = self.config.limits.introduction_wait;
-        let Stage::Connected(connection) = &mut self.stage else {
+        if let Stage::Connected(connection) = &mut self.stage {
+            let until = Some(now + wait);
+            connection.phase = Phase::Introduction { until };
+            self.counters.connects += 1;
+            self.introduce();
+        }
+    }
+
+    fn introduce(&mut self) {
+        let Some(qid) = self.connection().map(|it| it.introduction) else {
             return;
         };
-        connection.phase = Phase::Introduction { until: now + wait };
-        let qid = connection.introduction;
-        self.counters.connects += 1;
         let mut message = Vec::new();
         write_message(&mut message, "whoareyou", |writer| {
             writer.guid("qid", qid);
             self.write_identity(writer);
         });
-        self.send(&message);
+        self.send_for(Purpose::Introduction, &message);
+    }
+
+    /// Which end of its connection the gateway is.
+    pub(super) fn outbox_role(&self) -> Role {
+        match self.config.transport {
+            Transport::WebSocketIn(_) => Role::Server,
+            Transport::WebSocketOut(_) | Transport::Http => Role::Client,
+        }
     }
 
     fn take_in(&mut self, incoming: Incoming<'_>, now: Instant) -> ControlFlow<()> {
         match incoming {
             Incoming::Text(text) => self.take_message(text, now),
             Incoming::Ping(payload) => self.outbox.pong(payload, &mut self.random),
+            Incoming::Pong(CONTEST) => self.end_contest(),
             // Binary messages are refused before they get here.
             Incoming::Pong(_) | Incoming::Binary(_) => {}
             Incoming::Close { code, reason } => {
@@ -304,7 +456,9 @@ impl CrmLink {
         self.settle(now);
         match self.stage {
             Stage::Connected(_) => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
+            Stage::Waiting { .. } | Stage::Connecting { .. } | Stage::Listening | Stage::Off => {
+                ControlFlow::Break(())
+            }
         }
     }
 
@@ -316,37 +470,60 @@ impl CrmLink {
     }
 
     fn handle_stage_timeout(&mut self, now: Instant) {
-        let limits = &self.config.limits;
-        match &mut self.stage {
+        match &self.stage {
             Stage::Waiting { until } if now >= *until => self.connect(now),
             Stage::Connecting { until } if now >= *until => {
                 self.lose("cannot connect: it takes too long", None, now);
             }
-            Stage::Connected(connection) => match connection.phase {
-                Phase::Handshake { until } if now >= until => {
-                    self.lose("the CRM does not answer the handshake", None, now);
+            Stage::Connected(connection) if self.is_http() => {
+                if connection.introduce_at.is_some_and(|at| at <= now) {
+                    self.introduce_again(now);
                 }
-                Phase::Handshake { .. } => {}
-                _ if now.since(connection.heard) >= limits.silence_max => {
-                    let reason = "the CRM was silent for too long";
-                    self.lose(
-                        reason,
-                        Some((CloseCode::Normal, "silent for too long")),
-                        now,
-                    );
-                }
-                phase => {
-                    let quiet_since = connection.heard.max(connection.pinged);
-                    if now.since(quiet_since) >= limits.ping_after {
-                        connection.pinged = now;
-                        self.outbox.ping(&mut self.random);
-                    }
-                    if matches!(phase, Phase::Introduction { until } if now >= until) {
-                        self.end_introduction(now);
-                    }
-                }
-            },
-            Stage::Waiting { .. } | Stage::Connecting { .. } | Stage::Off => {}
+            }
+            Stage::Connected(connection) => {
+                let phase = connection.phase;
+                self.handle_connection_timeout(phase, now);
+            }
+            Stage::Waiting { .. } | Stage::Connecting { .. } | Stage::Listening | Stage::Off => {}
+        }
+    }
+
+    /// protocol 2.1-j: over HTTP, from time to time.
+    fn introduce_again(&mut self, now: Instant) {
+        let refresh = self.config.limits.refresh;
+        if let Stage::Connected(connection) = &mut self.stage {
+            connection.introduce_at = Some(now + refresh);
+        }
+        self.introduce();
+        self.ask_for_catalogues();
+    }
+
+    fn handle_connection_timeout(&mut self, phase: Phase, now: Instant) {
+        let Stage::Connected(connection) = &mut self.stage else {
+            return;
+        };
+        let limits = &self.config.limits;
+        match phase {
+            Phase::Handshake { until } if now >= until => {
+                return self.lose("the CRM does not answer the handshake", None, now);
+            }
+            Phase::Handshake { .. } => return,
+            Phase::Introduction { .. } | Phase::Ready { .. } => {}
+        }
+        if now.since(connection.heard) >= limits.silence_max {
+            let close = Some((CloseCode::Normal, "silent for too long"));
+            return self.lose("the CRM was silent for too long", close, now);
+        }
+        let quiet_since = connection.heard.max(connection.pinged);
+        if now.since(quiet_since) >= limits.ping_after {
+            connection.pinged = now;
+            self.outbox.ping(&[], &mut self.random);
+        }
+        if matches!(phase, Phase::Introduction { until: Some(until) } if now >= until) {
+            self.end_introduction(now);
         }
     }
 }
+
+/// The payload of the ping that a link must answer to keep its place.
+const CONTEST: &[u8] = b"another CRM wants this place";

@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::catalogue::Catalogue;
+use super::posts::Purpose;
+use super::text::{self, TextError};
 use super::{CrmEvent, CrmLink};
-use crate::base::{Guid, Instant};
+use crate::base::{ExecutionId, Guid, Instant};
 use crate::protocol::{
-    Echo, Fault, FieldWriter as _, JsonWriter, PeekError, is_answer_name, json_field, json_text,
-    peek, write_error, write_message,
+    Echo, ErrorNumber, Fault, FieldWriter as _, JsonWriter, PeekError, is_answer_name, json_field,
+    json_text, peek, write_error, write_message,
 };
 
 /// The outline of one message, kept while its text is parsed in place.
@@ -18,10 +20,20 @@ pub(super) struct Outline {
     pub(super) user_login: Option<Vec<u8>>,
     pub(super) user_id: Option<Vec<u8>>,
     fields: Range<usize>,
+    pub(super) origin: Origin,
+}
+
+/// Which way a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Over the connection: it can be answered there.
+    Connection,
+    /// In the answer to what was posted for this purpose.
+    Exchange(Purpose),
 }
 
 impl Outline {
-    fn read(text: &[u8]) -> Result<Self, PeekError<'_>> {
+    fn read(text: &[u8], origin: Origin) -> Result<Self, PeekError<'_>> {
         let peek = peek(text)?;
         Ok(Self {
             name: peek.name.to_owned(),
@@ -29,7 +41,16 @@ impl Outline {
             user_login: peek.user_login.map(<[u8]>::to_vec),
             user_id: peek.user_id.map(<[u8]>::to_vec),
             fields: peek.fields_range,
+            origin,
         })
+    }
+
+    /// The run whose exchange brought the message.
+    pub(super) fn posted_run(&self) -> Option<ExecutionId> {
+        match self.origin {
+            Origin::Exchange(Purpose::Run(execution)) => Some(execution),
+            Origin::Exchange(_) | Origin::Connection => None,
+        }
     }
 
     pub(super) fn echo(&self) -> Echo<'_> {
@@ -45,7 +66,23 @@ impl CrmLink {
     /// Takes the text of a message as it came in a frame.
     pub(super) fn take_message(&mut self, text: &mut [u8], now: Instant) {
         self.counters.messages += 1;
-        let Some(outline) = self.outline(text) else {
+        let format = self.connection().map(|it| it.format);
+        match format.map(|format| text::read(text, format)) {
+            None => {}
+            Some(Ok(None)) => self.take_text(text, Origin::Connection, now),
+            Some(Ok(Some(mut json))) => self.take_text(&mut json, Origin::Connection, now),
+            Some(Err(error)) => self.note_malformed(&error),
+        }
+    }
+
+    /// Takes a message that the CRM gave in its answer to what was posted.
+    pub(super) fn take_posted(&mut self, purpose: Purpose, text: &mut [u8], now: Instant) {
+        self.counters.messages += 1;
+        self.take_text(text, Origin::Exchange(purpose), now);
+    }
+
+    fn take_text(&mut self, text: &mut [u8], origin: Origin, now: Instant) {
+        let Some(outline) = self.outline(text, origin) else {
             return;
         };
         if outline.name == "multipart" {
@@ -55,18 +92,25 @@ impl CrmLink {
         }
     }
 
-    fn outline(&mut self, text: &[u8]) -> Option<Outline> {
-        match Outline::read(text) {
+    fn outline(&mut self, text: &[u8], origin: Origin) -> Option<Outline> {
+        match Outline::read(text, origin) {
             Ok(outline) => Some(outline),
             Err(error) => {
                 self.counters.malformed += 1;
                 // A garbled answer gets none either (protocol 3.4).
-                if !error.name.is_some_and(is_answer_name) {
+                if origin == Origin::Connection && !error.name.is_some_and(is_answer_name) {
                     self.say_error(&error.fault(), error.name, error.qid);
                 }
                 None
             }
         }
+    }
+
+    /// A text that is not of the link's format: nobody can say which request it was.
+    fn note_malformed(&mut self, error: &TextError) {
+        self.counters.malformed += 1;
+        let fault = Fault::new(ErrorNumber::Malformed, error.to_string());
+        self.say_error(&fault, None, None);
     }
 
     /// Protocol 3.3: a wrong packet costs its message, not the link.
@@ -80,13 +124,15 @@ impl CrmLink {
         match accepted {
             Ok(None) => {}
             Ok(Some(mut whole)) => {
-                if let Some(outline) = self.outline(&whole) {
+                if let Some(outline) = self.outline(&whole, outline.origin) {
                     self.dispatch(outline, &mut whole, now);
                 }
             }
             Err(fault) => {
                 self.counters.multiparts_dropped += 1;
-                self.say_error(&fault, Some("multipart"), outline.qid.as_deref());
+                if outline.origin == Origin::Connection {
+                    self.say_error(&fault, Some("multipart"), outline.qid.as_deref());
+                }
             }
         }
     }
@@ -95,7 +141,8 @@ impl CrmLink {
         let fields = &mut text[outline.fields.clone()];
         // protocol 4: its introduction or any request of it ends the wait, and so
         // does whatever it answers to our question.
-        let ends_introduction = self.is_introducing()
+        let ends_introduction = outline.origin == Origin::Connection
+            && self.is_introducing()
             && (!is_answer_name(&outline.name)
                 || outline.name == "iam"
                 || self.answers_introduction(&outline));
@@ -106,10 +153,24 @@ impl CrmLink {
             "activeusers" => self.take_active_users(fields),
             "methodresult" => self.take_method_result(&outline, fields, now),
             name if is_answer_name(name) => self.take_answer(&outline, fields),
-            _ => self.take_request(outline, fields),
+            _ => match outline.origin {
+                Origin::Connection => self.take_request(outline, fields),
+                Origin::Exchange(purpose) => self.take_posted_request(&outline, purpose, fields),
+            },
         }
         if ends_introduction {
             self.end_introduction(now);
+        }
+    }
+
+    /// protocol 2.1-g: over HTTP the CRM has no way to call the gateway; all that it can ask in an
+    /// answer is who introduces itself there.
+    fn take_posted_request(&mut self, outline: &Outline, purpose: Purpose, fields: &[u8]) {
+        if outline.name == "whoareyou" && purpose == Purpose::Introduction {
+            self.take_identity(fields);
+            self.answer_whoareyou(outline.qid.as_deref());
+        } else {
+            self.counters.requests_ignored += 1;
         }
     }
 

@@ -8,10 +8,10 @@
 //! and [`CrmEvent`]s for the hub. It opens no socket, holds no clock and knows no
 //! user of the exchange.
 //!
-//! Spoken is mode `ws-out` with JSON. Another mode takes the place of the module `socket`
-//! under the same introduction, catalogues and runs; XML is turned into JSON, and
-//! back, where [`CrmLink`] takes and gives the text of a message; requests in a
-//! user's name go up as [`CrmRequest`] does.
+//! Under the same introduction, catalogues and runs lies one of three transports ([`Transport`]): a
+//! WebSocket that the gateway opens (`socket`), one that the CRM opens (`door` lets it in), or
+//! exchanges of HTTP (`posts`). Inside there is only JSON: XML is turned into it, and back, where
+//! the text of a message comes in and goes out (`text`).
 //!
 //! Events are never kept for later: one that comes before the introduction is
 //! over, or concerns a user who is not active in the CRM, is dropped and counted
@@ -23,14 +23,18 @@ mod backoff;
 mod catalogue;
 mod config;
 mod connection;
+mod door;
 mod link;
 mod messages;
 mod outbox;
+mod posts;
 mod requests;
 mod runs;
 mod socket;
+mod text;
 mod users;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,13 +45,17 @@ use crate::base::{ExecutionId, Guid, Instant, Random};
 use crate::protocol::{
     Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRequest, write_message,
 };
-use crate::wire::frame::CloseCode;
+use crate::wire::frame::{CloseCode, Role};
 use backoff::Backoff;
 use catalogue::Catalogue;
-pub use config::{CrmConfig, Limits};
-pub use connection::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
+pub use config::{CrmConfig, Limits, Posting, Transport, WebSocketIn, WebSocketOut};
+pub use connection::{
+    CrmAction, CrmConnectionId, CrmInput, CrmReport, Post, PostAnswer, PostFailure,
+};
+use door::Door;
 use link::Stage;
 use outbox::Outbox;
+use posts::{Posts, Purpose};
 use requests::Asked;
 use runs::Runs;
 pub use runs::{MethodFailure, MethodRun};
@@ -58,15 +66,30 @@ use users::ActiveUsers;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CrmEvent {
     /// The introduction is over: events go out from now on.
-    Ready,
+    Ready {
+        /// Who connected, if it was the CRM that did.
+        peer: Option<Arc<str>>,
+    },
     /// The link was lost or could not be made; it will be tried again.
     Lost {
         /// Why.
         reason: Arc<str>,
         /// It had been [`CrmEvent::Ready`].
         was_ready: bool,
-        /// The next try comes after this time.
-        retry_in: Duration,
+        /// The next try comes after this time; `None` where the CRM restores its link.
+        retry_in: Option<Duration>,
+    },
+    /// Somebody connected and was not let in.
+    TurnedAway {
+        /// Whence.
+        peer: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// An exchange gave nothing that can be used; the link goes on.
+    ExchangeFailed {
+        /// Why.
+        reason: Arc<str>,
     },
     /// A dynamic method came to its end. There is exactly one for each
     /// [`CrmLink::run_method`].
@@ -131,6 +154,30 @@ pub struct CrmCounters {
     pub too_many: u64,
     /// Active users who were ignored: too many of them.
     pub users_ignored: u64,
+    /// Connections that were not let in.
+    pub turned_away: u64,
+    /// Those of them that wanted the place of a link that lives.
+    pub conflicts: u64,
+    /// Messages that were posted.
+    pub posts: u64,
+    /// Exchanges that had no connection.
+    pub posts_unreachable: u64,
+    /// Exchanges whose answer did not come in time.
+    pub posts_timed_out: u64,
+    /// Exchanges whose answer broke off.
+    pub posts_broken: u64,
+    /// Exchanges that were refused for their credentials.
+    pub posts_unauthorized: u64,
+    /// Exchanges with another status than 200.
+    pub posts_status: u64,
+    /// Exchanges that were answered with a page of HTML.
+    pub posts_html: u64,
+    /// Exchanges that were answered with base64.
+    pub posts_base64: u64,
+    /// Requests in the answers to what was posted: they are ignored.
+    pub requests_ignored: u64,
+    /// Messages that cannot be written in the link's format.
+    pub unwritable: u64,
     /// Results that came after their time-out and were accepted.
     pub late_accepted: u64,
     /// Results that came when nobody knew of their run any more.
@@ -142,8 +189,13 @@ pub struct CrmCounters {
 pub struct CrmStatus {
     /// `mode` of the settings.
     pub mode: &'static str,
-    /// `connecting`, `introducing`, `ready`, `waiting` (for the next try) or `off`.
+    /// `listening` (for a CRM), `connecting`, `introducing`, `ready`, `waiting` (for the next try) or
+    /// `off`.
     pub state: &'static str,
+    /// The format of messages, while there is a link.
+    pub format: Option<&'static str>,
+    /// Who connected, if it was the CRM that did.
+    pub peer: Option<String>,
     /// What the CRM calls itself.
     pub name: Option<String>,
     /// Why the last link ended or could not be made.
@@ -156,6 +208,10 @@ pub struct CrmStatus {
     pub active_users: usize,
     /// Dynamic methods that run or wait for the link.
     pub method_runs: usize,
+    /// Messages that are being posted.
+    pub exchanges: usize,
+    /// Connections of CRMs that are not let in, or not yet.
+    pub candidates: usize,
     /// Bytes that wait to be sent.
     pub queue_bytes: usize,
     /// What happened so far.
@@ -168,12 +224,16 @@ impl Default for CrmStatus {
         Self {
             mode: "off",
             state: "off",
+            format: None,
+            peer: None,
             name: None,
             last_error: None,
             methods: 0,
             forms: 0,
             active_users: 0,
             method_runs: 0,
+            exchanges: 0,
+            candidates: 0,
             queue_bytes: 0,
             counters: CrmCounters::default(),
         }
@@ -189,10 +249,14 @@ pub struct CrmLink {
     config: Arc<CrmConfig>,
     random: Random,
     stage: Stage,
-    /// Of the last try to connect.
+    /// Of the last try to connect, or of the connection that was let in last.
     connection_id: CrmConnectionId,
+    /// Who connected.
+    peer: Option<String>,
     backoff: Backoff,
+    door: Door,
     outbox: Outbox,
+    posts: Posts,
     peer_name: Option<String>,
     last_error: Option<String>,
     users: ActiveUsers,
@@ -209,7 +273,8 @@ pub struct CrmLink {
 }
 
 impl CrmLink {
-    /// A link that is about to be made: the first action is to connect.
+    /// A link that is about to be made: by the gateway, whose first action is to connect or to
+    /// post, or by the CRM.
     pub fn new(config: CrmConfig, random: Random, now: Instant) -> Self {
         let assembler = Assembler::new(config.limits.multipart);
         let mut link = Self {
@@ -217,8 +282,11 @@ impl CrmLink {
             random,
             stage: Stage::Waiting { until: now },
             connection_id: CrmConnectionId::default(),
+            peer: None,
             backoff: Backoff::default(),
-            outbox: Outbox::default(),
+            door: Door::default(),
+            outbox: Outbox::new(Role::Client),
+            posts: Posts::default(),
             peer_name: None,
             last_error: None,
             users: ActiveUsers::default(),
@@ -233,6 +301,7 @@ impl CrmLink {
             actions: VecDeque::new(),
             events: VecDeque::new(),
         };
+        link.outbox = Outbox::new(link.outbox_role());
         link.connect(now);
         link
     }
@@ -242,6 +311,11 @@ impl CrmLink {
     pub fn send_event(&mut self, event: &Arc<Event>, now: Instant) {
         if !self.is_ready() {
             self.counters.events_not_ready += 1;
+            return;
+        }
+        if self.is_http() {
+            // protocol 2.1: nothing is said about users there.
+            self.counters.events_not_wanted += 1;
             return;
         }
         let active = match &event.user {
@@ -262,8 +336,10 @@ impl CrmLink {
                 write_user(writer, active, id.0);
             }
         });
-        self.outbox.event(&message, &mut self.random);
-        self.counters.events_sent += 1;
+        if let Some(text) = self.text_of(&message) {
+            self.outbox.event(&text, &mut self.random);
+            self.counters.events_sent += 1;
+        }
         self.settle(now);
     }
 
@@ -285,15 +361,19 @@ impl CrmLink {
     /// How the link is.
     pub fn status(&self) -> CrmStatus {
         CrmStatus {
-            mode: socket::MODE,
+            mode: self.config.mode,
             state: self.stage.name(),
+            format: self.connection().map(|it| it.format.as_str()),
+            peer: self.peer.clone(),
             name: self.peer_name.clone(),
             last_error: self.last_error.clone(),
             methods: self.methods.len(),
             forms: self.forms.len(),
             active_users: self.users.len(),
             method_runs: self.runs.len(),
-            queue_bytes: self.outbox.bytes(),
+            exchanges: self.posts.under_way(),
+            candidates: self.door.len(),
+            queue_bytes: self.outbox.bytes() + self.posts.bytes(),
             counters: self.counters,
         }
     }
@@ -303,7 +383,10 @@ impl CrmLink {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        self.outbox.take().map(CrmAction::Send)
+        if let Some(bytes) = self.outbox.take() {
+            return Some(CrmAction::Send(self.connection_id, bytes));
+        }
+        self.next_post()
     }
 
     /// The next thing to tell the hub.
@@ -313,8 +396,28 @@ impl CrmLink {
 
     /// Sends a message that is an answer or a request.
     fn send(&mut self, message: &[u8]) {
+        self.send_for(Purpose::Other, message);
+    }
+
+    /// Sends a message, over HTTP as an exchange for this purpose; `false` if it cannot be sent.
+    fn send_for(&mut self, purpose: Purpose, message: &[u8]) -> bool {
+        let Some(text) = self.text_of(message) else {
+            return false;
+        };
+        if self.is_http() {
+            return self.post(purpose, text.into_owned());
+        }
         self.outbox
-            .message(message, &self.config.limits, &mut self.random);
+            .message(&text, &self.config.limits, &mut self.random);
+        true
+    }
+
+    /// The text of a message in the link's format, unless it cannot be written in it.
+    fn text_of<'a>(&mut self, message: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let format = self.connection().map_or(self.config.format, |it| it.format);
+        let text = text::written(message, format);
+        self.counters.unwritable += u64::from(text.is_err());
+        text.ok()
     }
 
     /// Drops the link if too much waits to be sent.

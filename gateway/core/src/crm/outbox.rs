@@ -1,38 +1,47 @@
-//! What the CRM is still to be told, as frames.
+//! What the CRM is still to be told over a WebSocket, as frames.
 
 use super::Limits;
 use crate::base::Random;
 use crate::protocol::split;
-use crate::wire::frame::{CloseCode, append_close, append_ping, append_pong, append_text_with};
+use crate::wire::frame::{
+    CloseCode, Role, append_close, append_ping, append_pong, append_text_with,
+};
 
 /// Frames in their order, bounded in bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
+    /// Which end of the connection we are.
+    role: Role,
     pending: Vec<u8>,
     in_flight: usize,
 }
 
 impl Outbox {
+    /// An empty one.
+    pub(super) fn new(role: Role) -> Self {
+        Self {
+            role,
+            pending: Vec::new(),
+            in_flight: 0,
+        }
+    }
+
     /// Bytes that wait: those of the last send that is not confirmed, too.
     pub(super) fn bytes(&self) -> usize {
         self.pending.len() + self.in_flight
     }
 
-    /// Bytes that are no frame: the request of the handshake.
-    pub(super) fn plain(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.pending);
+    /// Bytes that are no frame: the request of the handshake, or the answer to it.
+    pub(super) fn plain(&mut self, bytes: &mut Vec<u8>) {
+        self.pending.append(bytes);
     }
 
     /// An event: always one message.
     pub(super) fn event(&mut self, message: &[u8], random: &mut Random) {
-        append_text_with(
-            &mut self.pending,
-            Some(mask(random)),
-            message.len(),
-            |out| {
-                out.extend_from_slice(message);
-            },
-        );
+        let mask = self.mask(random);
+        append_text_with(&mut self.pending, mask, message.len(), |out| {
+            out.extend_from_slice(message);
+        });
     }
 
     /// An answer or a request: packets, if it is long (protocol 3.3).
@@ -50,12 +59,14 @@ impl Outbox {
         }
     }
 
-    pub(super) fn ping(&mut self, random: &mut Random) {
-        append_ping(&mut self.pending, &[], Some(mask(random)));
+    pub(super) fn ping(&mut self, payload: &[u8], random: &mut Random) {
+        let mask = self.mask(random);
+        append_ping(&mut self.pending, payload, mask);
     }
 
     pub(super) fn pong(&mut self, payload: &[u8], random: &mut Random) {
-        append_pong(&mut self.pending, payload, Some(mask(random)));
+        let mask = self.mask(random);
+        append_pong(&mut self.pending, payload, mask);
     }
 
     /// What can be sent now: nothing while the last send is not confirmed.
@@ -72,9 +83,8 @@ impl Outbox {
         self.in_flight = 0;
     }
 
-    /// The link ends: what waits is dropped. Gives the last bytes, which hold a
-    /// close frame if there is a code; nothing if a send is under way, in the
-    /// middle of whose frame they could land.
+    /// The link ends. Gives the last bytes, which go out behind the send that is under way: what
+    /// waits, unless that is too much, and a close frame if there is a code.
     pub(super) fn end(
         &mut self,
         close: Option<(CloseCode, &str)>,
@@ -82,18 +92,23 @@ impl Outbox {
         random: &mut Random,
     ) -> Vec<u8> {
         let mut last = std::mem::take(&mut self.pending);
-        if std::mem::take(&mut self.in_flight) > 0 || last.len() > limits.queue_bytes_max {
-            return Vec::new();
+        let in_flight = std::mem::take(&mut self.in_flight);
+        if last.len() + in_flight > limits.queue_bytes_max {
+            last = Vec::new();
         }
         if let Some((code, reason)) = close {
-            append_close(&mut last, Some(code), reason, Some(mask(random)));
+            let mask = self.mask(random);
+            append_close(&mut last, Some(code), reason, mask);
         }
         last
     }
-}
 
-/// A client's frames are masked, each anew (RFC 6455, 5.3).
-fn mask(random: &mut Random) -> [u8; 4] {
-    let [a, b, c, d, ..] = random.number().to_le_bytes();
-    [a, b, c, d]
+    /// A client's frames are masked, each anew (RFC 6455, 5.3).
+    fn mask(&self, random: &mut Random) -> Option<[u8; 4]> {
+        if self.role == Role::Server {
+            return None;
+        }
+        let [a, b, c, d, ..] = random.number().to_le_bytes();
+        Some([a, b, c, d])
+    }
 }

@@ -44,7 +44,7 @@ impl CrmLink {
         self.reply(&outline, &reply);
     }
 
-    fn answer_whoareyou(&mut self, qid: Option<&[u8]>) {
+    pub(super) fn answer_whoareyou(&mut self, qid: Option<&[u8]>) {
         let mut message = Vec::new();
         write_message(&mut message, "iam", |writer| {
             if let Some(qid) = qid {

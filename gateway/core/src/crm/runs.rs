@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalogue::Declared;
-use super::messages::{Outline, guid_in};
-use super::{CrmEvent, CrmLink};
+use super::messages::{Origin, Outline, guid_in};
+use super::posts::{ExchangeFault, Purpose};
+use super::text;
+use super::{CrmEvent, CrmLink, PostFailure};
 use crate::base::{ExecutionId, Instant};
 use crate::protocol::{
     Answer, ErrorNumber, Fault, FieldWriter as _, JsonWriter, json_field, json_text, write_message,
@@ -177,10 +179,11 @@ impl CrmLink {
         let Some(run) = self.runs.remove(execution) else {
             return false;
         };
+        self.abandon_run(execution);
         if run.is_sent {
             self.wait_for_late_result(execution, now);
             if run.allow_cancel {
-                self.request("cancelmethod", |writer| {
+                self.request(Purpose::Other, "cancelmethod", |writer| {
                     writer.guid("executionid", execution.0);
                 });
             }
@@ -202,10 +205,15 @@ impl CrmLink {
     /// The link is lost: its runs fail, but those that wait for the next one.
     pub(super) fn fail_sent_runs(&mut self) {
         for execution in self.runs.matching(|run| run.is_sent) {
-            match self.runs.open.get_mut(&execution) {
-                Some(run) if run.method.wait_for_link => run.is_sent = false,
-                _ => self.end(execution, Err(MethodFailure::Unavailable)),
-            }
+            self.fail_sent(execution);
+        }
+    }
+
+    fn fail_sent(&mut self, execution: ExecutionId) {
+        match self.runs.open.get_mut(&execution) {
+            Some(run) if run.method.wait_for_link => run.is_sent = false,
+            Some(run) if run.is_sent => self.end(execution, Err(MethodFailure::Unavailable)),
+            _ => {}
         }
     }
 
@@ -229,7 +237,7 @@ impl CrmLink {
             let wait = self.config.limits.late_result.as_millis();
             let wait = i64::try_from(wait).unwrap_or(i64::MAX);
             self.wait_for_late_result(execution, now);
-            self.request("executemethodwaitaborted", |writer| {
+            self.request(Purpose::Other, "executemethodwaitaborted", |writer| {
                 writer.guid("executionid", execution.0);
                 writer.number("waitresponsems", wait);
             });
@@ -243,7 +251,9 @@ impl CrmLink {
         self.expire_runs(now);
         let named = guid_in(json_field(fields, "executionid"));
         let ids = [named, guid_in(outline.qid.as_deref())];
-        let mut ids = ids.into_iter().flatten().map(ExecutionId);
+        let ids = ids.into_iter().flatten().map(ExecutionId);
+        // The answer to what was posted for a run needs no other word for which it is.
+        let mut ids = ids.chain(outline.posted_run());
         if let Some(execution) = ids.clone().find(|id| self.runs.is_sent(*id)) {
             return self.end(execution, result_of(fields));
         }
@@ -258,7 +268,7 @@ impl CrmLink {
         };
         // Without a `qid` there is no answer, and an `error` for one could be answered
         // with an error.
-        if outline.qid.is_some() {
+        if outline.qid.is_some() && outline.origin == Origin::Connection {
             self.reply(outline, &reply);
         }
     }
@@ -266,10 +276,12 @@ impl CrmLink {
     /// Any other answer: one that says `result: 0`, or an `error`, with the `qid`
     /// of a run fails that run (protocol 3.4).
     pub(super) fn take_answer(&mut self, outline: &Outline, fields: &[u8]) {
-        let Some(execution) = guid_in(outline.qid.as_deref()).map(ExecutionId) else {
+        let named = guid_in(outline.qid.as_deref()).map(ExecutionId);
+        let mut ids = named.into_iter().chain(outline.posted_run());
+        let Some(execution) = ids.find(|id| self.runs.is_sent(*id)) else {
             return;
         };
-        if self.runs.is_sent(execution) && (outline.name == "error" || is_failure(fields)) {
+        if outline.name == "error" || is_failure(fields) {
             self.end(execution, Err(failure_of(fields)));
         }
     }
@@ -283,9 +295,10 @@ impl CrmLink {
             return;
         };
         let method = run.method.clone();
+        let can_post = self.config.posting.is_some();
         let declared = match self.methods.named(&method.key) {
             None => Err(MethodFailure::UnknownMethod),
-            Some(declared) => check(&method, declared).and_then(|()| {
+            Some(declared) => check(&method, declared, can_post).and_then(|()| {
                 let fits = declared.check(&method.input, &mut self.body);
                 fits.map_err(MethodFailure::WrongParameters)?;
                 Ok(declared)
@@ -296,12 +309,20 @@ impl CrmLink {
             Ok(declared) => {
                 run.is_sent = true;
                 run.allow_cancel = declared.allow_cancel;
-                self.send_run(&method, execution);
+                let by_http = declared.by_http;
+                if let Err(failure) = self.send_run(&method, execution, by_http) {
+                    self.end(execution, Err(failure));
+                }
             }
         }
     }
 
-    fn send_run(&mut self, method: &MethodRun, execution: ExecutionId) {
+    fn send_run(
+        &mut self,
+        method: &MethodRun,
+        execution: ExecutionId,
+        by_http: bool,
+    ) -> Result<(), MethodFailure> {
         let mut message = Vec::new();
         write_message(&mut message, "executemethod", |writer| {
             writer.guid("qid", execution.0);
@@ -315,7 +336,37 @@ impl CrmLink {
                 self.write_run_user(writer, login);
             }
         });
-        self.send(&message);
+        let purpose = Purpose::Run(execution);
+        let is_sent = if by_http && !self.is_http() {
+            let text = text::written(&message, self.config.format);
+            let text = text.map_err(|error| MethodFailure::WrongParameters(error.to_string()))?;
+            self.post(purpose, text.into_owned())
+        } else {
+            self.send_for(purpose, &message)
+        };
+        is_sent.then_some(()).ok_or(MethodFailure::TooMany)
+    }
+
+    /// The exchange of a run failed.
+    pub(super) fn fail_posted(&mut self, execution: ExecutionId, fault: &ExchangeFault) {
+        let failure = match fault {
+            ExchangeFault::Failed(PostFailure::Unreachable(_)) => {
+                return self.fail_sent(execution);
+            }
+            ExchangeFault::Failed(PostFailure::TimedOut(_)) => MethodFailure::Timeout,
+            fault => MethodFailure::Failed(fault.to_string()),
+        };
+        if self.runs.is_sent(execution) {
+            self.end(execution, Err(failure));
+        }
+    }
+
+    /// The exchange of a run is over, and there will be no other word of it.
+    pub(super) fn end_unanswered(&mut self, execution: ExecutionId) {
+        if self.runs.is_sent(execution) {
+            let words = "the CRM's answer holds no `methodresult`";
+            self.end(execution, Err(MethodFailure::Failed(words.to_owned())));
+        }
     }
 
     fn write_run_user(&self, writer: &mut JsonWriter<'_>, login: &str) {
@@ -336,6 +387,7 @@ impl CrmLink {
 
     fn end(&mut self, execution: ExecutionId, end: Result<Arc<str>, MethodFailure>) {
         self.runs.remove(execution);
+        self.abandon_run(execution);
         self.done(execution, end);
     }
 
@@ -346,9 +398,9 @@ impl CrmLink {
 }
 
 /// What can be said against a run before its input is looked at.
-fn check(method: &MethodRun, declared: &Declared) -> Result<(), MethodFailure> {
-    if declared.by_http {
-        let words = "the CRM declares this method for HTTP, over which it is not linked";
+fn check(method: &MethodRun, declared: &Declared, can_post: bool) -> Result<(), MethodFailure> {
+    if declared.by_http && !can_post {
+        let words = "the CRM declares this method for HTTP: put its address into crm.url";
         return Err(MethodFailure::Failed(words.to_owned()));
     }
     if declared.define_user && method.user_login.is_none() {

@@ -1,34 +1,30 @@
-//! The connection of mode `ws-out`: bytes to messages of a WebSocket that the
-//! gateway opened.
-//!
-//! Another mode of the link has a module of its own in this one's place: it gives
-//! the same [`Incoming`] messages and takes the same texts.
+//! The WebSocket of the link: bytes to messages, from the handshake on where the gateway asked for
+//! it.
 
 use std::ops::ControlFlow;
 
-use super::{CrmConfig, Limits};
+use super::{Limits, WebSocketOut};
 use crate::base::Random;
 use crate::wire::frame::{self, Binary, CloseCode, FrameError, Role};
 use crate::wire::head::{HeadError, ResponseHead};
 use crate::wire::inbound::{Inbound, Incoming};
 use crate::wire::upgrade::{Format, RequestFault, UpgradeError, UpgradeRequest};
 
-/// `mode` of the settings.
-pub(super) const MODE: &str = "ws-out";
-
 /// A connection to the CRM.
 #[derive(Debug)]
-pub(super) struct Socket {
-    nonce: [u8; 16],
-    stage: SocketStage,
+pub(super) enum Socket {
+    /// The handshake that the gateway asked for.
+    Handshake(Handshake),
+    /// What comes behind it.
+    Open(Box<Inbound>),
 }
 
+/// A handshake whose answer is not complete.
 #[derive(Debug)]
-enum SocketStage {
-    /// The answer to the handshake so far.
-    Handshake(Vec<u8>),
-    /// The receiving half after it.
-    Open(Box<Inbound>),
+pub(super) struct Handshake {
+    nonce: [u8; 16],
+    format: Format,
+    received: Vec<u8>,
 }
 
 /// Why a connection cannot go on.
@@ -72,70 +68,95 @@ impl SocketError {
 
 impl Socket {
     /// A connection that was just made. The request of its handshake is appended.
-    pub(super) fn start(
-        config: &CrmConfig,
+    pub(super) fn ask(
+        config: &WebSocketOut,
+        format: Format,
         random: &mut Random,
         output: &mut Vec<u8>,
     ) -> Result<Self, SocketError> {
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&random.number().to_le_bytes());
         nonce[8..].copy_from_slice(&random.number().to_le_bytes());
-        request(config, nonce).write(output)?;
-        Ok(Self {
+        let handshake = Handshake {
             nonce,
-            stage: SocketStage::Handshake(Vec::new()),
-        })
+            format,
+            received: Vec::new(),
+        };
+        handshake.request(config).write(output)?;
+        Ok(Self::Handshake(handshake))
     }
 
-    /// Takes bytes. `open` is called when the handshake is over, `deliver` with
-    /// each message and control frame until it breaks.
-    pub(super) fn receive<T>(
+    /// A connection that a CRM opened and whose handshake is over.
+    pub(super) fn accepted(limits: &Limits) -> Self {
+        Self::open(Role::Server, limits)
+    }
+
+    fn open(role: Role, limits: &Limits) -> Self {
+        let limits = frame::Limits {
+            frame_bytes_max: limits.message_bytes_max,
+            message_bytes_max: limits.message_bytes_max,
+        };
+        Self::Open(Box::new(Inbound::new(role, limits, Binary::Refuse)))
+    }
+
+    /// Takes the answer to the handshake; `true` when it is over. What came behind it is left in
+    /// `bytes`.
+    pub(super) fn shake_hands(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        config: &WebSocketOut,
+        limits: &Limits,
+    ) -> Result<bool, SocketError> {
+        let Self::Handshake(handshake) = self else {
+            return Ok(false);
+        };
+        let Some(end) = handshake.take(bytes, config, limits)? else {
+            bytes.clear();
+            return Ok(false);
+        };
+        *bytes = handshake.received.split_off(end);
+        *self = Self::open(Role::Client, limits);
+        Ok(true)
+    }
+
+    /// Takes bytes behind the handshake; calls `deliver` with each message and control frame until
+    /// it breaks.
+    pub(super) fn receive(
         &mut self,
         bytes: &mut [u8],
-        config: &CrmConfig,
-        target: &mut T,
-        open: impl FnOnce(&mut T),
-        deliver: impl Fn(&mut T, Incoming<'_>) -> ControlFlow<()>,
+        deliver: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<(), SocketError> {
-        let received = match &mut self.stage {
-            SocketStage::Open(inbound) => {
-                inbound.receive(bytes, |incoming| deliver(target, incoming))?;
-                return Ok(());
-            }
-            SocketStage::Handshake(received) => {
-                received.extend_from_slice(bytes);
-                received
-            }
-        };
-        let Some(head) = ResponseHead::parse(received, &config.limits.head)? else {
-            return Ok(());
-        };
-        request(config, self.nonce).check(&head)?;
-        let end = head.consumed();
-        let mut frames = received.split_off(end);
-        let limits = frame_limits(&config.limits);
-        let mut inbound = Box::new(Inbound::new(Role::Client, limits, Binary::Refuse));
-        open(target);
-        inbound.receive(&mut frames, |incoming| deliver(target, incoming))?;
-        self.stage = SocketStage::Open(inbound);
-        Ok(())
+        match self {
+            Self::Handshake(_) => Ok(()),
+            Self::Open(inbound) => Ok(inbound.receive(bytes, deliver)?),
+        }
     }
 }
 
-fn request(config: &CrmConfig, nonce: [u8; 16]) -> UpgradeRequest<'_> {
-    UpgradeRequest {
-        host: &config.host,
-        path: &config.path,
-        version: config.version,
-        format: Format::Json,
-        nonce,
-        headers: &[],
+impl Handshake {
+    /// Where the answer ends that opens the link, if it is complete.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        config: &WebSocketOut,
+        limits: &Limits,
+    ) -> Result<Option<usize>, SocketError> {
+        self.received.extend_from_slice(bytes);
+        let Some(head) = ResponseHead::parse(&self.received, &limits.head)? else {
+            return Ok(None);
+        };
+        self.request(config).check(&head)?;
+        Ok(Some(head.consumed()))
     }
-}
 
-fn frame_limits(limits: &Limits) -> frame::Limits {
-    frame::Limits {
-        frame_bytes_max: limits.message_bytes_max,
-        message_bytes_max: limits.message_bytes_max,
+    fn request<'a>(&self, config: &'a WebSocketOut) -> UpgradeRequest<'a> {
+        UpgradeRequest {
+            host: &config.host,
+            path: &config.path,
+            version: config.version,
+            format: self.format,
+            nonce: self.nonce,
+            headers: &[],
+        }
     }
 }

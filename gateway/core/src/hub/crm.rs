@@ -41,7 +41,10 @@ impl Hub {
         match event {
             CrmEvent::MethodDone { execution, end } => self.end_run(execution, end),
             CrmEvent::Request(request) => self.answer_crm(request),
-            CrmEvent::Ready | CrmEvent::Lost { .. } => {
+            CrmEvent::Ready { .. }
+            | CrmEvent::Lost { .. }
+            | CrmEvent::TurnedAway { .. }
+            | CrmEvent::ExchangeFailed { .. } => {
                 self.outputs.push_back(Output::CrmNews(event));
             }
             CrmEvent::UserAppeared(user) => self.crm_user_appeared(&user),

@@ -108,7 +108,7 @@ pub enum Output {
     Admin(AdminTicket, Result<AdminReply, AdminFault>),
     /// Do this with the CRM's connection.
     Crm(CrmAction),
-    /// [`CrmEvent::Ready`] or [`CrmEvent::Lost`], for the log.
+    /// What the log is to say about the CRM's link.
     CrmNews(CrmEvent),
     /// Run this program, and tell its end by [`Hub::handle_program`].
     Run(ProgramRun),

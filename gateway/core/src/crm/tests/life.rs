@@ -9,7 +9,7 @@ const QUESTIONS: [&str; 3] = ["getavailablemethods", "getavailableforms", "getac
 fn the_handshake_asks_for_json_with_the_settings_version() {
     for (version, number) in [(Version::V13, "13"), (Version::V8, "8"), (Version::V7, "7")] {
         let mut world = World::with(CrmConfig {
-            version,
+            transport: out(version),
             ..config()
         });
         assert_eq!((world.connects, world.state()), (1, "connecting"));
@@ -46,7 +46,7 @@ fn the_crms_introduction_ends_the_wait_and_the_gateway_asks_what_it_can_do() {
         &json!({"qid": asked["qid"], "type": "ws-server", "name": "Web CRM", "version": "1"}),
     );
     assert_eq!(world.heard_names(), QUESTIONS);
-    assert_eq!(world.take_events(), [CrmEvent::Ready]);
+    assert_eq!(world.take_events(), [CrmEvent::Ready { peer: None }]);
     assert_eq!(world.link.status().name.as_deref(), Some("Web CRM"));
 }
 
@@ -104,7 +104,7 @@ fn five_seconds_of_silence_end_the_wait() {
     );
     world.pass(Duration::from_micros(1));
     assert_eq!(world.heard_names(), QUESTIONS);
-    assert_eq!(world.take_events(), [CrmEvent::Ready]);
+    assert_eq!(world.take_events(), [CrmEvent::Ready { peer: None }]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn what_keeps_a_link_from_being_made_is_said_and_tried_again() {
             CrmEvent::Lost {
                 reason,
                 was_ready,
-                retry_in,
+                retry_in: Some(retry_in),
             },
         ] = &events[..]
         else {
@@ -195,7 +195,7 @@ fn a_ready_link_that_is_lost_comes_back_by_itself() {
     let [
         CrmEvent::Lost {
             was_ready: true,
-            retry_in,
+            retry_in: Some(retry_in),
             ..
         },
     ] = &events[..]
@@ -226,7 +226,11 @@ fn longest_pauses(healthy_seconds: u64) -> Vec<Duration> {
             }
             world.events.clear();
             world.report(CrmInput::Closed("gone".to_owned()));
-            let Some(CrmEvent::Lost { retry_in, .. }) = world.events.pop() else {
+            let Some(CrmEvent::Lost {
+                retry_in: Some(retry_in),
+                ..
+            }) = world.events.pop()
+            else {
                 panic!("not lost");
             };
             *longest = retry_in.max(*longest);

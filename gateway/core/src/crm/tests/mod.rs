@@ -15,7 +15,7 @@ use crate::protocol::peek;
 use crate::wire::frame::{Binary, Limits as FrameLimits, Role, append_text};
 use crate::wire::head::RequestHead;
 use crate::wire::inbound::{Inbound, Incoming};
-use crate::wire::upgrade::Version;
+use crate::wire::upgrade::{Format, Version};
 
 pub(super) struct World {
     pub(super) link: CrmLink,
@@ -48,13 +48,22 @@ pub(super) struct Double {
 
 pub(super) fn config() -> CrmConfig {
     CrmConfig {
-        host: "crm.example:8045".to_owned(),
-        path: "/oktell".to_owned(),
-        version: Version::V13,
+        mode: "ws-out",
+        transport: out(Version::V13),
+        format: Format::Json,
+        posting: None,
         dated: 160_101,
         build: "2.13.0.160101".into(),
         limits: Limits::default(),
     }
+}
+
+pub(super) fn out(version: Version) -> Transport {
+    Transport::WebSocketOut(WebSocketOut {
+        host: "crm.example:8045".to_owned(),
+        path: "/oktell".to_owned(),
+        version,
+    })
 }
 
 impl World {
@@ -166,18 +175,21 @@ impl World {
                     self.connection = id;
                     self.connects += 1;
                 }
-                CrmAction::Send(bytes) => {
+                CrmAction::Send(id, bytes) => {
+                    assert_eq!(id, self.connection);
                     self.crm.receive(bytes);
                     if !self.is_stuck {
                         let sent = self.of_connection(CrmInput::Sent);
                         self.link.handle_report(sent, self.now);
                     }
                 }
-                CrmAction::Close(last) => {
+                CrmAction::Close(id, last) => {
+                    assert_eq!(id, self.connection);
                     self.crm.receive(last);
                     self.closes += 1;
                     self.is_stuck = false;
                 }
+                CrmAction::Post(..) | CrmAction::Abandon(_) => panic!("there is no url"),
             }
         }
         while let Some(event) = self.link.poll_event() {

@@ -1,0 +1,171 @@
+//! One connection of the CRM's link, from the try to make it to its end.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use futures_lite::future::or;
+use okgate_core::crm::{CrmConnectionId, CrmInput};
+
+use super::Reports;
+use crate::runtime::{ReadHalf, Stream, Task, WriteHalf, resolve, timeout};
+
+/// What the link wants done with a connection.
+#[derive(Debug)]
+pub(super) enum Order {
+    Send(Vec<u8>),
+    /// Send these last bytes, and close.
+    Close(Vec<u8>),
+}
+
+/// Moves the bytes of one connection.
+pub(super) struct Wire {
+    pub(super) id: CrmConnectionId,
+    pub(super) orders: Receiver<Order>,
+    pub(super) reports: Reports,
+    /// Says that it has not ended.
+    pub(super) _alive: Sender<Infallible>,
+}
+
+impl Wire {
+    /// Connects when the connection before has ended, and serves what comes of it.
+    pub(super) async fn connect_and_serve(self, address: Arc<str>, before: Option<Task>) {
+        if let Some(before) = before {
+            before.join().await;
+        }
+        match self.unless_closed(connect(&address)).await {
+            None => {}
+            Some(Err(reason)) => self.report(CrmInput::ConnectFailed(reason)).await,
+            Some(Ok(stream)) => {
+                self.report(CrmInput::Connected).await;
+                self.serve(stream).await;
+            }
+        }
+    }
+
+    /// Serves a connection that a CRM opened.
+    pub(super) async fn serve_accepted(self, stream: Stream) {
+        let peer = stream.peer().to_string();
+        self.report(CrmInput::Accepted(peer)).await;
+        self.serve(stream).await;
+    }
+
+    async fn serve(&self, stream: Stream) {
+        let (reader, writer) = stream.split();
+        or(self.read(reader), self.write(writer)).await;
+    }
+
+    /// Reads until the CRM ends the connection.
+    async fn read(&self, mut reader: ReadHalf) {
+        let mut buffer = vec![0; READ_BYTES];
+        let reason = loop {
+            match reader.read(&mut buffer).await {
+                Ok(0) => break "the CRM closed it".to_owned(),
+                Ok(count) => {
+                    let bytes = buffer[..count].to_vec();
+                    self.report(CrmInput::Bytes(bytes)).await;
+                }
+                Err(error) => break error.to_string(),
+            }
+        };
+        self.report(CrmInput::Closed(reason)).await;
+    }
+
+    /// Writes until the link is closed or cannot be written to.
+    async fn write(&self, mut writer: WriteHalf) {
+        while let Ok(order) = self.orders.recv().await {
+            let bytes = match order {
+                Order::Close(last) => return end(&mut writer, &[], &last).await,
+                Order::Send(bytes) => bytes,
+            };
+            let mut written = 0;
+            let closed = {
+                let mut writing = pin!(write_counted(&mut writer, &bytes, &mut written));
+                let mut closing = pin!(self.orders.recv());
+                or(async { Err(writing.as_mut().await) }, async {
+                    Ok(closing.as_mut().await)
+                })
+                .await
+            };
+            match closed {
+                Err(Ok(())) => self.report(CrmInput::Sent).await,
+                Err(Err(error)) => return self.report(CrmInput::Closed(error.to_string())).await,
+                // The rest of the send goes first: nothing can be put into the middle of a frame.
+                Ok(Ok(Order::Close(last))) => {
+                    return end(&mut writer, &bytes[written..], &last).await;
+                }
+                // The link orders no second send before it hears of the first.
+                Ok(Ok(Order::Send(_)) | Err(_)) => return,
+            }
+        }
+    }
+
+    /// What the work gives, or `None` if the link closes the connection meanwhile.
+    async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let done = async { Some(work.await) };
+        let closed = async {
+            let _close = self.orders.recv().await;
+            None
+        };
+        or(done, closed).await
+    }
+
+    async fn report(&self, what: CrmInput) {
+        self.reports.tell(self.id, what).await;
+    }
+}
+
+/// Writes all of it, and counts along: what is written stays counted when nobody waits any more.
+async fn write_counted(
+    writer: &mut WriteHalf,
+    bytes: &[u8],
+    written: &mut usize,
+) -> io::Result<()> {
+    while *written < bytes.len() {
+        *written += writer.write(&bytes[*written..]).await?;
+    }
+    Ok(())
+}
+
+/// Sends the rest, the last bytes and the end of the stream, as far as that goes within
+/// [`CLOSE_WAIT`], and waits as long for the CRM's own end, which the reading side sees.
+async fn end(writer: &mut WriteHalf, rest: &[u8], last: &[u8]) {
+    let ending = async {
+        let sent: io::Result<()> = async {
+            writer.write_all(rest).await?;
+            writer.write_all(last).await?;
+            writer.shutdown().await
+        }
+        .await;
+        if sent.is_ok() {
+            pending::<()>().await;
+        }
+    };
+    timeout(CLOSE_WAIT, ending).await.unwrap_or_default();
+}
+
+async fn connect(address: &str) -> Result<Stream, String> {
+    let addresses = resolve(address).await;
+    let addresses = addresses.map_err(|error| format!("{address} cannot be resolved: {error}"))?;
+    let mut last = format!("{address} has no address");
+    for address in addresses {
+        match Stream::connect(address, CONNECT_TIMEOUT).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(last)
+}
+
+/// What one read takes at most; a few reads may wait for the hub.
+const READ_BYTES: usize = 64 << 10;
+
+/// For each address of the CRM; the link itself gives up trying after a time, too.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a closed connection's last bytes and the CRM's end are waited for.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);

@@ -1,0 +1,167 @@
+//! The CRM's link on the network: does what the hub's state machine asks for.
+//!
+//! In come the machine's [`CrmAction`]s; out go [`CrmReport`]s. Each connection is a task of its own
+//! (`connection`), whoever opened it. Connections that the gateway opens follow one another: what a
+//! close finds still unsent delays the next try by no more than a second.
+
+mod connection;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::Sender;
+use okgate_core::crm::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
+
+use crate::runtime::{Inbox, Listener, Mailbox, MailboxError, Task, sleep, spawn};
+use connection::{Order, Wire};
+
+/// Holds the CRM's connections.
+pub(super) struct CrmDriver {
+    pub(super) way: Way,
+    pub(super) actions: Inbox<CrmAction>,
+    pub(super) reports: Mailbox<CrmReport>,
+}
+
+/// How the CRM is reached.
+pub(super) enum Way {
+    /// By connecting to `host:port`.
+    Out(Arc<str>),
+    /// By waiting for it here.
+    In(TcpListener),
+}
+
+/// What every connection is made with.
+#[derive(Clone)]
+struct Wires {
+    /// Who takes the orders for each connection.
+    orders: Rc<RefCell<HashMap<CrmConnectionId, Sender<Order>>>>,
+    reports: Reports,
+    /// Closed when the last connection has ended.
+    alive: Sender<Infallible>,
+}
+
+impl CrmDriver {
+    /// Does what the hub asks until the hub is gone, and lets the last connection end.
+    pub(super) async fn run(self) {
+        let (alive, ended) = async_channel::bounded(1);
+        let wires = Wires {
+            orders: Rc::default(),
+            reports: Reports(self.reports),
+            alive,
+        };
+        let (address, accepting) = match self.way {
+            Way::Out(address) => (Some(address), None),
+            Way::In(listener) => (None, Some(spawn(accept(listener, wires.clone())))),
+        };
+        let mut last: Option<Task> = None;
+        while let Some(action) = self.actions.receive().await {
+            match action {
+                CrmAction::Connect(id) => {
+                    let Some(address) = &address else { continue };
+                    let wire = wires.wire(id);
+                    let serving = wire.connect_and_serve(Arc::clone(address), last.take());
+                    last = Some(spawn(serving));
+                }
+                CrmAction::Send(id, bytes) => wires.order(id, Order::Send(bytes)),
+                CrmAction::Close(id, bytes) => wires.order(id, Order::Close(bytes)),
+                CrmAction::Post(..) | CrmAction::Abandon(_) => {}
+            }
+        }
+        drop((accepting, wires));
+        // Nobody sends; it ends with the last connection, whose last bytes still go out.
+        let _ended = ended.recv().await;
+        drop(last);
+    }
+}
+
+impl Wires {
+    fn wire(&self, id: CrmConnectionId) -> Wire {
+        let (sender, orders) = async_channel::bounded(ORDERS_MAX);
+        self.orders.borrow_mut().insert(id, sender);
+        Wire {
+            id,
+            orders,
+            reports: self.reports.clone(),
+            _alive: self.alive.clone(),
+        }
+    }
+
+    /// Tells a connection what to do; one that has ended hears nothing, and one that is told to
+    /// close hears nothing more.
+    fn order(&self, id: CrmConnectionId, order: Order) {
+        let mut orders = self.orders.borrow_mut();
+        let is_last = matches!(order, Order::Close(_));
+        if let Some(connection) = orders.get(&id) {
+            // There is room: the link orders one thing at a time.
+            let _gone = connection.try_send(order);
+        }
+        if is_last {
+            orders.remove(&id);
+        }
+    }
+}
+
+/// Takes every CRM that connects to the hub, which says who may stay.
+async fn accept(listener: TcpListener, wires: Wires) {
+    let listener = match Listener::new(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the CRM's address cannot be served"),
+    };
+    let mut last = 0;
+    loop {
+        match listener.accept().await {
+            Ok(stream) => {
+                last += 1;
+                let id = CrmConnectionId(last);
+                let serving = wires.wire(id).serve_accepted(stream);
+                let orders = Rc::clone(&wires.orders);
+                spawn(async move {
+                    serving.await;
+                    orders.borrow_mut().remove(&id);
+                })
+                .detach();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a CRM's connection cannot be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The way to the hub.
+#[derive(Clone)]
+struct Reports(Mailbox<CrmReport>);
+
+impl Reports {
+    /// Tells the hub, waiting for room: nothing of a connection is lost, and a CRM
+    /// that sends faster than it is heard is read more slowly.
+    async fn tell(&self, connection: CrmConnectionId, what: CrmInput) {
+        let mut report = CrmReport { connection, what };
+        while let Err(MailboxError::Full(refused)) = self.0.send(report) {
+            report = refused;
+            sleep(RETRY).await;
+        }
+    }
+}
+
+/// Reports that may wait for the hub.
+pub(super) const REPORTS_MAX: usize = 16;
+
+/// What the link wants done next: at most one send and one close a connection, and what there is
+/// about exchanges.
+pub(super) const ACTIONS_MAX: usize = 64 << 10;
+
+/// What the link wants done with one connection: a send and a close.
+const ORDERS_MAX: usize = 4;
+
+/// When a full mailbox is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// After a failure to accept, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
