@@ -216,7 +216,7 @@ fn log_news(news: &CrmEvent) {
     match news {
         CrmEvent::Ready { peer } => {
             tracing::info!(peer = peer.as_deref(), "the CRM is linked");
-        },
+        }
         CrmEvent::TurnedAway { peer, reason } => {
             tracing::warn!(%peer, %reason, "a connection to the CRM's address is turned away");
         }

@@ -1,7 +1,9 @@
 //! The link joined in memory with a CRM double that speaks server frames.
 
+mod door;
 mod hostile;
 mod life;
+mod posts;
 mod runs;
 mod talk;
 
