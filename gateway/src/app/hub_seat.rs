@@ -8,7 +8,7 @@ use async_channel::Sender;
 use okgate_core::base::{AdminTicket, Instant, Now, ShardId};
 use okgate_core::crm::{CrmAction, CrmEvent, CrmReport};
 use okgate_core::hub::{
-    AdminFault, AdminReply, FromShard, Hub, Output, ProgramFailure, ProgramId, ToShard,
+    AdminFault, AdminReply, CrmSetup, FromShard, Hub, Output, ProgramFailure, ProgramId, ToShard,
 };
 
 use super::programs::Programs;
@@ -25,8 +25,17 @@ pub(super) enum HubMessage {
     Admin(HubQuestion),
     /// A program of a procedure ended.
     Program(ProgramId, Result<Vec<u8>, ProgramFailure>),
+    /// Link the CRM anew.
+    Relink(Box<Relink>),
     /// Close all links, spread over this time, and end.
     Drain(Duration),
+}
+
+/// How the CRM is linked from now on.
+#[derive(Debug)]
+pub(super) struct Relink {
+    pub(super) setup: CrmSetup,
+    pub(super) ends: Option<CrmEnds>,
 }
 
 /// The hub and its ways out.
@@ -42,6 +51,8 @@ pub(super) struct HubSeat {
     /// What did not fit a shard's mailbox, by shard; sent before anything newer.
     backlogs: Vec<VecDeque<ToShard>>,
     crm: Option<CrmEnds>,
+    /// For the link that the hub is about to make.
+    next_crm: Option<CrmEnds>,
     helpers: Helpers,
     /// Who waits for an answer of the hub.
     asking: HashMap<AdminTicket, Sender<Result<AdminReply, AdminFault>>>,
@@ -57,6 +68,7 @@ pub(super) struct Helpers {
 }
 
 /// The hub's ends of the ways to and from the one who holds the CRM's connection.
+#[derive(Debug)]
 pub(super) struct CrmEnds {
     pub(super) actions: Mailbox<CrmAction>,
     pub(super) reports: Inbox<CrmReport>,
@@ -81,6 +93,7 @@ impl HubSeat {
             backlogs: shards.iter().map(|_| VecDeque::new()).collect(),
             shards,
             crm,
+            next_crm: None,
             helpers,
             asking: HashMap::new(),
             last_ticket: 0,
@@ -106,6 +119,10 @@ impl HubSeat {
                 self.hub.handle_admin(ticket, request, now);
             }
             HubMessage::Program(id, end) => self.hub.handle_program(id, end, now),
+            HubMessage::Relink(relink) => {
+                self.next_crm = relink.ends;
+                self.hub.relink(relink.setup, now);
+            }
             HubMessage::Drain(spread) => {
                 for shard in self.shards.iter() {
                     shard.stop_accepting();
@@ -128,6 +145,7 @@ impl HubSeat {
                     }
                 }
                 Output::Crm(action) => self.tell_crm(action),
+                Output::Relinked => self.crm = self.next_crm.take(),
                 Output::CrmNews(news) => log_news(&news),
                 Output::Run(run) => {
                     if let Err(run) = self.helpers.programs.run(run) {

@@ -13,8 +13,10 @@ mod metered;
 mod passwd;
 mod programs;
 mod refusals;
+mod reload;
 mod run;
 mod services;
+mod signals;
 mod wiring;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,16 @@ use okgate_core::shard::{self, Admission, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
-use super::crm::{self, CrmDriver, Way};
+use super::crm::{self, CrmDriver, CrmTasks, Listening};
 use super::hub_seat::{CrmEnds, Forward, Helpers, HubMessage, HubSeat};
 use super::metered::Metered;
 use super::programs::Programs;
+use super::reload::Reloader;
 use super::services::Services;
+use super::signals::SignalHandler;
 use super::wiring::hub_config;
 use crate::admin::{AdminGate, Readiness};
-use crate::config::{self, CrmMode, LogFormat, Settings};
+use crate::config::{self, LogFormat, Settings};
 use crate::log::{self, LogCounters};
 use crate::metrics::{Metrics, RingReader, ShardMetrics};
 use crate::runtime::{
@@ -46,7 +48,7 @@ pub(super) fn run(path: &Path) -> Outcome {
             return Outcome::CouldNotStart;
         }
     };
-    match start(&settings, log.counters()) {
+    match start(&settings, path, log.counters()) {
         Ok(running) => match running.executors.join() {
             Ok(()) => {
                 tracing::info!("ended");
@@ -86,7 +88,7 @@ struct Running {
     _signals: SignalSource,
 }
 
-fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFailure> {
+fn start(settings: &Settings, path: &Path, log: Arc<LogCounters>) -> Result<Running, StartFailure> {
     let descriptors = runtime::prepare()?;
     let cores = runtime::cores(settings.gateway.cores.unwrap_or(0))?;
     let clock = Clock::start();
@@ -109,7 +111,8 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
     let metrics = Arc::new(Metrics::new(rings, Arc::clone(&admission), log, started_at));
     let readiness = Arc::new(Readiness::default());
     let ring = RingSettings::default().with_descriptors(descriptors);
-    let crm = crm_link(settings, &handles[0]);
+    let listening = std::mem::take(&mut sockets.crm);
+    let crm = crm::link(&settings.crm.mode, listening, handles[0].waker());
     let (source, signals) = runtime::signals(handles[0].waker())?;
     let mut first = Some(First {
         hub,
@@ -122,13 +125,10 @@ fn start(settings: &Settings, log: Arc<LogCounters>) -> Result<Running, StartFai
             store,
         },
         services: services(settings, &mut sockets, &metrics, &readiness),
-        signals: SignalHandler {
-            signals,
-            spread: settings.gateway.drain,
-            hub: hub_mailbox.clone(),
-            shards: Arc::clone(&handles),
-            readiness: Arc::clone(&readiness),
-        },
+        signals,
+        settings: settings.clone(),
+        path: path.to_owned(),
+        readiness: Arc::clone(&readiness),
     });
     let mut mains: Vec<ShardMain> = Vec::with_capacity(cores.len());
     for (index, port) in ports.into_iter().enumerate() {
@@ -168,49 +168,12 @@ fn ring_reader(shard: &ShardHandle<ToShard>) -> RingReader {
     Box::new(move || counters.named())
 }
 
-/// SIGTERM and SIGINT drain; the second of them ends at once.
-struct SignalHandler {
-    signals: Inbox<Signal>,
-    spread: Duration,
-    hub: Mailbox<HubMessage>,
-    shards: Arc<[ShardHandle<ToShard>]>,
-    readiness: Arc<Readiness>,
-}
-
-impl SignalHandler {
-    async fn handle(self) {
-        let mut is_draining = false;
-        while let Some(signal) = self.signals.receive().await {
-            match signal {
-                Signal::Terminate | Signal::Interrupt if is_draining => self.stop(),
-                Signal::Terminate | Signal::Interrupt => {
-                    is_draining = true;
-                    self.readiness.draining();
-                    let spread_ms = self.spread.as_millis();
-                    tracing::info!(spread_ms, "told to end: closing all links");
-                    if self.hub.send(HubMessage::Drain(self.spread)).is_err() {
-                        self.stop();
-                    }
-                }
-                Signal::Reload => tracing::warn!(
-                    "this version reads its settings at the start only: restart it to change them"
-                ),
-            }
-        }
-    }
-
-    fn stop(&self) {
-        for shard in self.shards.iter() {
-            shard.stop();
-        }
-    }
-}
-
 /// Every address that is listened on, bound before any shard starts.
 struct Sockets {
     clients: Vec<runtime::Listening>,
     web: Vec<(SocketAddr, std::net::TcpListener)>,
     admin: Option<(SocketAddr, std::net::TcpListener)>,
+    crm: Listening,
     /// Where tabs connect, for the operator page.
     client_port: u16,
 }
@@ -244,6 +207,7 @@ impl Sockets {
             clients,
             web,
             admin: one(settings.admin.listen, "admin.listen")?,
+            crm: Listening::open(&settings.crm.mode)?,
         })
     }
 
@@ -298,25 +262,6 @@ fn services(
     })
 }
 
-/// Both ends of the ways between the hub and the CRM's connection, if there is a CRM.
-fn crm_link(settings: &Settings, shard: &ShardHandle<ToShard>) -> Option<(CrmEnds, CrmDriver)> {
-    let CrmMode::WsOut(link) = &settings.crm.mode else {
-        return None;
-    };
-    let (actions, wanted) = runtime::task_mailbox(crm::ACTIONS_MAX, shard.waker());
-    let (reports, reported) = runtime::mailbox(crm::REPORTS_MAX, shard.waker());
-    let driver = CrmDriver {
-        way: Way::Out(link.address().into()),
-        actions: wanted,
-        reports,
-    };
-    let ends = CrmEnds {
-        actions,
-        reports: reported,
-    };
-    Some((ends, driver))
-}
-
 /// What a shard is made of on its own thread.
 struct ShardSeed {
     config: Arc<shard::Config>,
@@ -346,7 +291,10 @@ struct First {
     crm: Option<(CrmEnds, CrmDriver)>,
     helpers: Helpers,
     services: Option<Services>,
-    signals: SignalHandler,
+    signals: Inbox<Signal>,
+    settings: Settings,
+    path: PathBuf,
+    readiness: Arc<Readiness>,
 }
 
 impl First {
@@ -355,19 +303,35 @@ impl First {
             Box::pin(async move {
                 let (shard, ring) = seed.grow(&seat)?;
                 // Dropped at the end, which closes the addresses.
-                let _serving = self.services.map(|it| it.start(self.mailbox));
-                runtime::spawn(self.signals.handle()).detach();
+                let mailbox = self.mailbox.clone();
+                let _serving = self.services.map(|it| it.start(mailbox));
+                let tasks = CrmTasks::default();
+                let signals = SignalHandler {
+                    signals: self.signals,
+                    spread: self.settings.gateway.drain,
+                    hub: self.mailbox.clone(),
+                    shards: Arc::clone(&self.shards),
+                    readiness: self.readiness,
+                    reloader: Reloader {
+                        path: self.path,
+                        settings: self.settings,
+                        hub: self.mailbox,
+                        waker: self.shards[0].waker().clone(),
+                        tasks: tasks.clone(),
+                    },
+                };
+                runtime::spawn(signals.handle()).detach();
                 let local = ring.local_mailbox();
                 let clock = seat.clock();
                 let (crm, driver) = self.crm.unzip();
-                let driver = driver.map(|driver| runtime::spawn(driver.run()));
+                if let Some(driver) = driver {
+                    tasks.start(driver);
+                }
                 let (inbox, helpers) = (self.inbox, self.helpers);
                 let hub = HubSeat::new(self.hub, clock, inbox, local, self.shards, crm, helpers);
                 Box::pin(ring.run(shard, hub)).await?;
-                if let Some(driver) = driver {
-                    // The hub is gone; what it wanted sent to the CRM last still goes out.
-                    let _late = runtime::timeout(CRM_END_WAIT, driver.join()).await;
-                }
+                // The hub is gone; what it wanted sent to the CRM last still goes out.
+                tasks.end(CRM_END_WAIT).await;
                 Ok(())
             })
         })

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use okgate_core::hub::{self, DeskConfig, TokenKeyError};
+use okgate_core::hub::{self, CrmSetup, DeskConfig, TokenKeyError};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{ProcedureKind, VersionInfo};
 
@@ -22,10 +22,6 @@ pub(super) fn hub_config(
         procedures: procedure_names(&settings.desk),
         ..VersionInfo::default()
     };
-    let crm = match &settings.crm.mode {
-        CrmMode::Off => None,
-        CrmMode::WsOut(link) => Some(link.crm_config(&version)),
-    };
     Ok(hub::Config {
         shards: u16::try_from(shards).unwrap_or(u16::MAX),
         directory: settings.directory.clone(),
@@ -33,14 +29,26 @@ pub(super) fn hub_config(
         sessions: settings.clients.session_limits(),
         token: token.map(TokenSettings::verifier).transpose()?,
         version,
-        crm,
-        caller_name: settings.crm.caller_name.clone(),
+        crm: crm_setup(settings),
         pbx: sim_config(settings, sim),
         desk: DeskConfig {
             has_web: web.is_some(),
             ..settings.desk.clone()
         },
     })
+}
+
+/// What the hub is told of the CRM.
+pub(super) fn crm_setup(settings: &Settings) -> CrmSetup {
+    let version = VersionInfo::default();
+    let crm = match &settings.crm.mode {
+        CrmMode::Off => None,
+        CrmMode::WsOut(link) => Some(link.crm_config(&version)),
+    };
+    CrmSetup {
+        crm,
+        caller_name: settings.crm.caller_name.clone(),
+    }
 }
 
 /// The names that `getversion` lists, in lower case (protocol 6.1-g).

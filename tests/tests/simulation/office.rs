@@ -72,8 +72,8 @@ impl Office {
         let delays = [0, 50, 2_000, 40_000, 1_500_000];
         let delay_max = Duration::from_micros(delays[pick(&mut random, delays.len())]);
         let config = hub_config(&mut random);
-        let limits = config.crm.as_ref().map(|crm| crm.limits.clone());
-        let wait = config.caller_name.as_ref().map(|question| question.wait);
+        let limits = config.crm.crm.as_ref().map(|crm| crm.limits.clone());
+        let wait = config.crm.caller_name.as_ref().map(|question| question.wait);
         let hub = Hub::new(config, random.split(), clock(now));
         let mut office = Self {
             now,
@@ -429,6 +429,7 @@ impl Office {
                 self.post(Letter::ToCrm(errand), Way::ToCrm);
             }
             Output::CrmNews(_) => {}
+            Output::Relinked => unreachable!("the settings do not change"),
             Output::Run(_) | Output::File(_) => {
                 unreachable!("there are no procedures and no files")
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use okgate_core::base::{Guid, NumberId, Random, UserId};
 use okgate_core::crm::{self, CrmConfig, Transport, WebSocketOut};
-use okgate_core::hub::{self, CallerName};
+use okgate_core::hub::{self, CallerName, CrmSetup};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{BreakReason, VersionInfo, parse_md5_hex};
 use okgate_core::switchboard::{Directory, Group, HuntRule, IvrMenu, User};
@@ -55,8 +55,7 @@ pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
             web_server_port: 4055,
             procedures: Vec::new(),
         },
-        crm,
-        caller_name,
+        crm: CrmSetup { crm, caller_name },
         pbx: SimConfig {
             phones: (0..PEOPLE.len() - 1)
                 .map(|it| number_of(it).into())

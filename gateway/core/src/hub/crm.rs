@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::desk::Asker;
-use super::{Hub, Output};
+use super::{CrmSetup, Hub, Output};
 use crate::base::{Now, NumberId, UserId};
-use crate::crm::{ActiveUser, CrmEvent, CrmReport, CrmRequest, CrmStatus};
+use crate::crm::{
+    ActiveUser, CrmConfig, CrmEvent, CrmLink, CrmReport, CrmRequest, CrmStatus, Transport,
+};
 use crate::protocol::{
     ErrorNumber, Event, Fault, NUMBERS_PER_EVENT, NumberChange, Occurrence, Reply, UserRequest,
 };
@@ -19,6 +21,29 @@ impl Hub {
         if let Some(crm) = &mut self.crm {
             crm.handle_report(report, now.instant);
         }
+        self.pump();
+    }
+
+    /// Ends the CRM's link, and makes one as these settings say. What is to be done with the old
+    /// one's connections comes out before anything of the new one. No tab notices; methods that
+    /// run fail.
+    pub fn relink(&mut self, link: CrmSetup, now: Now) {
+        self.now = now;
+        if let Some(crm) = &mut self.crm {
+            crm.shut_down(now.instant);
+        }
+        self.pump();
+        self.outputs.push_back(Output::Relinked);
+        // Over HTTP, and without a CRM, nobody says who is active there.
+        let is_silent = |crm: &CrmConfig| matches!(crm.transport, Transport::Http);
+        if link.crm.as_ref().is_none_or(is_silent) {
+            self.reconcile(&[]);
+        }
+        let random = &mut self.random;
+        self.crm = link
+            .crm
+            .map(|crm| CrmLink::new(crm, random.split(), now.instant));
+        self.caller_name = link.caller_name;
         self.pump();
     }
 

@@ -58,10 +58,8 @@ pub struct Config {
     pub token: Option<TokenVerifier>,
     /// What `getversion` says.
     pub version: VersionInfo,
-    /// The CRM's link, if there is a CRM.
-    pub crm: Option<CrmConfig>,
-    /// Before an outside call rings, the CRM is asked who is calling.
-    pub caller_name: Option<CallerName>,
+    /// The CRM's link, and what it is used for.
+    pub crm: CrmSetup,
     /// The simulated telephone switch.
     pub pbx: SimConfig,
     /// What users say and ask beside calls.
@@ -78,12 +76,20 @@ impl Default for Config {
             sessions: SessionLimits::default(),
             token: None,
             version: VersionInfo::default(),
-            crm: None,
-            caller_name: None,
+            crm: CrmSetup::default(),
             pbx: SimConfig::default(),
             desk: DeskConfig::default(),
         }
     }
+}
+
+/// What the settings say about the CRM; they may change while the gateway runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CrmSetup {
+    /// Its link, if there is a CRM.
+    pub crm: Option<CrmConfig>,
+    /// Before an outside call rings, it is asked who is calling.
+    pub caller_name: Option<CallerName>,
 }
 
 /// How the CRM is asked who is calling.
@@ -108,6 +114,9 @@ pub enum Output {
     Admin(AdminTicket, Result<AdminReply, AdminFault>),
     /// Do this with the CRM's connection.
     Crm(CrmAction),
+    /// What was to be done for the link that [`Hub::relink`] ended has been said: what follows is
+    /// for the new one.
+    Relinked,
     /// What the log is to say about the CRM's link.
     CrmNews(CrmEvent),
     /// Run this program, and tell its end by [`Hub::handle_program`].
@@ -172,9 +181,10 @@ impl Hub {
             sessions: Sessions::new(config.sessions),
             crm: config
                 .crm
+                .crm
                 .map(|crm| CrmLink::new(crm, random.split(), now.instant)),
             crm_users: BTreeSet::new(),
-            caller_name: config.caller_name,
+            caller_name: config.crm.caller_name,
             desk: Desk::new(config.desk, &config.directory, now),
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),

@@ -9,7 +9,7 @@ mod connection;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,92 @@ use std::time::Duration;
 use async_channel::Sender;
 use okgate_core::crm::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
 
-use crate::runtime::{Inbox, Listener, Mailbox, MailboxError, Task, sleep, spawn};
+use super::hub_seat::CrmEnds;
+use crate::config::CrmMode;
+use crate::runtime::{
+    self, Inbox, Listener, Mailbox, MailboxError, RingWaker, StartError, Task, sleep, spawn,
+    timeout,
+};
 use connection::{Order, Wire};
 
 /// Holds the CRM's connections.
 pub(super) struct CrmDriver {
-    pub(super) way: Way,
-    pub(super) actions: Inbox<CrmAction>,
-    pub(super) reports: Mailbox<CrmReport>,
+    way: Way,
+    actions: Inbox<CrmAction>,
+    reports: Mailbox<CrmReport>,
+}
+
+/// The addresses that the CRM's link listens on.
+#[derive(Debug, Default)]
+pub(super) struct Listening(Option<TcpListener>);
+
+impl Listening {
+    /// Listens where the settings say, if they do.
+    pub(super) fn open(mode: &CrmMode) -> Result<Self, StartError> {
+        let Some(address) = listens_on(mode) else {
+            return Ok(Self(None));
+        };
+        let listening = runtime::listen(address, 1, BACKLOG, "crm.listen")?;
+        tracing::info!(address = %listening.address, "the CRM is waited for");
+        Ok(Self(listening.sockets.into_iter().next()))
+    }
+}
+
+/// Where the CRM is waited for, if it is.
+pub(super) fn listens_on(mode: &CrmMode) -> Option<SocketAddr> {
+    match mode {
+        CrmMode::Off | CrmMode::WsOut(_) => None,
+    }
+}
+
+/// Both ends of the ways between the hub and the CRM's connections, if there is a CRM.
+pub(super) fn link(
+    mode: &CrmMode,
+    listening: Listening,
+    waker: &RingWaker,
+) -> Option<(CrmEnds, CrmDriver)> {
+    let way = match (mode, listening.0) {
+        (CrmMode::Off, _) => return None,
+        (CrmMode::WsOut(link), _) => Way::Out(link.address().into()),
+    };
+    let (actions, wanted) = runtime::task_mailbox(ACTIONS_MAX, waker);
+    let (reports, reported) = runtime::mailbox(REPORTS_MAX, waker);
+    let driver = CrmDriver {
+        way,
+        actions: wanted,
+        reports,
+    };
+    let ends = CrmEnds {
+        actions,
+        reports: reported,
+    };
+    Some((ends, driver))
+}
+
+/// The drivers that have not ended.
+#[derive(Clone, Default)]
+pub(super) struct CrmTasks(Rc<RefCell<Vec<Task>>>);
+
+impl CrmTasks {
+    /// Lets a driver run on the calling shard.
+    pub(super) fn start(&self, driver: CrmDriver) {
+        self.0.borrow_mut().push(spawn(driver.run()));
+    }
+
+    /// Waits until all have ended, for this long at most.
+    pub(super) async fn end(&self, within: Duration) {
+        let tasks = std::mem::take(&mut *self.0.borrow_mut());
+        let ending = async {
+            for task in tasks {
+                task.join().await;
+            }
+        };
+        let _late = timeout(within, ending).await;
+    }
 }
 
 /// How the CRM is reached.
-pub(super) enum Way {
+enum Way {
     /// By connecting to `host:port`.
     Out(Arc<str>),
     /// By waiting for it here.
@@ -151,11 +225,14 @@ impl Reports {
 }
 
 /// Reports that may wait for the hub.
-pub(super) const REPORTS_MAX: usize = 16;
+const REPORTS_MAX: usize = 16;
 
 /// What the link wants done next: at most one send and one close a connection, and what there is
 /// about exchanges.
-pub(super) const ACTIONS_MAX: usize = 64 << 10;
+const ACTIONS_MAX: usize = 64 << 10;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 64;
 
 /// What the link wants done with one connection: a send and a close.
 const ORDERS_MAX: usize = 4;

@@ -1,0 +1,131 @@
+//! SIGHUP: reads the settings again, and does what can be done while the gateway runs.
+//!
+//! The CRM's link is made anew if `[crm]` has changed; no tab notices. What else has changed takes
+//! effect at the next start, and the log says so. Settings with faults change nothing.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use super::check::error_lines;
+use super::crm::{self, CrmTasks, Listening};
+use super::hub_seat::{HubMessage, Relink};
+use super::wiring::crm_setup;
+use crate::config::{self, CrmMode, Settings};
+use crate::runtime::{Mailbox, RingWaker};
+
+/// Reads the settings again.
+pub(super) struct Reloader {
+    pub(super) path: PathBuf,
+    /// What is in force.
+    pub(super) settings: Settings,
+    pub(super) hub: Mailbox<HubMessage>,
+    /// Wakes the shard of the hub.
+    pub(super) waker: RingWaker,
+    pub(super) tasks: CrmTasks,
+}
+
+impl Reloader {
+    pub(super) async fn reload(&mut self) {
+        let Some(new) = self.read().await else {
+            return;
+        };
+        let later = self.changed_elsewhere(&new);
+        if !later.is_empty() {
+            let sections = later.join(", ");
+            tracing::warn!(%sections, "these settings have changed; they take effect at the next start");
+        }
+        if new.crm == self.settings.crm {
+            if later.is_empty() {
+                tracing::info!("the settings were read again: nothing has changed");
+            }
+            return;
+        }
+        self.relink(new).await;
+    }
+
+    /// On a thread of its own: reading thousands of users takes a while.
+    async fn read(&self) -> Option<Settings> {
+        let path = self.path.clone();
+        let (sender, receiver) = async_channel::bounded(1);
+        let reading = thread::Builder::new()
+            .name("settings".to_owned())
+            .spawn(move || {
+                let loaded = config::load(&path).map_err(|error| error_lines(&path, &error));
+                // Nobody waits any more if this fails.
+                let _ = sender.try_send(loaded);
+            });
+        if let Err(error) = reading {
+            tracing::error!(%error, "the settings cannot be read again");
+            return None;
+        }
+        match receiver.recv().await {
+            Ok(Ok(settings)) => return Some(settings),
+            Ok(Err(faults)) => {
+                for fault in faults.lines() {
+                    tracing::error!("{fault}");
+                }
+                tracing::error!("the settings have faults: everything stays as it was");
+            }
+            Err(error) => tracing::error!(%error, "the settings cannot be read again"),
+        }
+        None
+    }
+
+    /// The sections whose changes have to wait for the next start.
+    fn changed_elsewhere(&self, new: &Settings) -> Vec<&'static str> {
+        let old = &self.settings;
+        let sections = [
+            ("[gateway]", old.gateway != new.gateway),
+            ("[clients]", old.clients != new.clients),
+            ("[web]", old.web != new.web),
+            ("[admin]", old.admin != new.admin),
+            ("[pbx]", old.pbx != new.pbx),
+            (
+                "users, departments and groups",
+                old.directory != new.directory,
+            ),
+            ("[desk] and [[procedures]]", old.desk != new.desk),
+        ];
+        let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(section, _)| section).collect()
+    }
+
+    async fn relink(&mut self, new: Settings) {
+        let old_address = crm::listens_on(&self.settings.crm.mode);
+        let new_address = crm::listens_on(&new.crm.mode);
+        if new_address.is_some() && new_address == old_address {
+            // The address must be free before it can be listened on again.
+            self.settings.crm.mode = CrmMode::Off;
+            self.send(&self.settings.clone(), None);
+            self.tasks.end(END_WAIT).await;
+        }
+        let listening = match Listening::open(&new.crm.mode) {
+            Ok(listening) => listening,
+            Err(error) => {
+                tracing::error!(%error, "the CRM cannot be linked as the settings say now");
+                return;
+            }
+        };
+        self.settings.crm = new.crm;
+        let mode = self.settings.crm.mode.name();
+        tracing::info!(mode, "the settings have changed: the CRM is linked anew");
+        self.send(&self.settings.clone(), Some(listening));
+    }
+
+    fn send(&self, settings: &Settings, listening: Option<Listening>) {
+        let link = listening.and_then(|it| crm::link(&settings.crm.mode, it, &self.waker));
+        let ends = link.map(|(ends, driver)| {
+            self.tasks.start(driver);
+            ends
+        });
+        let setup = crm_setup(settings);
+        let relink = Relink { setup, ends };
+        if self.hub.send(HubMessage::Relink(Box::new(relink))).is_err() {
+            tracing::error!("the hub takes no new link to the CRM: try again");
+        }
+    }
+}
+
+/// How long the end of the old link may hold up the new one.
+const END_WAIT: Duration = Duration::from_secs(3);
