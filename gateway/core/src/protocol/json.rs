@@ -151,7 +151,7 @@ impl FieldWriter for JsonWriter<'_> {
 }
 
 /// Appends `text` as a JSON string: only what must be escaped is.
-fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text.as_bytes();

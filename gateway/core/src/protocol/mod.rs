@@ -24,6 +24,7 @@ mod reply;
 mod request;
 mod state;
 mod write;
+mod xml;
 
 pub use answer::{Answer, LoginAnswer, MyUserInfo, Reply, VersionInfo};
 pub use body::{Body, BodyReader};
@@ -53,8 +54,8 @@ pub use password::{
     password_hashes,
 };
 pub use peek::{
-    NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX, is_answer_name,
-    json_field, json_text, peek,
+    MESSAGES_MAX, NAME_BYTES_MAX, NESTING_MAX, Peek, PeekError, PeekProblem, QID_BYTES_MAX,
+    is_answer_name, json_field, json_text, messages_in_json, peek,
 };
 pub use redirect::RedirectRule;
 pub use reply::{
@@ -66,5 +67,9 @@ pub use request::{
 };
 pub use state::{StateId, UserState};
 pub use write::{FieldWriter, Fields};
+pub use xml::{
+    JSON_GROWTH_MAX, XML_GROWTH_MAX, XmlError, XmlProblem, json_from_xml, messages_from_xml,
+    xml_from_json,
+};
 
 pub use crate::wire::upgrade::Format;

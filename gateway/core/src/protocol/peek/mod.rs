@@ -7,13 +7,15 @@
 //! is converted. What a method needs beyond that, [`super::BodyReader`] reads.
 
 mod scan;
+mod several;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use self::scan::{Scanner, Unexpected};
+pub(super) use self::scan::{Scanner, StringSpan, Unexpected};
+pub use self::several::{MESSAGES_MAX, messages_in_json};
 use super::fault::{ErrorNumber, Fault};
 
 /// Levels of arrays and objects in a message, its own array included.
@@ -75,6 +77,9 @@ pub enum PeekProblem {
     /// More levels than [`NESTING_MAX`].
     #[error("nested deeper than {NESTING_MAX} levels")]
     TooDeep,
+    /// More messages in one text than [`MESSAGES_MAX`].
+    #[error("more than {MESSAGES_MAX} messages")]
+    TooManyMessages,
     /// `qid` is longer than [`QID_BYTES_MAX`].
     #[error("`qid` is longer than {QID_BYTES_MAX} bytes")]
     LongQid,
@@ -241,12 +246,19 @@ impl From<Unexpected> for PeekProblem {
     }
 }
 
-fn plain_name(name: &[u8]) -> Option<&str> {
+pub(super) fn plain_name(name: &[u8]) -> Option<&str> {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.iter().all(is_plain) {
         return None;
     }
     std::str::from_utf8(name).ok()
+}
+
+/// Whether the text is a number of JSON and nothing else.
+pub(super) fn is_number(text: &[u8]) -> bool {
+    let is_start = matches!(text.first(), Some(b'-' | b'0'..=b'9'));
+    let mut scanner = Scanner::new(text);
+    is_start && scanner.value().is_ok() && scanner.place() == text.len()
 }
 
 fn is_string_or_number(value: &[u8]) -> bool {

@@ -3,17 +3,17 @@
 use std::ops::Range;
 
 /// Levels of arrays and objects inside one value; one bit of a word each.
-pub(super) const NESTING_MAX: u32 = 62;
+pub(in crate::protocol) const NESTING_MAX: u32 = 62;
 
 /// Walks over a JSON text.
-pub(super) struct Scanner<'a> {
+pub(in crate::protocol) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
 }
 
 /// Where the text is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unexpected {
+pub(in crate::protocol) enum Unexpected {
     /// This byte breaks the grammar, or the text ends here.
     Byte { at: usize },
     /// Nested too deep.
@@ -21,25 +21,35 @@ pub(super) enum Unexpected {
 }
 
 /// A string: where its inside stands, and whether that has escapes.
-pub(super) struct StringSpan {
-    pub(super) inner: Range<usize>,
-    pub(super) escaped: bool,
+pub(in crate::protocol) struct StringSpan {
+    pub(in crate::protocol) inner: Range<usize>,
+    pub(in crate::protocol) escaped: bool,
 }
 
 /// A field of an object.
-pub(super) struct Field {
-    pub(super) key: StringSpan,
-    pub(super) value: Range<usize>,
+pub(in crate::protocol) struct Field {
+    pub(in crate::protocol) key: StringSpan,
+    pub(in crate::protocol) value: Range<usize>,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(in crate::protocol) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0 }
+    }
+
+    /// Begins behind so many bytes of the text.
+    pub(in crate::protocol) fn starting_at(text: &'a [u8], at: usize) -> Self {
+        Self { text, at }
+    }
+
+    /// Where it is.
+    pub(in crate::protocol) fn place(&self) -> usize {
+        self.at
     }
 
     /// The next byte that is no white space; it stays the next one.
     #[inline]
-    pub(super) fn next_token(&mut self) -> Option<u8> {
+    pub(in crate::protocol) fn next_token(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;
             if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -51,12 +61,12 @@ impl<'a> Scanner<'a> {
 
     /// Leaves these bytes behind.
     #[inline]
-    pub(super) fn skip(&mut self, bytes: usize) {
+    pub(in crate::protocol) fn skip(&mut self, bytes: usize) {
         self.at += bytes;
     }
 
     /// Nothing but white space is left.
-    pub(super) fn end(&mut self) -> Result<(), Unexpected> {
+    pub(in crate::protocol) fn end(&mut self) -> Result<(), Unexpected> {
         match self.next_token() {
             None => Ok(()),
             Some(_) => Err(self.unexpected()),
@@ -66,7 +76,7 @@ impl<'a> Scanner<'a> {
     /// Reads an object whose brace is the next byte, and shows each field.
     /// Gives where the object stands.
     #[inline]
-    pub(super) fn object(
+    pub(in crate::protocol) fn object(
         &mut self,
         mut each: impl FnMut(&Self, Field),
     ) -> Result<Range<usize>, Unexpected> {
@@ -97,7 +107,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads a string whose quote is the next byte.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<StringSpan, Unexpected> {
+    pub(in crate::protocol) fn string(&mut self) -> Result<StringSpan, Unexpected> {
         if self.text.get(self.at) != Some(&b'"') {
             return Err(self.unexpected());
         }
@@ -128,7 +138,7 @@ impl<'a> Scanner<'a> {
 
     /// Whether a string, its escapes resolved, is this ASCII text.
     #[inline]
-    pub(super) fn is_key(&self, key: &StringSpan, text: &[u8]) -> bool {
+    pub(in crate::protocol) fn is_key(&self, key: &StringSpan, text: &[u8]) -> bool {
         let inner = &self.text[key.inner.clone()];
         if key.escaped {
             is_escaped_form(inner, text)
@@ -139,7 +149,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads one value of any kind. Nested containers are kept as one bit each:
     /// set for an object, clear for an array.
-    pub(super) fn value(&mut self) -> Result<(), Unexpected> {
+    pub(in crate::protocol) fn value(&mut self) -> Result<(), Unexpected> {
         let (mut objects, mut depth) = (0_u64, 0_u32);
         loop {
             match self.next_token() {
@@ -201,7 +211,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8) -> Result<(), Unexpected> {
+    pub(in crate::protocol) fn expect(&mut self, byte: u8) -> Result<(), Unexpected> {
         if self.next_token() != Some(byte) {
             return Err(self.unexpected());
         }
