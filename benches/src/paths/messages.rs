@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use okgate_core::base::{Guid, Instant};
 use okgate_core::protocol::{
-    Assembler, BodyReader, Method, MultipartLimits, PACKET_CHARS, peek, read_user_request, split,
+    Assembler, BodyReader, Format, Method, MultipartLimits, PACKET_CHARS, peek, read_user_request,
+    split,
 };
 
 use super::{Amount, HotPath, PING, Reads, Repeats, Step};
@@ -94,7 +95,12 @@ fn request(message: &str) -> Step {
 fn cut() -> Step {
     let message = long_message();
     Box::new(move || {
-        let packets = split(black_box(&message), Guid::from_bits(7), PACKET_CHARS);
+        let packets = split(
+            black_box(&message),
+            Guid::from_bits(7),
+            PACKET_CHARS,
+            Format::Json,
+        );
         packets.map(|packet| packet.len()).sum()
     })
 }
@@ -102,7 +108,7 @@ fn cut() -> Step {
 /// All packets of one message; the last one gives it.
 fn join() -> Step {
     let message = long_message();
-    let packets = split(&message, Guid::from_bits(7), PACKET_CHARS);
+    let packets = split(&message, Guid::from_bits(7), PACKET_CHARS, Format::Json);
     let fields = |packet: Vec<u8>| Reads::of(peek(&packet).expect("a packet").fields.to_vec());
     let mut packets: Vec<_> = packets.map(fields).collect();
     let mut assembler = Assembler::new(MultipartLimits::default());

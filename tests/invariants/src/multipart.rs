@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64_simd::{STANDARD, forgiving_decode_to_vec};
 use okgate_core::base::{Guid, Instant};
 use okgate_core::protocol::{
-    Assembler, BodyReader, MultipartError, MultipartLimits, json_field, json_text, peek, split,
+    Assembler, BodyReader, Format, MultipartError, MultipartLimits, json_field, json_text, peek,
+    split,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +31,8 @@ fn there_and_back(input: &[u8]) {
         return;
     };
     let chars = usize::from(size) * 8;
-    let packets: Vec<Vec<u8>> = split(message.as_bytes(), Guid::from_bits(7), chars).collect();
+    let packets: Vec<Vec<u8>> =
+        split(message.as_bytes(), Guid::from_bits(7), chars, Format::Json).collect();
     let contents: Vec<String> = packets.iter().map(|packet| content(packet)).collect();
     let full = (chars / 4 * 4).max(4);
     for (index, content) in contents.iter().enumerate() {

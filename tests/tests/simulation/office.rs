@@ -73,7 +73,11 @@ impl Office {
         let delay_max = Duration::from_micros(delays[pick(&mut random, delays.len())]);
         let config = hub_config(&mut random);
         let limits = config.crm.crm.as_ref().map(|crm| crm.limits.clone());
-        let wait = config.crm.caller_name.as_ref().map(|question| question.wait);
+        let wait = config
+            .crm
+            .caller_name
+            .as_ref()
+            .map(|question| question.wait);
         let hub = Hub::new(config, random.split(), clock(now));
         let mut office = Self {
             now,

@@ -8,8 +8,8 @@ use super::text::{self, TextError};
 use super::{CrmEvent, CrmLink};
 use crate::base::{ExecutionId, Guid, Instant};
 use crate::protocol::{
-    Echo, ErrorNumber, Fault, FieldWriter as _, JsonWriter, PeekError, is_answer_name, json_field,
-    json_text, peek, write_error, write_message,
+    Echo, Fault, FieldWriter as _, JsonWriter, PeekError, is_answer_name, json_field, json_text,
+    peek, write_error, write_message,
 };
 
 /// The outline of one message, kept while its text is parsed in place.
@@ -66,12 +66,15 @@ impl CrmLink {
     /// Takes the text of a message as it came in a frame.
     pub(super) fn take_message(&mut self, text: &mut [u8], now: Instant) {
         self.counters.messages += 1;
-        let format = self.connection().map(|it| it.format);
-        match format.map(|format| text::read(text, format)) {
-            None => {}
-            Some(Ok(None)) => self.take_text(text, Origin::Connection, now),
-            Some(Ok(Some(mut json))) => self.take_text(&mut json, Origin::Connection, now),
-            Some(Err(error)) => self.note_malformed(&error),
+        self.take_written(text, Origin::Connection, now);
+    }
+
+    /// Takes a message as its text came, in the link's format.
+    fn take_written(&mut self, text: &mut [u8], origin: Origin, now: Instant) {
+        match text::read(text, self.format()) {
+            Ok(None) => self.take_text(text, origin, now),
+            Ok(Some(mut json)) => self.take_text(&mut json, origin, now),
+            Err(error) => self.note_malformed(&error, origin),
         }
     }
 
@@ -82,12 +85,21 @@ impl CrmLink {
     }
 
     fn take_text(&mut self, text: &mut [u8], origin: Origin, now: Instant) {
-        let Some(outline) = self.outline(text, origin) else {
-            return;
+        match self.outline(text, origin) {
+            Some(outline) if outline.name == "multipart" => self.take_packet(&outline, text, now),
+            Some(outline) => self.dispatch(outline, text, now),
+            None => {}
+        }
+    }
+
+    /// Takes a message that came in packets; one in another that came so is none.
+    fn take_whole(&mut self, text: &mut [u8], origin: Origin, now: Instant) {
+        let mut json = match text::read(text, self.format()) {
+            Ok(json) => json,
+            Err(error) => return self.note_malformed(&error, origin),
         };
-        if outline.name == "multipart" {
-            self.take_packet(&outline, text, now);
-        } else {
+        let text = json.as_deref_mut().unwrap_or(text);
+        if let Some(outline) = self.outline(text, origin) {
             self.dispatch(outline, text, now);
         }
     }
@@ -106,11 +118,14 @@ impl CrmLink {
         }
     }
 
-    /// A text that is not of the link's format: nobody can say which request it was.
-    fn note_malformed(&mut self, error: &TextError) {
+    /// A text that is not of the link's format.
+    fn note_malformed(&mut self, error: &TextError, origin: Origin) {
         self.counters.malformed += 1;
-        let fault = Fault::new(ErrorNumber::Malformed, error.to_string());
-        self.say_error(&fault, None, None);
+        let (name, qid) = error.outline();
+        // A garbled answer gets none either (protocol 3.4).
+        if origin == Origin::Connection && !name.is_some_and(is_answer_name) {
+            self.say_error(&error.fault(), name, qid);
+        }
     }
 
     /// Protocol 3.3: a wrong packet costs its message, not the link.
@@ -123,11 +138,7 @@ impl CrmLink {
             .and_then(|accepted| accepted.map_err(|error| error.fault()));
         match accepted {
             Ok(None) => {}
-            Ok(Some(mut whole)) => {
-                if let Some(outline) = self.outline(&whole, outline.origin) {
-                    self.dispatch(outline, &mut whole, now);
-                }
-            }
+            Ok(Some(mut whole)) => self.take_whole(&mut whole, outline.origin, now),
             Err(fault) => {
                 self.counters.multiparts_dropped += 1;
                 if outline.origin == Origin::Connection {

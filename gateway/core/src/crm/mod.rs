@@ -46,6 +46,7 @@ use crate::protocol::{
     Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRequest, write_message,
 };
 use crate::wire::frame::{CloseCode, Role};
+use crate::wire::upgrade::Format;
 use backoff::Backoff;
 use catalogue::Catalogue;
 pub use config::{CrmConfig, Limits, Posting, Transport, WebSocketIn, WebSocketOut};
@@ -407,15 +408,21 @@ impl CrmLink {
         if self.is_http() {
             return self.post(purpose, text.into_owned());
         }
-        self.outbox
-            .message(&text, &self.config.limits, &mut self.random);
+        let format = self.format();
+        let (limits, random) = (&self.config.limits, &mut self.random);
+        self.outbox.message(&text, format, limits, random);
         true
+    }
+
+    /// The format of messages.
+    fn format(&self) -> Format {
+        let connection = self.connection();
+        connection.map_or(self.config.format, |it| it.format)
     }
 
     /// The text of a message in the link's format, unless it cannot be written in it.
     fn text_of<'a>(&mut self, message: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        let format = self.connection().map_or(self.config.format, |it| it.format);
-        let text = text::written(message, format);
+        let text = text::written(message, self.format());
         self.counters.unwritable += u64::from(text.is_err());
         text.ok()
     }

@@ -6,6 +6,7 @@ use crate::protocol::split;
 use crate::wire::frame::{
     CloseCode, Role, append_close, append_ping, append_pong, append_text_with,
 };
+use crate::wire::upgrade::Format;
 
 /// Frames in their order, bounded in bytes.
 #[derive(Debug)]
@@ -45,12 +46,18 @@ impl Outbox {
     }
 
     /// An answer or a request: packets, if it is long (protocol 3.3).
-    pub(super) fn message(&mut self, message: &[u8], limits: &Limits, random: &mut Random) {
+    pub(super) fn message(
+        &mut self,
+        message: &[u8],
+        format: Format,
+        limits: &Limits,
+        random: &mut Random,
+    ) {
         if message.len() <= limits.plain_bytes_max {
             return self.event(message, random);
         }
         let id = random.guid();
-        for packet in split(message, id, limits.packet_chars) {
+        for packet in split(message, id, limits.packet_chars, format) {
             self.event(&packet, random);
             // What is over the bound is about to be dropped with the link.
             if self.bytes() > limits.queue_bytes_max {

@@ -7,7 +7,7 @@ use super::{Ending, Refused, Shard};
 use crate::base::LinkId;
 use crate::fanout::{Fanout, Outbox, Overflow};
 use crate::hub::Upward;
-use crate::protocol::{EventKind, PACKET_CHARS, split};
+use crate::protocol::{EventKind, Format, PACKET_CHARS, split};
 use crate::wire::frame::{CloseCode, append_close, append_own_text};
 
 impl Shard {
@@ -47,7 +47,7 @@ impl Shard {
     /// protocol 3.3: a long answer goes as a run of packets with nothing between.
     fn send_in_pieces(&mut self, id: LinkId, answer: &[u8]) {
         let mut frames = Vec::new();
-        for packet in split(answer, self.random.guid(), PACKET_CHARS) {
+        for packet in split(answer, self.random.guid(), PACKET_CHARS, Format::Json) {
             append_message(&mut frames, &packet);
         }
         let frames = frames.into();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{Guid, UserId};
 use crate::protocol::{
-    Answer, ErrorNumber, Fault, NumberChange, Occurrence, StateId, UserRef, split,
+    Answer, ErrorNumber, Fault, Format, NumberChange, Occurrence, StateId, UserRef, split,
 };
 
 fn event_of(login: &str) -> Arc<Event> {
@@ -247,7 +247,8 @@ fn declared_methods_are_bounded() {
 fn a_catalogue_in_packets_is_understood_in_any_order() {
     let mut world = World::ready();
     let message = json!(["availablemethods", {"qid": "1", "methods": catalogue()}]).to_string();
-    let mut packets: Vec<_> = split(message.as_bytes(), Guid::from_bits(9), 64).collect();
+    let mut packets: Vec<_> =
+        split(message.as_bytes(), Guid::from_bits(9), 64, Format::Json).collect();
     packets.reverse();
     for packet in packets {
         world.say_text(std::str::from_utf8(&packet).expect("ASCII"));
@@ -289,10 +290,10 @@ fn a_message_that_stays_unfinished_is_dropped_in_time() {
 #[test]
 fn a_packet_within_packets_is_no_message() {
     let mut world = World::ready();
-    let inner = split(br#"["ping",{}]"#, Guid::from_bits(1), 64)
+    let inner = split(br#"["ping",{}]"#, Guid::from_bits(1), 64, Format::Json)
         .next()
         .expect("a packet");
-    for packet in split(&inner, Guid::from_bits(2), 2048) {
+    for packet in split(&inner, Guid::from_bits(2), 2048, Format::Json) {
         world.say_text(std::str::from_utf8(&packet).expect("ASCII"));
     }
     assert_eq!(world.heard_names(), ["error"]);

@@ -4,6 +4,7 @@
 mod calls;
 mod desk;
 mod logins;
+mod relink;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ struct World {
     told: Vec<(ShardId, Downward)>,
     admin: Vec<Result<AdminReply, AdminFault>>,
     is_drained: bool,
+    /// What was to be done for the CRM's link, in its order with the links' ends.
+    crm: Vec<Output>,
     runs: Vec<ProgramRun>,
     files: Vec<FileChange>,
 }
@@ -109,6 +112,7 @@ impl World {
             told: Vec::new(),
             admin: Vec::new(),
             is_drained: false,
+            crm: Vec::new(),
             runs: Vec::new(),
             files: Vec::new(),
         };
@@ -122,7 +126,7 @@ impl World {
             match output {
                 Output::ToShard(message) => self.told.push((message.shard, message.what)),
                 Output::Admin(_, reply) => self.admin.push(reply),
-                Output::Crm(_) | Output::CrmNews(_) => panic!("there is no CRM: {output:?}"),
+                Output::Crm(_) | Output::CrmNews(_) | Output::Relinked => self.crm.push(output),
                 Output::Run(run) => self.runs.push(run),
                 Output::File(change) => self.files.push(change),
                 Output::Drained => self.is_drained = true,

@@ -4,8 +4,9 @@
 //! and back: in come packets in any order and of any size, out go whole
 //! messages. What is unfinished is bounded in number, size and age.
 //!
-//! This is the JSON form. Another format's differs in how a non-ASCII character
-//! is escaped and in the content type: those two are what [`split`] would take.
+//! The formats differ in how a character beyond ASCII is escaped, in the content type
+//! and in the envelope. [`Assembler`] gives the whole text in the link's own format, as
+//! [`split`] takes it: who put an XML message together makes JSON of it afterwards.
 
 mod shared;
 #[cfg(test)]
@@ -21,33 +22,43 @@ use super::body::Body;
 use super::fault::{ErrorNumber, Fault};
 use super::json::write_message;
 use super::write::FieldWriter as _;
+use super::xml::append_ascii;
 use crate::base::{Guid, Instant};
+use crate::wire::upgrade::Format;
 pub use shared::SharedRest;
 
 /// Characters of base64 that one packet carries.
 pub const PACKET_CHARS: usize = 2048;
 
-const CONTENT_TYPE: &str = "text/json; charset=utf-8";
-
 /// Bytes of a `message-id`.
 const ID_BYTES_MAX: usize = 128;
 
-/// Cuts an encoded JSON message into `multipart` messages, in their order.
+/// Cuts an encoded message of this format into `multipart` messages, in their order.
+/// An XML message must be one of [`super::xml_from_json`].
 ///
 /// Receivers decode each packet on its own as UTF-8, so every character beyond
 /// ASCII is escaped first. `packet_chars` is rounded down to whole groups of
 /// base64, of which there is at least one.
-pub fn split(message: &[u8], id: Guid, packet_chars: usize) -> impl Iterator<Item = Vec<u8>> {
-    let message = ascii_json(message);
+pub fn split(
+    message: &[u8],
+    id: Guid,
+    packet_chars: usize,
+    format: Format,
+) -> impl Iterator<Item = Vec<u8>> {
+    let message = match format {
+        Format::Json => ascii_json(message),
+        Format::Xml => ascii_xml(message),
+    };
     let packet_bytes = packet_bytes(packet_chars);
     let run = Run {
         id,
         count: message.len().div_ceil(packet_bytes),
+        format,
     };
     (0..run.count).map(move |number| {
         let start = number * packet_bytes;
         let end = message.len().min(start + packet_bytes);
-        let mut packet = Vec::with_capacity(packet_room(packet_bytes));
+        let mut packet = Vec::with_capacity(packet_room(packet_bytes, format));
         run.write_packet(&mut packet, number, &message[start..end]);
         packet
     })
@@ -58,16 +69,24 @@ pub fn split(message: &[u8], id: Guid, packet_chars: usize) -> impl Iterator<Ite
 struct Run {
     id: Guid,
     count: usize,
+    format: Format,
 }
 
 impl Run {
     /// Appends the packet of this number, which carries these bytes.
     fn write_packet(self, out: &mut Vec<u8>, number: usize, bytes: &[u8]) {
+        match self.format {
+            Format::Json => self.write_json(out, number, bytes),
+            Format::Xml => self.write_xml(out, number, bytes),
+        }
+    }
+
+    fn write_json(self, out: &mut Vec<u8>, number: usize, bytes: &[u8]) {
         write_message(out, "multipart", |writer| {
             writer.guid("message-id", self.id);
             writer.number("packetcount", signed(self.count));
             writer.number("packetnumber", signed(number));
-            writer.string("content-type", CONTENT_TYPE);
+            writer.string("content-type", "text/json; charset=utf-8");
             writer.string("content-transfer-encoding", "base64");
             writer.number(
                 "content-length",
@@ -75,6 +94,28 @@ impl Run {
             );
             writer.base64("content", bytes);
         });
+    }
+
+    /// Writes what [`super::xml_from_json`] would make of the same packet in JSON: nothing
+    /// in it must be escaped.
+    fn write_xml(self, out: &mut Vec<u8>, number: usize, bytes: &[u8]) {
+        let mut digits = itoa::Buffer::new();
+        out.extend_from_slice(b"<message name=\"multipart\"><message-id>");
+        out.extend_from_slice(&self.id.text());
+        out.extend_from_slice(b"</message-id><packetcount type=\"number\">");
+        out.extend_from_slice(digits.format(self.count).as_bytes());
+        out.extend_from_slice(b"</packetcount><packetnumber type=\"number\">");
+        out.extend_from_slice(digits.format(number).as_bytes());
+        out.extend_from_slice(
+            b"</packetnumber><content-type>text/xml; charset=utf-8</content-type>\
+              <content-transfer-encoding>base64</content-transfer-encoding>\
+              <content-length type=\"number\">",
+        );
+        let length = STANDARD.encoded_length(bytes.len());
+        out.extend_from_slice(digits.format(length).as_bytes());
+        out.extend_from_slice(b"</content-length><content>");
+        STANDARD.encode_append(bytes, out);
+        out.extend_from_slice(b"</content></message>");
     }
 }
 
@@ -85,8 +126,12 @@ const fn packet_bytes(packet_chars: usize) -> usize {
 }
 
 /// Bytes that a packet takes which carries so many bytes, and what stands around them.
-const fn packet_room(packet_bytes: usize) -> usize {
-    packet_bytes / 3 * 4 + 256
+const fn packet_room(packet_bytes: usize, format: Format) -> usize {
+    let around = match format {
+        Format::Json => 256,
+        Format::Xml => 448,
+    };
+    packet_bytes / 3 * 4 + around
 }
 
 /// How much of unfinished messages one link may leave with us.
@@ -343,6 +388,16 @@ fn ascii_json(message: &[u8]) -> Cow<'_, [u8]> {
             escape(&mut ascii, &String::from_utf8_lossy(piece));
         }
     }
+    Cow::Owned(ascii)
+}
+
+/// The same XML document in ASCII alone.
+fn ascii_xml(message: &[u8]) -> Cow<'_, [u8]> {
+    if message.is_ascii() {
+        return Cow::Borrowed(message);
+    }
+    let mut ascii = Vec::with_capacity(message.len() * 3 / 2);
+    append_ascii(&mut ascii, message);
     Cow::Owned(ascii)
 }
 

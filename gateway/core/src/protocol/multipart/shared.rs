@@ -1,4 +1,4 @@
-//! One long message for many receivers, whose beginnings alone differ.
+//! One long JSON message for many receivers, whose beginnings alone differ.
 //!
 //! All but the first packet are the same bytes for everybody, so they are made
 //! once. The first one carries the receiver's own beginning, with as much space
@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::{PACKET_CHARS, Run, ascii_json, packet_bytes, packet_room};
 use crate::base::Guid;
 use crate::wire::frame::append_text_with;
+use crate::wire::upgrade::Format;
 
 /// The common rest of a long message, in packets, as frames of a server.
 #[derive(Clone, Debug)]
@@ -27,8 +28,10 @@ impl SharedRest {
         let run = Run {
             id,
             count: 1 + packets.len(),
+            format: Format::Json,
         };
-        let mut frames = Vec::with_capacity(packets.len() * packet_room(PACKET_BYTES));
+        let mut frames =
+            Vec::with_capacity(packets.len() * packet_room(PACKET_BYTES, Format::Json));
         for (number, bytes) in (1..).zip(packets) {
             append_packet(&mut frames, run, number, bytes);
         }
@@ -59,7 +62,7 @@ impl SharedRest {
 }
 
 fn append_packet(out: &mut Vec<u8>, run: Run, number: usize, bytes: &[u8]) {
-    append_text_with(out, None, packet_room(bytes.len()), |out| {
+    append_text_with(out, None, packet_room(bytes.len(), Format::Json), |out| {
         run.write_packet(out, number, bytes);
     });
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{BodyReader, json_field, peek};
+use crate::protocol::{BodyReader, json_field, json_from_xml, peek, xml_from_json};
 
 fn at(seconds: u64) -> Instant {
     Instant::from_micros(seconds * 1_000_000)
@@ -38,7 +38,7 @@ fn limits() -> MultipartLimits {
 #[test]
 fn packets_are_numbered_cut_at_whole_groups_and_ascii() {
     let message = r#"["x",{"a":"Ж😀"}]"#;
-    let packets: Vec<_> = split(message.as_bytes(), Guid::from_bits(7), 17).collect();
+    let packets: Vec<_> = split(message.as_bytes(), Guid::from_bits(7), 17, Format::Json).collect();
     let mut text = Vec::new();
     for (number, packet) in packets.iter().enumerate() {
         let fields = peek(packet).expect("a message").fields;
@@ -230,7 +230,7 @@ proptest! {
         seed: u64,
     ) {
         let message = serde_json::json!(["x", {"a": text}]).to_string();
-        let mut packets: Vec<_> = split(message.as_bytes(), Guid::from_bits(1), packet_chars).collect();
+        let mut packets: Vec<_> = split(message.as_bytes(), Guid::from_bits(1), packet_chars, Format::Json).collect();
         packets.sort_by_key(|packet| {
             packet.iter().fold(seed, |hash, &byte| hash.rotate_left(5) ^ u64::from(byte))
         });
@@ -244,4 +244,76 @@ proptest! {
             serde_json::from_slice(&whole.expect("complete")).expect("JSON");
         prop_assert_eq!(whole, serde_json::json!(["x", {"a": text}]));
     }
+}
+
+/// An answer of the gateway that is about so long, with characters of all kinds.
+fn long_answer(bytes: usize) -> Vec<u8> {
+    let mut answer = br#"["getpbxnumbersresult",{"qid":"7","result":1,"numbers":["#.to_vec();
+    while answer.len() < bytes {
+        answer.extend_from_slice(
+            r#"{"id":1,"ключ":"Анна <&> \"😀\"","state":"5","text":"\r\t\u0000"},"#.as_bytes(),
+        );
+    }
+    answer.extend_from_slice(b"{}]}]");
+    answer
+}
+
+#[test]
+fn an_answer_of_five_megabytes_in_xml_comes_out_of_its_packets_as_it_went_in() {
+    let answer = long_answer(5 << 20);
+    let mut document = Vec::new();
+    xml_from_json(&answer, &mut document).expect("a message");
+    let packets = split(&document, Guid::from_bits(7), PACKET_CHARS, Format::Xml);
+    let mut assembler = Assembler::new(MultipartLimits {
+        bytes_max: 64 << 20,
+        ..MultipartLimits::default()
+    });
+    let (mut count, mut whole) = (0, None);
+    for packet in packets {
+        assert!(packet.is_ascii());
+        assert!(packet.len() <= packet_room(packet_bytes(PACKET_CHARS), Format::Xml));
+        let packet = json_from_xml(&packet).expect("a packet is a document");
+        whole = accept(&mut assembler, &packet, at(0)).expect("our own packet");
+        count += 1;
+    }
+    assert!(count > 3000, "{count} packets");
+    let whole = json_from_xml(&whole.expect("whole")).expect("the document");
+    assert!(whole == answer, "not the answer that went in");
+}
+
+#[test]
+fn a_packet_in_xml_is_the_same_message_as_in_json() {
+    let packet = |format| {
+        split(b"<>", Guid::from_bits(7), 4, format)
+            .next()
+            .expect("one")
+    };
+    let mut document = Vec::new();
+    xml_from_json(&packet(Format::Json), &mut document).expect("a message");
+    let document = String::from_utf8(document).expect("UTF-8");
+    assert_eq!(
+        String::from_utf8(packet(Format::Xml)).expect("UTF-8"),
+        document.replace("text/json", "text/xml")
+    );
+}
+
+#[test]
+fn characters_beyond_ascii_are_references_in_packets_of_xml() {
+    let mut document = Vec::new();
+    xml_from_json(r#"["x",{"ключ":"Ж😀"}]"#.as_bytes(), &mut document).expect("a message");
+    let mut text = Vec::new();
+    for packet in split(&document, Guid::from_bits(7), 16, Format::Xml) {
+        let packet = json_from_xml(&packet).expect("a document");
+        let content = json_field(peek(&packet).expect("a message").fields, "content");
+        let content = content.expect("is there");
+        text.extend(
+            STANDARD
+                .decode_to_vec(&content[1..content.len() - 1])
+                .expect("base64"),
+        );
+    }
+    assert_eq!(
+        text,
+        br#"<message name="x"><field name="&#1082;&#1083;&#1102;&#1095;">&#1046;&#128512;</field></message>"#
+    );
 }
