@@ -87,6 +87,7 @@ impl WsOutSettings {
                 version: self.version,
             }),
             format: Format::Json,
+            credentials: None,
             posting: None,
             dated: gateway.dated,
             build: Arc::clone(&gateway.build),

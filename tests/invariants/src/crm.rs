@@ -74,6 +74,7 @@ impl World {
                 version: Version::V13,
             }),
             format: Format::Json,
+            credentials: None,
             posting: None,
             dated: 160_101,
             build: "2.13.0.160101".into(),
@@ -121,7 +122,7 @@ impl World {
             b'k' => self.cancel(number(digit)),
             b's' => self.is_stuck = digit == b'1',
             b'h' => self.holds_requests = digit == b'1',
-            b'q' => self.link.shut_down(self.now),
+            b'q' => self.link.shut_down("the gateway is going down", self.now),
             // Late news of a connection that is over.
             b'o' => self.report(
                 CrmConnectionId::default(),
@@ -274,7 +275,7 @@ impl World {
 
     /// The gateway goes down: nothing is left, and no other connection is made.
     fn end(mut self) {
-        self.link.shut_down(self.now);
+        self.link.shut_down("the gateway is going down", self.now);
         self.settle();
         self.check();
         assert!(self.connection.is_none(), "a connection is left");

@@ -137,6 +137,7 @@ fn crm_config(random: &mut Random) -> CrmConfig {
             version: [Version::V13, Version::V8, Version::V7][pick(random, 3)],
         }),
         format: Format::Json,
+        credentials: None,
         posting: None,
         dated: 160_101,
         build: "2.13.0.160101".into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{MultipartLimits, PACKET_CHARS};
+use crate::wire::credentials::{Login, NONCE_LIFETIME, Scheme};
 use crate::wire::head;
 use crate::wire::upgrade::{Format, Version};
 
@@ -16,6 +17,8 @@ pub struct CrmConfig {
     pub transport: Transport,
     /// The format of messages; of an incoming link the CRM chooses its own.
     pub format: Format,
+    /// The login at the CRM, of links that the gateway opens and of what it posts.
+    pub credentials: Option<Login>,
     /// Where messages are posted to: all of them in an HTTP mode, and in any other those that
     /// run methods which the CRM declares for HTTP (protocol 8-f).
     pub posting: Option<Posting>,
@@ -50,10 +53,28 @@ pub struct WebSocketOut {
 }
 
 /// What is asked of a CRM that connects.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocketIn {
     /// Whether version 0 is spoken, too.
     pub allow_hixie: bool,
+    /// How it has to prove who it is.
+    pub scheme: Scheme,
+    /// The login that it has to know.
+    pub login: Login,
+    /// How long a nonce of a Digest challenge is good for.
+    pub nonce_lifetime: Duration,
+}
+
+impl Default for WebSocketIn {
+    /// Anybody is let in.
+    fn default() -> Self {
+        Self {
+            allow_hixie: false,
+            scheme: Scheme::None,
+            login: Login::new("", ""),
+            nonce_lifetime: NONCE_LIFETIME,
+        }
+    }
 }
 
 /// Where messages are posted to.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{CrmAction, CrmConnectionId, CrmEvent, CrmInput, CrmLink, Limits, Transport};
-use crate::base::Instant;
+use crate::base::{Instant, Random};
 use crate::protocol::{ErrorNumber, Fault, peek, write_error};
+use crate::wire::credentials::Authenticator;
 use crate::wire::frame::{
     self, Binary, CloseCode, Role, append_close, append_own_text, append_pong,
 };
@@ -19,8 +20,10 @@ use crate::wire::inbound::{Inbound, Incoming};
 use crate::wire::upgrade::{Format, Policy, accept};
 
 /// Those who want in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Door {
+    /// `None` where nobody connects.
+    authenticator: Option<Authenticator>,
     candidates: BTreeMap<CrmConnectionId, Candidate>,
     /// Until when the link must have shown that it lives.
     contest: Option<Instant>,
@@ -71,6 +74,22 @@ enum Verdict {
 }
 
 impl Door {
+    pub(super) fn new(transport: &Transport, random: &mut Random) -> Self {
+        let authenticator = match transport {
+            Transport::WebSocketIn(door) => {
+                let login = door.login.clone();
+                let asks = Authenticator::new(door.scheme, REALM, login, random);
+                Some(asks.with_lifetime(door.nonce_lifetime))
+            }
+            Transport::WebSocketOut(_) | Transport::Http => None,
+        };
+        Self {
+            authenticator,
+            candidates: BTreeMap::new(),
+            contest: None,
+        }
+    }
+
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let candidates = self.candidates.values().map(|it| it.until);
         candidates.chain(self.contest).min()
@@ -153,7 +172,7 @@ impl CrmLink {
     }
 
     fn judge(&mut self, id: CrmConnectionId, received: Vec<u8>, now: Instant) {
-        let verdict = self.read_request(&received);
+        let verdict = self.read_request(&received, now);
         let limits = &self.config.limits;
         let Some(candidate) = self.door.candidates.get_mut(&id) else {
             return;
@@ -191,7 +210,7 @@ impl CrmLink {
         }
     }
 
-    fn read_request(&mut self, received: &[u8]) -> Verdict {
+    fn read_request(&mut self, received: &[u8], now: Instant) -> Verdict {
         let mut response = Vec::new();
         let head = match RequestHead::parse(received, &self.config.limits.head) {
             Ok(Some(head)) => head,
@@ -204,6 +223,17 @@ impl CrmLink {
         };
         match accept(&head, &Policy::default()) {
             Ok(upgrade) => {
+                // Two of these headers are none that can be right.
+                let said = head.headers.single("authorization").unwrap_or(Some(""));
+                if let Some(authenticator) = &mut self.door.authenticator
+                    && let Err(denied) =
+                        authenticator.check(head.method, head.target, said, now, &mut self.random)
+                {
+                    self.counters.unauthenticated += 1;
+                    denied.write_response(&mut response);
+                    let reason = denied.reason.to_string();
+                    return Verdict::Refused { response, reason };
+                }
                 upgrade.write_response(&mut response);
                 Verdict::Admitted {
                     response,
@@ -286,11 +316,10 @@ impl CrmLink {
     }
 
     /// Everybody who is not the link is sent away.
-    pub(super) fn clear_door(&mut self) {
+    pub(super) fn clear_door(&mut self, reason: &str) {
         self.door.contest = None;
         while let Some(id) = self.door.candidates.keys().next().copied() {
-            let text = "the gateway is going down";
-            self.drop_candidate(id, text, refusal(503, text));
+            self.drop_candidate(id, reason, refusal(503, reason));
         }
     }
 
@@ -385,6 +414,9 @@ fn refusal(status: u16, text: &str) -> Vec<u8> {
     answer.write(&mut response);
     response
 }
+
+/// What a CRM is asked the login for.
+const REALM: &str = "okgate";
 
 const NO_FORMAT: &str = "no format: ask for the subprotocol json or xml";
 

@@ -221,12 +221,11 @@ impl CrmLink {
             .min()
     }
 
-    /// The gateway is going down: closes the link with 1001 and makes no other.
-    pub fn shut_down(&mut self, now: Instant) {
-        let reason = "the gateway is going down";
+    /// Closes the link with 1001 for this reason, and makes no other.
+    pub fn shut_down(&mut self, reason: &str, now: Instant) {
         self.lose(reason, Some((CloseCode::Away, reason)), now);
         self.stage = Stage::Off;
-        self.clear_door();
+        self.clear_door(reason);
         self.abandon_posts();
         self.fail_all_runs();
     }

@@ -45,6 +45,7 @@ use crate::base::{ExecutionId, Guid, Instant, Random};
 use crate::protocol::{
     Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRequest, write_message,
 };
+use crate::wire::credentials::ClientCredentials;
 use crate::wire::frame::{CloseCode, Role};
 use crate::wire::upgrade::Format;
 use backoff::Backoff;
@@ -157,6 +158,8 @@ pub struct CrmCounters {
     pub users_ignored: u64,
     /// Connections that were not let in.
     pub turned_away: u64,
+    /// Those of them whose login or password was missing or wrong.
+    pub unauthenticated: u64,
     /// Those of them that wanted the place of a link that lives.
     pub conflicts: u64,
     /// Messages that were posted.
@@ -255,6 +258,7 @@ pub struct CrmLink {
     /// Who connected.
     peer: Option<String>,
     backoff: Backoff,
+    credentials: Option<ClientCredentials>,
     door: Door,
     outbox: Outbox,
     posts: Posts,
@@ -276,7 +280,9 @@ pub struct CrmLink {
 impl CrmLink {
     /// A link that is about to be made: by the gateway, whose first action is to connect or to
     /// post, or by the CRM.
-    pub fn new(config: CrmConfig, random: Random, now: Instant) -> Self {
+    pub fn new(config: CrmConfig, mut random: Random, now: Instant) -> Self {
+        let door = Door::new(&config.transport, &mut random);
+        let credentials = config.credentials.clone().map(ClientCredentials::new);
         let assembler = Assembler::new(config.limits.multipart);
         let mut link = Self {
             config: Arc::new(config),
@@ -285,7 +291,8 @@ impl CrmLink {
             connection_id: CrmConnectionId::default(),
             peer: None,
             backoff: Backoff::default(),
-            door: Door::default(),
+            credentials,
+            door,
             outbox: Outbox::new(Role::Client),
             posts: Posts::default(),
             peer_name: None,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::text::{self, TextError};
 use super::{CrmAction, CrmConnectionId, CrmEvent, CrmLink, Post, PostAnswer, PostFailure};
 use crate::base::{ExecutionId, Instant};
+use crate::wire::credentials::{ClientError, Tries};
 use crate::wire::form::post_body;
 use crate::wire::upgrade::Format;
 
@@ -39,6 +40,9 @@ pub(super) struct Exchange {
     purpose: Purpose,
     /// The text of the message in the link's format.
     message: Vec<u8>,
+    tries: Tries,
+    /// What the CRM asked for in its last answer.
+    authorization: Option<String>,
 }
 
 /// Why an exchange gave nothing that can be used.
@@ -47,9 +51,12 @@ pub(super) enum ExchangeFault {
     /// There was no answer.
     #[error("{0}")]
     Failed(#[from] PostFailure),
-    /// The credentials are missing or wrong.
-    #[error("the CRM wants other credentials (401): look at crm.credentials")]
+    /// The CRM asks for credentials, and there are none.
+    #[error("the CRM asks for a login (401): put it into crm.credentials")]
     Unauthorized,
+    /// The credentials are wrong, or asked for in a way that is not spoken.
+    #[error("{0}")]
+    Credentials(#[from] ClientError),
     /// A redirect.
     #[error(
         "the CRM redirects ({status}) to {location:?}: redirects are not followed, put the right address into crm.url"
@@ -82,7 +89,7 @@ impl Posts {
 
     /// The next exchange, unless so many are under way; one at a time while the CRM and the
     /// gateway introduce themselves, so that nothing overtakes that.
-    fn start(&mut self, at_a_time: usize) -> Option<(CrmConnectionId, &Exchange)> {
+    fn start(&mut self, at_a_time: usize) -> Option<(CrmConnectionId, &mut Exchange)> {
         if self.under_way.len() >= at_a_time {
             return None;
         }
@@ -96,6 +103,12 @@ impl Posts {
         let exchange = self.under_way.remove(&id)?;
         self.bytes -= exchange.message.len();
         Some(exchange)
+    }
+
+    /// Has this one be the next.
+    fn again(&mut self, exchange: Exchange) {
+        self.bytes += exchange.message.len();
+        self.waiting.push_front(exchange);
     }
 
     /// Takes out those that are for this; gives those that were under way.
@@ -123,7 +136,12 @@ impl CrmLink {
             return false;
         }
         self.posts.bytes += message.len();
-        self.posts.waiting.push_back(Exchange { purpose, message });
+        self.posts.waiting.push_back(Exchange {
+            purpose,
+            message,
+            tries: Tries::default(),
+            authorization: None,
+        });
         true
     }
 
@@ -138,7 +156,11 @@ impl CrmLink {
         let (id, exchange) = self.posts.start(at_a_time)?;
         self.counters.posts += 1;
         let body = post_body(&exchange.message, format);
-        let authorization = None;
+        let target = self.config.posting.as_ref().map_or("/", |it| &it.target);
+        let authorization = exchange.authorization.take().or_else(|| {
+            let credentials = self.credentials.as_mut()?;
+            Some(credentials.header(&mut exchange.tries, "POST", target, &mut self.random))
+        });
         Some(CrmAction::Post(
             id,
             Post {
@@ -155,12 +177,19 @@ impl CrmLink {
         outcome: Result<PostAnswer, PostFailure>,
         now: Instant,
     ) {
-        let Some(exchange) = self.posts.end(id) else {
+        let Some(mut exchange) = self.posts.end(id) else {
             return;
         };
-        let read = outcome
-            .map_err(ExchangeFault::from)
-            .and_then(|answer| messages_of(answer, self.config.format));
+        let read = match outcome {
+            Ok(answer) if answer.status == 401 => {
+                match self.answer_challenge(&mut exchange, &answer.challenges) {
+                    Ok(()) => return self.posts.again(exchange),
+                    Err(fault) => Err(fault),
+                }
+            }
+            Ok(answer) => messages_of(answer, self.config.format),
+            Err(failure) => Err(failure.into()),
+        };
         match read {
             Ok(messages) => {
                 for mut message in messages {
@@ -171,6 +200,22 @@ impl CrmLink {
             Err(fault) => self.exchange_failed(exchange.purpose, &fault, now),
         }
         self.settle(now);
+    }
+
+    /// What the CRM asks for (protocol 2.1-k).
+    fn answer_challenge(
+        &mut self,
+        exchange: &mut Exchange,
+        challenges: &[String],
+    ) -> Result<(), ExchangeFault> {
+        let credentials = self.credentials.as_mut();
+        let credentials = credentials.ok_or(ExchangeFault::Unauthorized)?;
+        let challenges: Vec<&str> = challenges.iter().map(String::as_str).collect();
+        let target = self.config.posting.as_ref().map_or("/", |it| &it.target);
+        let (tries, random) = (&mut exchange.tries, &mut self.random);
+        let answer = credentials.answer(tries, &challenges, "POST", target, random)?;
+        exchange.authorization = Some(answer);
+        Ok(())
     }
 
     /// Breaks off what is posted for this run.
@@ -224,7 +269,9 @@ impl CrmLink {
             ExchangeFault::Failed(PostFailure::TimedOut(_)) => &mut counters.posts_timed_out,
             ExchangeFault::Failed(PostFailure::Broken(_)) => &mut counters.posts_broken,
             ExchangeFault::Failed(PostFailure::TooBig) => &mut counters.too_big,
-            ExchangeFault::Unauthorized => &mut counters.posts_unauthorized,
+            ExchangeFault::Unauthorized | ExchangeFault::Credentials(_) => {
+                &mut counters.posts_unauthorized
+            }
             ExchangeFault::Redirect { .. } | ExchangeFault::Status { .. } => {
                 &mut counters.posts_status
             }
@@ -241,7 +288,6 @@ fn messages_of(answer: PostAnswer, format: Format) -> Result<Vec<Vec<u8>>, Excha
     let said = || excerpt(&answer.body);
     match answer.status {
         200 => {}
-        401 => return Err(ExchangeFault::Unauthorized),
         status @ 300..=399 => {
             let location = answer.location.unwrap_or_default();
             return Err(ExchangeFault::Redirect { status, location });

@@ -30,7 +30,7 @@ impl Hub {
     pub fn relink(&mut self, link: CrmSetup, now: Now) {
         self.now = now;
         if let Some(crm) = &mut self.crm {
-            crm.shut_down(now.instant);
+            crm.shut_down("the settings of the CRM's link have changed", now.instant);
         }
         self.pump();
         self.outputs.push_back(Output::Relinked);

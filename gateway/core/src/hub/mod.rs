@@ -234,7 +234,7 @@ impl Hub {
     /// The last tab is gone: closes the CRM's link behind it.
     fn end(&mut self) {
         if let Some(crm) = &mut self.crm {
-            crm.shut_down(self.now.instant);
+            crm.shut_down("the gateway is going down", self.now.instant);
         }
         self.pump();
         self.outputs.push_back(Output::Drained);

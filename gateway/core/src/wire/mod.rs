@@ -8,6 +8,7 @@
 //! It never reads or writes a socket, holds no clock, and knows nothing of what a message says.
 
 pub mod answer;
+pub mod credentials;
 pub mod form;
 pub mod forwarded;
 pub mod frame;

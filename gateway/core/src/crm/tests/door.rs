@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::wire::credentials::{ClientCredentials, Login, Scheme, Tries};
 use crate::wire::frame::{append_own_text, append_pong};
 
 /// A link with a door, and those who stand before it.
@@ -355,11 +356,84 @@ fn more_than_some_may_not_stand_before_the_door() {
 fn when_the_gateway_goes_down_everybody_is_told() {
     let mut door = ready();
     door.knock(2, "json");
-    door.link.shut_down(door.now);
+    door.link.shut_down("the gateway is going down", door.now);
     door.pump();
     door.assert_answered(2, "503");
     assert_eq!(door.closed, [1, 2]);
     door.knock(3, "json");
     door.assert_answered(3, "503");
     assert_eq!(door.link.next_timeout(), None);
+}
+
+fn asking(scheme: Scheme) -> Doorway {
+    let mut door = Doorway::new();
+    let config = CrmConfig {
+        mode: "ws-in",
+        transport: Transport::WebSocketIn(WebSocketIn {
+            scheme,
+            login: Login::new("crm", "secret"),
+            ..WebSocketIn::default()
+        }),
+        ..config()
+    };
+    door.link = CrmLink::new(config, Random::from_number(7), door.now);
+    door
+}
+
+fn with_header(header: &str) -> Vec<u8> {
+    let line = format!("Authorization: {header}\r\nHost:");
+    request("json").replacen("Host:", &line, 1).into_bytes()
+}
+
+#[test]
+fn who_does_not_know_the_password_is_asked_for_it() {
+    let mut door = asking(Scheme::Basic);
+    door.knock(1, "json");
+    door.assert_answered(1, "401");
+    assert!(
+        door.text(1)
+            .contains("WWW-Authenticate: Basic realm=\"okgate\"")
+    );
+    door.report(2, CrmInput::Accepted("somebody".to_owned()));
+    door.bytes(2, with_header("Basic Y3JtOndyb25n"));
+    door.assert_answered(2, "401");
+    door.report(3, CrmInput::Accepted("the CRM".to_owned()));
+    door.bytes(3, with_header("Basic Y3JtOnNlY3JldA=="));
+    door.assert_answered(3, "101");
+    assert_eq!(door.reasons(), ["no credentials", "wrong password"]);
+    assert_eq!(door.link.status().counters.unauthenticated, 2);
+}
+
+#[test]
+fn a_crm_answers_a_digest_challenge_on_its_next_connection() {
+    let mut door = asking(Scheme::Digest);
+    door.knock(1, "json");
+    door.assert_answered(1, "401");
+    let text = door.text(1);
+    let challenges = text.lines();
+    let challenges = challenges.filter_map(|line| line.strip_prefix("WWW-Authenticate: "));
+    let challenges: Vec<&str> = challenges.collect();
+    assert_eq!(challenges.len(), 2, "SHA-256 and MD5: {text}");
+    let mut client = ClientCredentials::new(Login::new("crm", "secret"));
+    let (mut tries, mut random) = (Tries::default(), Random::from_number(1));
+    let header = client
+        .answer(&mut tries, &challenges, "GET", "/", &mut random)
+        .expect("it is understood");
+    door.report(2, CrmInput::Accepted("the CRM".to_owned()));
+    door.bytes(2, with_header(&header));
+    door.assert_answered(2, "101");
+    // What was said once proves nothing a second time.
+    door.report(3, CrmInput::Accepted("an eavesdropper".to_owned()));
+    door.bytes(3, with_header(&header));
+    door.assert_answered(3, "401");
+}
+
+#[test]
+fn who_is_not_let_in_does_not_disturb_the_link() {
+    let mut door = asking(Scheme::Basic);
+    door.report(1, CrmInput::Accepted("the CRM".to_owned()));
+    door.bytes(1, with_header("Basic Y3JtOnNlY3JldA=="));
+    door.knock(2, "json");
+    door.assert_answered(2, "401");
+    assert!(door.pings(1).is_empty());
 }

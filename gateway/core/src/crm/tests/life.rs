@@ -352,7 +352,7 @@ fn nothing_is_sent_before_the_last_send_has_gone_out() {
 #[test]
 fn the_end_of_the_gateway_closes_the_link_and_makes_no_other() {
     let mut world = World::ready();
-    world.link.shut_down(world.now);
+    world.link.shut_down("the gateway is going down", world.now);
     world.pump();
     assert_eq!(
         (world.crm.close, world.closes, world.state()),

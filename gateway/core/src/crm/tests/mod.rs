@@ -53,6 +53,7 @@ pub(super) fn config() -> CrmConfig {
         mode: "ws-out",
         transport: out(Version::V13),
         format: Format::Json,
+        credentials: None,
         posting: None,
         dated: 160_101,
         build: "2.13.0.160101".into(),

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::protocol::peek;
+use crate::wire::credentials::Login;
 
 /// A link over HTTP, and what it has posted.
 struct Office {
@@ -437,4 +438,102 @@ fn a_method_that_is_declared_for_http_is_posted_also_beside_a_websocket() {
         world.take_events(),
         [CrmEvent::MethodDone { execution, end }]
     );
+}
+
+fn with_login() -> CrmConfig {
+    CrmConfig {
+        credentials: Some(Login::new("gate", "secret")),
+        ..http()
+    }
+}
+
+/// An office over HTTP that keeps what each exchange said of its login.
+fn authorizations(office: &mut CrmLink) -> Vec<(u64, String)> {
+    let mut said = Vec::new();
+    while let Some(action) = office.poll_action() {
+        if let CrmAction::Post(id, post) = action {
+            said.push((id.0, post.authorization.expect("a login")));
+        }
+    }
+    said
+}
+
+fn posted(link: &mut CrmLink, id: u64, status: u16, challenge: &str, body: &str) {
+    let answer = PostAnswer {
+        status,
+        challenges: vec![challenge.to_owned()],
+        body: body.into(),
+        ..PostAnswer::default()
+    };
+    let connection = CrmConnectionId(id);
+    let what = CrmInput::Posted(Ok(answer));
+    link.handle_report(
+        CrmReport { connection, what },
+        Instant::from_micros(2_000_000),
+    );
+}
+
+const DIGEST: &str = r#"Digest realm="crm", qop="auth", algorithm=SHA-256, nonce="one""#;
+
+#[test]
+fn basic_goes_with_every_post_until_the_crm_asks_for_digest() {
+    let mut link = CrmLink::new(
+        with_login(),
+        Random::from_number(7),
+        Instant::from_micros(1_000_000),
+    );
+    let said = authorizations(&mut link);
+    assert_eq!(said, [(1, "Basic Z2F0ZTpzZWNyZXQ=".to_owned())]);
+    posted(&mut link, 1, 401, DIGEST, "");
+    let said = authorizations(&mut link);
+    let [(2, header)] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert!(header.starts_with("Digest username=\"gate\"") && header.contains("nc=00000001"));
+    posted(&mut link, 2, 200, "", "");
+    // Two at a time, each with its own count.
+    let said = authorizations(&mut link);
+    assert!(said[0].1.contains("nc=00000002") && said[1].1.contains("nc=00000003"));
+    // The nonce becomes stale under both.
+    let stale = r#"Digest realm="crm", qop="auth", algorithm=SHA-256, nonce="two", stale=true"#;
+    posted(&mut link, said[0].0, 401, stale, "");
+    posted(&mut link, said[1].0, 401, stale, "");
+    let said = authorizations(&mut link);
+    assert_eq!(said.len(), 2);
+    for (id, header) in said {
+        assert!(header.contains("nonce=\"two\""), "{header}");
+        posted(&mut link, id, 200, "", "");
+    }
+    assert_eq!(link.status().state, "ready");
+}
+
+#[test]
+fn a_login_that_the_crm_refuses_is_said_to_be_wrong() {
+    for (credentials, challenge, words) in [
+        (None, "Basic realm=\"crm\"", "put it into crm.credentials"),
+        (
+            Some(("gate", "wrong")),
+            "Basic realm=\"crm\"",
+            "check crm.credentials",
+        ),
+        (
+            Some(("gate", "secret")),
+            "Negotiate",
+            "neither for Basic nor for Digest",
+        ),
+    ] {
+        let mut office = Office::with(CrmConfig {
+            credentials: credentials.map(|(login, password)| Login::new(login, password)),
+            ..http()
+        });
+        office.end(Ok(PostAnswer {
+            status: 401,
+            challenges: vec![challenge.to_owned()],
+            ..PostAnswer::default()
+        }));
+        let error = office.link.status().last_error.expect("it is lost");
+        assert!(error.contains(words), "{error}");
+        assert!(!error.contains("wrong\"") && office.state() == "waiting");
+        assert_eq!(office.link.status().counters.posts_unauthorized, 1);
+    }
 }

@@ -422,7 +422,7 @@ fn the_end_of_the_gateway_ends_every_run() {
         wait_for_link: true,
         ..run("loose", "{}")
     });
-    world.link.shut_down(world.now);
+    world.link.shut_down("the gateway is going down", world.now);
     world.pump();
     assert_eq!(world.end(), Err(MethodFailure::Unavailable));
 }

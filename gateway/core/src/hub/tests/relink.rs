@@ -16,6 +16,7 @@ fn setup(mode: &'static str, transport: Transport) -> CrmSetup {
             mode,
             transport,
             format: Format::Json,
+            credentials: None,
             posting: None,
             dated: 160_101,
             build: "2.13.0.160101".into(),
@@ -90,8 +91,8 @@ fn the_old_link_is_ended_before_the_new_one_is_made() {
         matches!(
             outputs[..],
             [
-                Output::Crm(CrmAction::Close(..)),
                 Output::CrmNews(_),
+                Output::Crm(CrmAction::Close(..)),
                 Output::Relinked
             ]
         ),
