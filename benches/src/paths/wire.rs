@@ -132,7 +132,14 @@ fn handshake() -> Step {
         output.clear();
         let head = RequestHead::parse(black_box(REQUEST), &limits);
         let head = head.ok().flatten().expect("the head is complete");
-        let upgrade = accept(&head, &Policy { origins: &origins }).expect("the request is fine");
+        let upgrade = accept(
+            &head,
+            &Policy {
+                origins: &origins,
+                ..Policy::default()
+            },
+        )
+        .expect("the request is fine");
         upgrade.write_response(&mut output);
         output.len()
     })

@@ -37,6 +37,7 @@ pub fn message(input: &[u8]) {
                 PeekProblem::NotJson { at } => assert!(!is_json && at <= input.len()),
                 PeekProblem::NotAMessage => assert!(is_json),
                 PeekProblem::BadName | PeekProblem::TooDeep | PeekProblem::LongQid => {}
+                PeekProblem::TooManyMessages => panic!("one message is looked at"),
             }
             let mut answer = Vec::new();
             write_error(&mut answer, &error.fault(), error.name, error.qid);

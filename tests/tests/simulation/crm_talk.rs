@@ -129,7 +129,7 @@ impl Crm {
                 let head = [request, b"\r\n\r\n"].concat();
                 let head = RequestHead::parse(&head, &HeadLimits::default());
                 let head = head.expect("a request").expect("a whole one");
-                let upgrade = accept(&head, &Policy { origins: &[] });
+                let upgrade = accept(&head, &Policy::default());
                 let upgrade = upgrade.expect("the gateway asks for a WebSocket");
                 upgrade.write_response(&mut socket.out);
                 socket.said.push((socket.out.len(), Said::Opened));

@@ -79,6 +79,7 @@ impl Shard {
         }
         let policy = Policy {
             origins: &self.config.origins,
+            ..Policy::default()
         };
         match accept(&head, &policy) {
             Ok(upgrade) => {

@@ -86,6 +86,7 @@ pub struct RequestHead<'a> {
     /// The header lines.
     pub headers: Headers<'a>,
     length: usize,
+    behind: &'a [u8],
 }
 
 /// The head of a response.
@@ -98,6 +99,7 @@ pub struct ResponseHead<'a> {
     /// The header lines.
     pub headers: Headers<'a>,
     length: usize,
+    behind: &'a [u8],
 }
 
 /// Header lines in the order in which they were sent.
@@ -130,12 +132,18 @@ impl<'a> RequestHead<'a> {
             minor_version: minor_version.unwrap_or_default(),
             headers,
             length,
+            behind: &bytes[length..],
         }))
     }
 
     /// Bytes of the head; those behind it are the peer's first frames.
     pub const fn consumed(&self) -> usize {
         self.length
+    }
+
+    /// What has come behind the head.
+    pub(super) const fn behind(&self) -> &'a [u8] {
+        self.behind
     }
 
     /// The path without query, also of a target that is a whole URL.
@@ -179,12 +187,18 @@ impl<'a> ResponseHead<'a> {
             reason: reason.unwrap_or_default(),
             headers,
             length,
+            behind: &bytes[length..],
         }))
     }
 
     /// Bytes of the head; after a 101, those behind it are the peer's first frames.
     pub const fn consumed(&self) -> usize {
         self.length
+    }
+
+    /// What has come behind the head.
+    pub(super) const fn behind(&self) -> &'a [u8] {
+        self.behind
     }
 }
 

@@ -10,7 +10,7 @@ mod server;
 pub use request::{RequestFault, UpgradeError, UpgradeRequest};
 pub use server::{Policy, Refusal, Upgrade, accept};
 
-/// A version of the WebSocket protocol; all of them have the same frames.
+/// A version of the WebSocket protocol. All but version 0 have the same frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
     /// RFC 6455.
@@ -20,10 +20,12 @@ pub enum Version {
     V8,
     /// A hybi draft, as version 8.
     V7,
+    /// draft-hixie-thewebsocketprotocol-76, which has no number on the wire; its frames are [`super::hixie`]'s.
+    V0,
 }
 
 impl Version {
-    /// All versions that are spoken, as `Sec-WebSocket-Version` lists them.
+    /// All versions that `Sec-WebSocket-Version` can name.
     pub const LIST: &str = "13, 8, 7";
 
     /// The version that a header names.
@@ -36,19 +38,20 @@ impl Version {
         }
     }
 
-    /// As `Sec-WebSocket-Version` names it.
+    /// Its number: as `Sec-WebSocket-Version` names it, but for version 0.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V13 => "13",
             Self::V8 => "8",
             Self::V7 => "7",
+            Self::V0 => "0",
         }
     }
 
     /// The header that names the page that opened the link.
     pub const fn origin_header(self) -> &'static str {
         match self {
-            Self::V13 => "Origin",
+            Self::V13 | Self::V0 => "Origin",
             Self::V8 | Self::V7 => "Sec-WebSocket-Origin",
         }
     }

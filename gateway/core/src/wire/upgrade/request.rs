@@ -6,9 +6,11 @@ use tungstenite::handshake::derive_accept_key;
 use super::{Format, Version};
 use crate::wire::answer::append;
 use crate::wire::head::ResponseHead;
+use crate::wire::hixie::handshake::{ANSWER_BODY_BYTES, Question};
 
 /// What an outgoing link asks for. Send what [`UpgradeRequest::write`] writes, and give the head of
-/// the answer to [`UpgradeRequest::check`].
+/// the answer to [`UpgradeRequest::check`] as soon as so many bytes have come as
+/// [`UpgradeRequest::handshake_bytes`] says.
 #[derive(Clone, Copy, Debug)]
 pub struct UpgradeRequest<'a> {
     /// The `Host` header: name or address, with the port if it is not the scheme's own.
@@ -42,10 +44,23 @@ pub enum RequestFault {
 /// The answer does not open the link: close it, and try again by the back-off.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
-    /// Credentials are missing or wrong (401). `WWW-Authenticate` of the answer says which are
-    /// wanted.
+    /// Credentials are missing or wrong (401).
     #[error("the CRM wants other credentials (401)")]
-    Unauthorized,
+    Unauthorized {
+        /// The values of `WWW-Authenticate`, which say what is wanted: what
+        /// [`crate::wire::credentials::ClientCredentials::answer`] takes.
+        challenges: Vec<String>,
+    },
+    /// The CRM sends us elsewhere (3xx).
+    #[error(
+        "redirects are not followed: the CRM answered {status}, to {location}; set crm.address and crm.path to that"
+    )]
+    Redirect {
+        /// The status of the answer.
+        status: u16,
+        /// The `Location` of the answer.
+        location: String,
+    },
     /// The version is not spoken (426, or 400 with a list).
     #[error("the CRM does not speak this WebSocket version ({status}); it names: {spoken}")]
     Version {
@@ -67,6 +82,9 @@ pub enum UpgradeError {
     /// WebSocket server, or a cache answered.
     #[error("the answer's Sec-WebSocket-Accept is wrong")]
     AcceptKey,
+    /// The same for version 0: the 16 bytes behind the head.
+    #[error("the answer to the challenge of version 0 is wrong")]
+    Challenge,
     /// A subprotocol that was not asked for.
     #[error("the CRM chose the subprotocol {chosen:?}, which was not asked for")]
     Subprotocol {
@@ -96,17 +114,39 @@ impl UpgradeRequest<'_> {
         }
         append(output, &["GET ", self.path, " HTTP/1.1\r\n"]);
         append(output, &["Host: ", self.host, "\r\n"]);
-        append(output, &["Upgrade: websocket\r\nConnection: Upgrade\r\n"]);
-        append(output, &["Sec-WebSocket-Key: ", &self.key(), "\r\n"]);
-        let version = self.version.as_str();
-        append(output, &["Sec-WebSocket-Version: ", version, "\r\n"]);
+        let question = (self.version == Version::V0).then(|| Question::new(self.nonce));
+        match &question {
+            None => {
+                append(output, &["Upgrade: websocket\r\nConnection: Upgrade\r\n"]);
+                append(output, &["Sec-WebSocket-Key: ", &self.key(), "\r\n"]);
+                let version = self.version.as_str();
+                append(output, &["Sec-WebSocket-Version: ", version, "\r\n"]);
+            }
+            Some(question) => {
+                append(output, &["Upgrade: WebSocket\r\nConnection: Upgrade\r\n"]);
+                append(output, &["Origin: http://", self.host, "\r\n"]);
+                let [one, two] = &question.keys;
+                append(output, &["Sec-WebSocket-Key1: ", one, "\r\n"]);
+                append(output, &["Sec-WebSocket-Key2: ", two, "\r\n"]);
+            }
+        }
         let format = self.format.as_str();
         append(output, &["Sec-WebSocket-Protocol: ", format, "\r\n"]);
         for (name, value) in self.headers {
             append(output, &[name, ": ", value, "\r\n"]);
         }
         append(output, &["\r\n"]);
+        if let Some(question) = question {
+            output.extend_from_slice(&question.body);
+        }
         Ok(())
+    }
+
+    /// Bytes of the answer that belong to the handshake: its head and, in version 0, what proves that the request was
+    /// read. Those behind them are the peer's first frames.
+    pub fn handshake_bytes(&self, head: &ResponseHead<'_>) -> usize {
+        let has_body = self.version == Version::V0 && head.status == 101;
+        head.consumed() + if has_body { ANSWER_BODY_BYTES } else { 0 }
     }
 
     /// Whether the answer opens the link. An answer without subprotocol does (protocol 2.2).
@@ -120,10 +160,7 @@ impl UpgradeRequest<'_> {
         if !is_upgrade {
             return Err(UpgradeError::Upgrade);
         }
-        let accept_key = derive_accept_key(self.key().as_bytes());
-        if headers.single("sec-websocket-accept") != Ok(Some(&accept_key)) {
-            return Err(UpgradeError::AcceptKey);
-        }
+        self.check_proof(head)?;
         if headers.tokens("sec-websocket-extensions").next().is_some() {
             return Err(UpgradeError::Extension);
         }
@@ -141,6 +178,23 @@ impl UpgradeRequest<'_> {
         }
     }
 
+    /// Where version 0's answer says that the link leads is not looked at: behind a proxy it is rarely the address that
+    /// was asked.
+    fn check_proof(&self, head: &ResponseHead<'_>) -> Result<(), UpgradeError> {
+        if self.version == Version::V0 {
+            let expected = Question::new(self.nonce).response;
+            if head.behind().first_chunk() != Some(&expected) {
+                return Err(UpgradeError::Challenge);
+            }
+            return Ok(());
+        }
+        let accept_key = derive_accept_key(self.key().as_bytes());
+        if head.headers.single("sec-websocket-accept") != Ok(Some(&accept_key)) {
+            return Err(UpgradeError::AcceptKey);
+        }
+        Ok(())
+    }
+
     fn key(&self) -> String {
         STANDARD.encode_to_string(self.nonce)
     }
@@ -151,7 +205,17 @@ fn refused(head: &ResponseHead<'_>) -> UpgradeError {
     let status = head.status;
     let spoken = head.headers.text("sec-websocket-version");
     match (status, spoken) {
-        (401, _) => UpgradeError::Unauthorized,
+        (401, _) => {
+            let values = head.headers.values("www-authenticate").take(CHALLENGES_MAX);
+            let text = |value| String::from_utf8_lossy(value).into_owned();
+            UpgradeError::Unauthorized {
+                challenges: values.map(text).collect(),
+            }
+        }
+        (300..=399, _) => UpgradeError::Redirect {
+            status,
+            location: location(head),
+        },
         (426, _) | (400, Some(_)) => UpgradeError::Version {
             status,
             spoken: spoken.unwrap_or("none").to_owned(),
@@ -159,6 +223,18 @@ fn refused(head: &ResponseHead<'_>) -> UpgradeError {
         _ => UpgradeError::Status { status },
     }
 }
+
+/// Where the answer sends us, for the log.
+fn location(head: &ResponseHead<'_>) -> String {
+    let location = head.headers.text("location").unwrap_or("nowhere");
+    location.chars().take(LOCATION_CHARS_MAX).collect()
+}
+
+/// So much of a location is told.
+const LOCATION_CHARS_MAX: usize = 200;
+
+/// So many headers with challenges are looked at.
+const CHALLENGES_MAX: usize = 8;
 
 /// Whether the header can be sent: a token, and a value without line breaks (RFC 9110, 5).
 fn is_fit(name: &str, value: &str) -> bool {

@@ -5,12 +5,17 @@ use tungstenite::handshake::derive_accept_key;
 use super::{Format, Version};
 use crate::wire::answer::{Answer, append};
 use crate::wire::head::RequestHead;
+use crate::wire::hixie::handshake::{REQUEST_BODY_BYTES, number_in, response};
 
 /// What a listener asks of those who connect.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy<'a> {
     /// The origins whose pages may connect; empty: any, and also programs that name none.
     pub origins: &'a [String],
+    /// Whether version 0 is spoken (protocol 2.2-b).
+    pub allow_hixie: bool,
+    /// Whether the listener speaks TLS: the answer of version 0 says so.
+    pub is_tls: bool,
 }
 
 /// A handshake that can be granted: send what [`Upgrade::write_response`] writes, and the link
@@ -29,7 +34,24 @@ pub struct Upgrade<'a> {
     pub subprotocol: Option<&'a str>,
     /// The page that opened the link, if named.
     pub origin: Option<&'a str>,
-    key: &'a str,
+    proof: Proof<'a>,
+}
+
+/// What the answer is made of that proves that the request was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof<'a> {
+    Key(&'a str),
+    Challenge(Challenge<'a>),
+}
+
+/// The handshake of version 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Challenge<'a> {
+    numbers: [u32; 2],
+    /// `None` while it has not come.
+    body: Option<[u8; REQUEST_BODY_BYTES]>,
+    scheme: &'static str,
+    host: &'a str,
 }
 
 /// Why a request does not become a WebSocket. Send what [`Refusal::write_response`] writes, then
@@ -66,6 +88,9 @@ pub enum Refusal<'a> {
     /// `Sec-WebSocket-Key` is missing, repeated, or not 16 bytes in base64. Answered with 400.
     #[error("the header Sec-WebSocket-Key must be 16 bytes in base64, once")]
     Key,
+    /// The two keys of version 0 do not hide numbers. Answered with 400.
+    #[error("the headers Sec-WebSocket-Key1 and Sec-WebSocket-Key2 must hide numbers, each once")]
+    HixieKeys,
     /// The page's origin is not in the allow-list, or not named though there is one. Answered with
     /// 403.
     #[error("this origin is not allowed to connect")]
@@ -86,9 +111,9 @@ pub fn accept<'a>(head: &RequestHead<'a>, policy: &Policy<'_>) -> Result<Upgrade
     if head.minor_version == 0 {
         return Err(Refusal::HttpVersion);
     }
-    if !matches!(headers.single("host"), Ok(Some(_))) {
+    let Ok(Some(host)) = headers.single("host") else {
         return Err(Refusal::Host);
-    }
+    };
     if has_body(head) {
         return Err(Refusal::Body);
     }
@@ -97,10 +122,12 @@ pub fn accept<'a>(head: &RequestHead<'a>, policy: &Policy<'_>) -> Result<Upgrade
     }
     let version = match headers.single("sec-websocket-version") {
         Ok(Some(value)) => Version::from_header(value).ok_or(Refusal::Version)?,
+        Ok(None) if policy.allow_hixie && headers.contains("sec-websocket-key1") => Version::V0,
         _ => return Err(Refusal::Version),
     };
-    let key = match headers.single("sec-websocket-key") {
-        Ok(Some(key)) if is_key(key) => key,
+    let proof = match headers.single("sec-websocket-key") {
+        _ if version == Version::V0 => Proof::Challenge(challenge(head, host, policy)?),
+        Ok(Some(key)) if is_key(key) => Proof::Key(key),
         _ => return Err(Refusal::Key),
     };
     let origin = headers.single(version.origin_header());
@@ -118,7 +145,25 @@ pub fn accept<'a>(head: &RequestHead<'a>, policy: &Policy<'_>) -> Result<Upgrade
         format: chosen.map(|(_, format)| format),
         subprotocol: chosen.map(|(token, _)| token),
         origin,
-        key,
+        proof,
+    })
+}
+
+#[cold]
+fn challenge<'a>(
+    head: &RequestHead<'a>,
+    host: &'a str,
+    policy: &Policy<'_>,
+) -> Result<Challenge<'a>, Refusal<'a>> {
+    let number = |name| match head.headers.single(name) {
+        Ok(Some(key)) => number_in(key).ok_or(Refusal::HixieKeys),
+        _ => Err(Refusal::HixieKeys),
+    };
+    Ok(Challenge {
+        numbers: [number("sec-websocket-key1")?, number("sec-websocket-key2")?],
+        body: head.behind().first_chunk().copied(),
+        scheme: if policy.is_tls { "wss://" } else { "ws://" },
+        host,
     })
 }
 
@@ -131,19 +176,66 @@ impl Policy<'_> {
 }
 
 impl Upgrade<'_> {
+    /// Bytes behind the head that belong to the handshake; those behind them are the peer's first frames. None but in
+    /// version 0.
+    pub const fn body_bytes(&self) -> usize {
+        match self.proof {
+            Proof::Key(_) => 0,
+            Proof::Challenge(_) => REQUEST_BODY_BYTES,
+        }
+    }
+
+    /// Whether those bytes have come. If not, read more and decide again: there is no answer yet.
+    pub const fn is_complete(&self) -> bool {
+        !matches!(self.proof, Proof::Challenge(Challenge { body: None, .. }))
+    }
+
     /// Appends the 101 that grants the upgrade.
     pub fn write_response(&self, output: &mut Vec<u8>) {
+        match &self.proof {
+            Proof::Key(key) => append(
+                output,
+                &[
+                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+                    "Sec-WebSocket-Accept: ",
+                    &derive_accept_key(key.as_bytes()),
+                    "\r\n",
+                ],
+            ),
+            Proof::Challenge(challenge) => self.append_location(output, challenge),
+        }
+        if let Some(token) = self.subprotocol {
+            append(output, &["Sec-WebSocket-Protocol: ", token, "\r\n"]);
+        }
+        append(output, &["\r\n"]);
+        if let Proof::Challenge(Challenge {
+            numbers,
+            body: Some(body),
+            ..
+        }) = self.proof
+        {
+            output.extend_from_slice(&response(numbers, body));
+        }
+    }
+
+    /// Appends the beginning of version 0's answer: where the link leads, and who asked for it.
+    #[cold]
+    fn append_location(&self, output: &mut Vec<u8>, challenge: &Challenge<'_>) {
+        let Challenge { scheme, host, .. } = challenge;
         append(
             output,
             &[
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-                "Sec-WebSocket-Accept: ",
-                &derive_accept_key(self.key.as_bytes()),
-                "\r\n",
+                "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n",
+                "Sec-WebSocket-Origin: ",
+                self.origin.unwrap_or("null"),
+                "\r\nSec-WebSocket-Location: ",
+                scheme,
+                host,
+                self.path,
             ],
         );
-        if let Some(token) = self.subprotocol {
-            append(output, &["Sec-WebSocket-Protocol: ", token, "\r\n"]);
+        if let Some(query) = self.query {
+            append(output, &["?", query]);
         }
         append(output, &["\r\n"]);
     }
@@ -156,7 +248,12 @@ impl Refusal<'_> {
             Self::NotUpgrade { path, .. } if is_root(path) => 200,
             Self::NotUpgrade { .. } => 404,
             Self::Method => 405,
-            Self::HttpVersion | Self::Host | Self::Body | Self::Connection | Self::Key => 400,
+            Self::HttpVersion
+            | Self::Host
+            | Self::Body
+            | Self::Connection
+            | Self::Key
+            | Self::HixieKeys => 400,
             Self::Version => 426,
             Self::Origin => 403,
         }

@@ -139,7 +139,10 @@ fn a_subprotocol_in_a_second_header_line_counts() {
 #[test]
 fn each_version_is_known_by_its_number_and_its_origin_header() {
     let origins = ["https://crm.example".to_owned()];
-    let policy = Policy { origins: &origins };
+    let policy = Policy {
+        origins: &origins,
+        ..Policy::default()
+    };
     let ask = |version, origin_header, origin| {
         let text = request(&[
             ("Sec-WebSocket-Version", Some(version)),
@@ -384,8 +387,23 @@ fn a_refusing_answer_is_an_error_of_its_own_kind() {
         let head = ResponseHead::parse(answer.as_bytes(), &Limits::default());
         ours().check(&head.unwrap().unwrap()).unwrap_err()
     };
-    let challenge = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n";
-    assert_eq!(check(challenge), UpgradeError::Unauthorized);
+    let challenge = "HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\"\r\nWWW-Authenticate: Basic\r\n\r\n";
+    let challenges = vec!["Digest realm=\"a\"".to_owned(), "Basic".to_owned()];
+    assert_eq!(check(challenge), UpgradeError::Unauthorized { challenges });
+    let redirect = check("HTTP/1.1 302 x\r\nLocation: http://b/\r\n\r\n");
+    let location = "http://b/".to_owned();
+    assert_eq!(
+        redirect,
+        UpgradeError::Redirect {
+            status: 302,
+            location
+        }
+    );
+    assert!(
+        redirect
+            .to_string()
+            .starts_with("redirects are not followed")
+    );
     let versions = "HTTP/1.1 426 No\r\nSec-WebSocket-Version: 8, 7\r\n\r\n";
     let spoken = "8, 7".to_owned();
     assert_eq!(
@@ -404,7 +422,7 @@ fn a_refusing_answer_is_an_error_of_its_own_kind() {
             spoken
         }
     );
-    for status in [200, 302, 400, 403, 404, 409, 503] {
+    for status in [200, 204, 400, 403, 404, 409, 503] {
         let error = check(&format!("HTTP/1.1 {status} x\r\n\r\n"));
         assert_eq!(error, UpgradeError::Status { status });
         assert!(error.to_string().contains(&status.to_string()));
