@@ -57,6 +57,8 @@ pub struct WebSocketOut {
 pub struct WebSocketIn {
     /// Whether version 0 is spoken, too.
     pub allow_hixie: bool,
+    /// Whether TLS lies below.
+    pub is_tls: bool,
     /// How it has to prove who it is.
     pub scheme: Scheme,
     /// The login that it has to know.
@@ -70,6 +72,7 @@ impl Default for WebSocketIn {
     fn default() -> Self {
         Self {
             allow_hixie: false,
+            is_tls: false,
             scheme: Scheme::None,
             login: Login::new("", ""),
             nonce_lifetime: NONCE_LIFETIME,

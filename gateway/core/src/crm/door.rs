@@ -17,13 +17,14 @@ use crate::wire::frame::{
 };
 use crate::wire::head::RequestHead;
 use crate::wire::inbound::{Inbound, Incoming};
-use crate::wire::upgrade::{Format, Policy, accept};
+use crate::wire::upgrade::{Format, Policy, Version, accept};
 
 /// Those who want in.
 #[derive(Debug)]
 pub(super) struct Door {
     /// `None` where nobody connects.
     authenticator: Option<Authenticator>,
+    policy: Policy<'static>,
     candidates: BTreeMap<CrmConnectionId, Candidate>,
     /// Until when the link must have shown that it lives.
     contest: Option<Instant>,
@@ -55,6 +56,7 @@ pub(super) struct Admitted {
     pub(super) response: Vec<u8>,
     /// What the CRM sent behind its request.
     pub(super) early: Vec<u8>,
+    pub(super) version: Version,
     pub(super) format: Format,
     pub(super) peer: String,
 }
@@ -64,6 +66,7 @@ enum Verdict {
     Unfinished,
     Admitted {
         response: Vec<u8>,
+        version: Version,
         format: Option<Format>,
         consumed: usize,
     },
@@ -75,8 +78,11 @@ enum Verdict {
 
 impl Door {
     pub(super) fn new(transport: &Transport, random: &mut Random) -> Self {
+        let mut policy = Policy::default();
         let authenticator = match transport {
             Transport::WebSocketIn(door) => {
+                policy.allow_hixie = door.allow_hixie;
+                policy.is_tls = door.is_tls;
                 let login = door.login.clone();
                 let asks = Authenticator::new(door.scheme, REALM, login, random);
                 Some(asks.with_lifetime(door.nonce_lifetime))
@@ -85,6 +91,7 @@ impl Door {
         };
         Self {
             authenticator,
+            policy,
             candidates: BTreeMap::new(),
             contest: None,
         }
@@ -182,9 +189,14 @@ impl CrmLink {
             Verdict::Refused { response, reason } => self.drop_candidate(id, &reason, response),
             Verdict::Admitted {
                 response,
+                version,
                 format: None,
                 consumed,
             } => {
+                if version == Version::V0 {
+                    // It has no codes that could say why.
+                    return self.drop_candidate(id, NO_FORMAT, refusal(400, NO_FORMAT));
+                }
                 candidate.until = now + limits.formatless;
                 candidate.stage = Stage::Formatless {
                     inbound: Box::new(inbound(limits)),
@@ -196,11 +208,13 @@ impl CrmLink {
             }
             Verdict::Admitted {
                 response,
+                version,
                 format: Some(format),
                 consumed,
             } => {
                 let admitted = Admitted {
                     response,
+                    version,
                     early: received[consumed..].to_vec(),
                     format,
                     peer: candidate.peer.clone(),
@@ -221,7 +235,8 @@ impl CrmLink {
                 return Verdict::Refused { response, reason };
             }
         };
-        match accept(&head, &Policy::default()) {
+        match accept(&head, &self.door.policy) {
+            Ok(upgrade) if !upgrade.is_complete() => Verdict::Unfinished,
             Ok(upgrade) => {
                 // Two of these headers are none that can be right.
                 let said = head.headers.single("authorization").unwrap_or(Some(""));
@@ -237,8 +252,9 @@ impl CrmLink {
                 upgrade.write_response(&mut response);
                 Verdict::Admitted {
                     response,
+                    version: upgrade.version,
                     format: upgrade.format,
-                    consumed: head.consumed(),
+                    consumed: head.consumed() + upgrade.body_bytes(),
                 }
             }
             Err(refusal) => {

@@ -5,15 +5,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::door::Admitted;
-use super::outbox::Outbox;
+use super::outbox::{Framing, Outbox};
 use super::posts::Purpose;
 use super::socket::{Socket, SocketError};
 use super::{CrmAction, CrmConnectionId, CrmEvent, CrmLink, Transport};
 use crate::base::{Guid, Instant};
 use crate::protocol::{Assembler, FieldWriter as _, JsonWriter, write_message};
+use crate::wire::credentials::Tries;
 use crate::wire::frame::{CloseCode, Role};
 use crate::wire::inbound::Incoming;
-use crate::wire::upgrade::Format;
+use crate::wire::upgrade::{Format, UpgradeError};
 
 /// Where in its life the link is.
 #[derive(Debug)]
@@ -90,11 +91,17 @@ impl CrmLink {
             return;
         }
         let mut request = Vec::new();
-        match Socket::ask(out, self.config.format, &mut self.random, &mut request) {
+        let authorization = self.authorization.take().or_else(|| {
+            let credentials = self.credentials.as_mut()?;
+            Some(credentials.header(&mut self.tries, "GET", &out.path, &mut self.random))
+        });
+        let (format, version) = (self.config.format, out.version);
+        let random = &mut self.random;
+        match Socket::ask(out, format, authorization.as_deref(), random, &mut request) {
             Err(error) => self.lose(&error.to_string(), None, now),
             Ok(socket) => {
                 let until = now + self.config.limits.handshake_timeout;
-                let format = self.config.format;
+                self.outbox = Outbox::new(Framing::new(Role::Client, version));
                 self.begin(Phase::Handshake { until }, format, Some(socket), now);
                 self.outbox.plain(&mut request);
             }
@@ -104,7 +111,8 @@ impl CrmLink {
     /// Makes a connection that a CRM opened the link.
     pub(super) fn adopt(&mut self, id: CrmConnectionId, mut admitted: Admitted, now: Instant) {
         self.connection_id = id;
-        let socket = Socket::accepted(&self.config.limits);
+        let socket = Socket::accepted(admitted.version, &self.config.limits);
+        self.outbox = Outbox::new(Framing::new(Role::Server, admitted.version));
         let phase = Phase::Handshake { until: now };
         self.begin(phase, admitted.format, Some(socket), now);
         self.peer = Some(admitted.peer);
@@ -148,7 +156,7 @@ impl CrmLink {
         if let Stage::Connected(connection) = &mut self.stage {
             connection.socket = Some(socket);
             if let Err(error) = outcome {
-                self.break_off(&error, now);
+                self.break_off(error, now);
             }
         }
         self.settle(now);
@@ -328,7 +336,16 @@ impl CrmLink {
     pub(super) fn ask_for_life(&mut self, now: Instant) {
         if let Stage::Connected(connection) = &mut self.stage {
             connection.pinged = now;
-            self.outbox.ping(CONTEST, &mut self.random);
+            self.ping(CONTEST);
+        }
+    }
+
+    /// Version 0 has no pings of its own: there it is the message.
+    fn ping(&mut self, payload: &[u8]) {
+        if self.outbox.has_pings() {
+            self.outbox.ping(payload, &mut self.random);
+        } else {
+            self.request(Purpose::Other, "ping", |_| {});
         }
     }
 
@@ -391,7 +408,8 @@ impl CrmLink {
             self.stage = Stage::Waiting { until: now + pause };
             Some(pause)
         };
-        self.outbox = Outbox::new(self.outbox_role());
+        self.outbox = Outbox::new(Framing::Client);
+        self.tries = Tries::default();
         self.abandon_posts();
         self.assembler = Assembler::new(self.config.limits.multipart);
         self.asked.clear();
@@ -429,14 +447,6 @@ impl CrmLink {
         self.send_for(Purpose::Introduction, &message);
     }
 
-    /// Which end of its connection the gateway is.
-    pub(super) fn outbox_role(&self) -> Role {
-        match self.config.transport {
-            Transport::WebSocketIn(_) => Role::Server,
-            Transport::WebSocketOut(_) | Transport::Http => Role::Client,
-        }
-    }
-
     fn take_in(&mut self, incoming: Incoming<'_>, now: Instant) -> ControlFlow<()> {
         match incoming {
             Incoming::Text(text) => self.take_message(text, now),
@@ -461,11 +471,43 @@ impl CrmLink {
         }
     }
 
-    fn break_off(&mut self, error: &SocketError, now: Instant) {
+    fn break_off(&mut self, error: SocketError, now: Instant) {
         self.counters.too_big += u64::from(matches!(error, SocketError::TooBig(_)));
+        let error = match error {
+            SocketError::Upgrade(UpgradeError::Unauthorized { challenges }) => {
+                match self.answer_upgrade(&challenges) {
+                    Ok(()) => return self.connect_again(now),
+                    Err(error) => error,
+                }
+            }
+            error => error,
+        };
         let reason = error.to_string();
         let close = error.close_code().map(|code| (code, reason.as_str()));
         self.lose(&reason, close, now);
+    }
+
+    /// What the CRM asks for (protocol 2.2-o).
+    fn answer_upgrade(&mut self, challenges: &[String]) -> Result<(), SocketError> {
+        let (Some(credentials), Transport::WebSocketOut(out)) =
+            (&mut self.credentials, &self.config.transport)
+        else {
+            return Err(SocketError::Unauthorized);
+        };
+        let challenges: Vec<&str> = challenges.iter().map(String::as_str).collect();
+        let (tries, random) = (&mut self.tries, &mut self.random);
+        let answer = credentials.answer(tries, &challenges, "GET", &out.path, random)?;
+        self.authorization = Some(answer);
+        Ok(())
+    }
+
+    /// Closes the connection and asks for another at once.
+    fn connect_again(&mut self, now: Instant) {
+        let id = self.connection_id;
+        self.actions.retain(|action| !action.is_for(id));
+        self.actions.push_back(CrmAction::Close(id, Vec::new()));
+        self.outbox = Outbox::new(Framing::Client);
+        self.connect(now);
     }
 
     fn handle_stage_timeout(&mut self, now: Instant) {
@@ -516,7 +558,7 @@ impl CrmLink {
         let quiet_since = connection.heard.max(connection.pinged);
         if now.since(quiet_since) >= limits.ping_after {
             connection.pinged = now;
-            self.outbox.ping(&[], &mut self.random);
+            self.ping(&[]);
         }
         if matches!(phase, Phase::Introduction { until: Some(until) } if now >= until) {
             self.end_introduction(now);

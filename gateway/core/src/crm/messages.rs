@@ -163,6 +163,8 @@ impl CrmLink {
             "availableforms" => self.take_catalogue(fields, "forms"),
             "activeusers" => self.take_active_users(fields),
             "methodresult" => self.take_method_result(&outline, fields, now),
+            // The answer to a ping of version 0.
+            "pong" => self.end_contest(),
             name if is_answer_name(name) => self.take_answer(&outline, fields),
             _ => match outline.origin {
                 Origin::Connection => self.take_request(outline, fields),

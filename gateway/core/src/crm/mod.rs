@@ -45,8 +45,8 @@ use crate::base::{ExecutionId, Guid, Instant, Random};
 use crate::protocol::{
     Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRequest, write_message,
 };
-use crate::wire::credentials::ClientCredentials;
-use crate::wire::frame::{CloseCode, Role};
+use crate::wire::credentials::{ClientCredentials, Tries};
+use crate::wire::frame::CloseCode;
 use crate::wire::upgrade::Format;
 use backoff::Backoff;
 use catalogue::Catalogue;
@@ -56,7 +56,7 @@ pub use connection::{
 };
 use door::Door;
 use link::Stage;
-use outbox::Outbox;
+use outbox::{Framing, Outbox};
 use posts::{Posts, Purpose};
 use requests::Asked;
 use runs::Runs;
@@ -259,6 +259,9 @@ pub struct CrmLink {
     peer: Option<String>,
     backoff: Backoff,
     credentials: Option<ClientCredentials>,
+    /// What was tried to get the present connection accepted, and what it was asked for.
+    tries: Tries,
+    authorization: Option<String>,
     door: Door,
     outbox: Outbox,
     posts: Posts,
@@ -292,8 +295,10 @@ impl CrmLink {
             peer: None,
             backoff: Backoff::default(),
             credentials,
+            tries: Tries::default(),
+            authorization: None,
             door,
-            outbox: Outbox::new(Role::Client),
+            outbox: Outbox::new(Framing::Client),
             posts: Posts::default(),
             peer_name: None,
             last_error: None,
@@ -309,7 +314,6 @@ impl CrmLink {
             actions: VecDeque::new(),
             events: VecDeque::new(),
         };
-        link.outbox = Outbox::new(link.outbox_role());
         link.connect(now);
         link
     }

@@ -6,22 +6,44 @@ use crate::protocol::split;
 use crate::wire::frame::{
     CloseCode, Role, append_close, append_ping, append_pong, append_text_with,
 };
-use crate::wire::upgrade::Format;
+use crate::wire::hixie;
+use crate::wire::upgrade::{Format, Version};
 
 /// Frames in their order, bounded in bytes.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// Which end of the connection we are.
-    role: Role,
+    framing: Framing,
     pending: Vec<u8>,
     in_flight: usize,
 }
 
+/// What frames look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Of who opened the connection: masked.
+    Client,
+    /// Of who accepted it.
+    Server,
+    /// Version 0, of either.
+    Hixie,
+}
+
+impl Framing {
+    /// Of a connection of this version.
+    pub(super) const fn new(role: Role, version: Version) -> Self {
+        match (version, role) {
+            (Version::V0, _) => Self::Hixie,
+            (_, Role::Client) => Self::Client,
+            (_, Role::Server) => Self::Server,
+        }
+    }
+}
+
 impl Outbox {
     /// An empty one.
-    pub(super) fn new(role: Role) -> Self {
+    pub(super) fn new(framing: Framing) -> Self {
         Self {
-            role,
+            framing,
             pending: Vec::new(),
             in_flight: 0,
         }
@@ -39,6 +61,9 @@ impl Outbox {
 
     /// An event: always one message.
     pub(super) fn event(&mut self, message: &[u8], random: &mut Random) {
+        if self.framing == Framing::Hixie {
+            return hixie::append_own_text(&mut self.pending, message);
+        }
         let mask = self.mask(random);
         append_text_with(&mut self.pending, mask, message.len(), |out| {
             out.extend_from_slice(message);
@@ -64,6 +89,11 @@ impl Outbox {
                 return;
             }
         }
+    }
+
+    /// Whether there are pings: version 0 has none.
+    pub(super) fn has_pings(&self) -> bool {
+        self.framing != Framing::Hixie
     }
 
     pub(super) fn ping(&mut self, payload: &[u8], random: &mut Random) {
@@ -103,16 +133,20 @@ impl Outbox {
         if last.len() + in_flight > limits.queue_bytes_max {
             last = Vec::new();
         }
-        if let Some((code, reason)) = close {
-            let mask = self.mask(random);
-            append_close(&mut last, Some(code), reason, mask);
+        match close {
+            Some(_) if self.framing == Framing::Hixie => hixie::append_close(&mut last),
+            Some((code, reason)) => {
+                let mask = self.mask(random);
+                append_close(&mut last, Some(code), reason, mask);
+            }
+            None => {}
         }
         last
     }
 
     /// A client's frames are masked, each anew (RFC 6455, 5.3).
     fn mask(&self, random: &mut Random) -> Option<[u8; 4]> {
-        if self.role == Role::Server {
+        if self.framing != Framing::Client {
             return None;
         }
         let [a, b, c, d, ..] = random.number().to_le_bytes();

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 
 use super::{Limits, WebSocketOut};
 use crate::base::Random;
+use crate::wire::credentials::ClientError;
 use crate::wire::frame::{self, Binary, CloseCode, FrameError, Role};
 use crate::wire::head::{HeadError, ResponseHead};
+use crate::wire::hixie::HixieInbound;
 use crate::wire::inbound::{Inbound, Incoming};
-use crate::wire::upgrade::{Format, RequestFault, UpgradeError, UpgradeRequest};
+use crate::wire::upgrade::{Format, RequestFault, UpgradeError, UpgradeRequest, Version};
 
 /// A connection to the CRM.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) enum Socket {
     Handshake(Handshake),
     /// What comes behind it.
     Open(Box<Inbound>),
+    /// The same of version 0.
+    Hixie(Box<HixieInbound>),
 }
 
 /// A handshake whose answer is not complete.
@@ -39,6 +43,12 @@ pub(super) enum SocketError {
     /// An answer that does not open the link.
     #[error("the handshake failed: {0}")]
     Upgrade(#[from] UpgradeError),
+    /// The CRM asks for credentials, and there are none.
+    #[error("the CRM asks for a login (401): put it into crm.credentials")]
+    Unauthorized,
+    /// The credentials are wrong, or asked for in a way that is not spoken.
+    #[error("{0}")]
+    Credentials(#[from] ClientError),
     /// A message over the bound.
     #[error("a message of the CRM is longer than crm.message_bytes_max")]
     TooBig(FrameError),
@@ -61,7 +71,11 @@ impl SocketError {
     pub(super) fn close_code(&self) -> Option<CloseCode> {
         match self {
             Self::TooBig(error) | Self::Frame(error) => Some(error.close_code()),
-            Self::Request(_) | Self::Head(_) | Self::Upgrade(_) => None,
+            Self::Request(_)
+            | Self::Head(_)
+            | Self::Upgrade(_)
+            | Self::Unauthorized
+            | Self::Credentials(_) => None,
         }
     }
 }
@@ -71,6 +85,7 @@ impl Socket {
     pub(super) fn ask(
         config: &WebSocketOut,
         format: Format,
+        authorization: Option<&str>,
         random: &mut Random,
         output: &mut Vec<u8>,
     ) -> Result<Self, SocketError> {
@@ -82,20 +97,28 @@ impl Socket {
             format,
             received: Vec::new(),
         };
-        handshake.request(config).write(output)?;
+        let header = authorization.map(|value| ("Authorization", value));
+        let request = UpgradeRequest {
+            headers: header.as_slice(),
+            ..handshake.request(config)
+        };
+        request.write(output)?;
         Ok(Self::Handshake(handshake))
     }
 
     /// A connection that a CRM opened and whose handshake is over.
-    pub(super) fn accepted(limits: &Limits) -> Self {
-        Self::open(Role::Server, limits)
+    pub(super) fn accepted(version: Version, limits: &Limits) -> Self {
+        Self::open(Role::Server, version, limits)
     }
 
-    fn open(role: Role, limits: &Limits) -> Self {
+    fn open(role: Role, version: Version, limits: &Limits) -> Self {
         let limits = frame::Limits {
             frame_bytes_max: limits.message_bytes_max,
             message_bytes_max: limits.message_bytes_max,
         };
+        if version == Version::V0 {
+            return Self::Hixie(Box::new(HixieInbound::new(limits)));
+        }
         Self::Open(Box::new(Inbound::new(role, limits, Binary::Refuse)))
     }
 
@@ -115,7 +138,7 @@ impl Socket {
             return Ok(false);
         };
         *bytes = handshake.received.split_off(end);
-        *self = Self::open(Role::Client, limits);
+        *self = Self::open(Role::Client, config.version, limits);
         Ok(true)
     }
 
@@ -129,6 +152,7 @@ impl Socket {
         match self {
             Self::Handshake(_) => Ok(()),
             Self::Open(inbound) => Ok(inbound.receive(bytes, deliver)?),
+            Self::Hixie(inbound) => Ok(inbound.receive(bytes, deliver)?),
         }
     }
 }
@@ -145,8 +169,13 @@ impl Handshake {
         let Some(head) = ResponseHead::parse(&self.received, &limits.head)? else {
             return Ok(None);
         };
-        self.request(config).check(&head)?;
-        Ok(Some(head.consumed()))
+        let request = self.request(config);
+        let end = request.handshake_bytes(&head);
+        if self.received.len() < end {
+            return Ok(None);
+        }
+        request.check(&head)?;
+        Ok(Some(end))
     }
 
     fn request<'a>(&self, config: &'a WebSocketOut) -> UpgradeRequest<'a> {

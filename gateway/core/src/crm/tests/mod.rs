@@ -1,6 +1,7 @@
 //! The link joined in memory with a CRM double that speaks server frames.
 
 mod door;
+mod formats;
 mod hostile;
 mod life;
 mod posts;
