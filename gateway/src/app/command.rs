@@ -28,6 +28,11 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE", env = "OKGATE_CONFIG")]
         config: PathBuf,
     },
+    /// Everything about the CRM's link.
+    Crm {
+        #[command(subcommand)]
+        command: CrmCommand,
+    },
     /// Prints an annotated sample of the settings file.
     Settings {
         /// Print the reference page instead.
@@ -49,6 +54,17 @@ pub(super) enum Command {
     Passwd {
         /// The user's login.
         login: String,
+    },
+}
+
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum CrmCommand {
+    /// Tries the configured link once and says step by step what happens. In the modes in which the
+    /// CRM connects, the gateway must not be running: the test listens in its place.
+    Test {
+        /// The settings file.
+        #[arg(long, value_name = "FILE", env = "OKGATE_CONFIG")]
+        config: PathBuf,
     },
 }
 

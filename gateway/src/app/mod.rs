@@ -11,6 +11,7 @@ mod echo;
 mod hub_seat;
 mod metered;
 mod passwd;
+mod probe;
 mod programs;
 mod refusals;
 mod reload;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use command::{Command, CommandLine};
+use command::{Command, CommandLine, CrmCommand};
 
 /// How a command ended; the numbers are fixed for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,9 @@ pub fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Run { config } => run::run(&config),
         Command::Check { config } => check::check(&config, &mut std::io::stdout().lock()),
+        Command::Crm {
+            command: CrmCommand::Test { config },
+        } => probe::probe(&config, &mut std::io::stdout().lock()),
         Command::Echo { listen, cores } => echo::echo(listen, cores),
         Command::Passwd { login } => passwd::passwd(&login),
         Command::Settings { markdown } => check::settings(markdown, &mut std::io::stdout().lock()),
