@@ -3,9 +3,8 @@
 
 mod support;
 
-use std::future::Future;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,47 +14,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use okgate::runtime::{
-    Clock, ExecutorSettings, HttpLimits, Seat, ShardHandle, ShardMain, Signal, Stream, TabRing,
-    Watchdog, cores, resolve, serve_http, shard_port, signals, sleep, spawn, start, task_mailbox,
-    timeout,
+    Clock, ExecutorSettings, HttpLimits, ShardMain, Signal, Stream, Watchdog, cores, resolve,
+    serve_http, signals, sleep, spawn, start, task_mailbox, timeout,
 };
-use support::{Echo, Told, eventually};
-
-/// Runs a future beside an echo ring on a shard of its own and hands back what it gives.
-fn beside_a_ring<Work, Done, Value>(work: Work) -> Value
-where
-    Work: FnOnce(ShardHandle<Told>) -> Done + Send + 'static,
-    Done: Future<Output = Value> + 'static,
-    Value: Send + 'static,
-{
-    let (handle, port) = shard_port::<Told>(64).expect("an event descriptor");
-    let (sender, receiver) = mpsc::channel();
-    let worker = handle.clone();
-    let main: ShardMain = Box::new(move |seat: Seat| {
-        Box::pin(async move {
-            let ring = TabRing::new(&seat, okgate::runtime::RingSettings::default(), port)?;
-            spawn(async move {
-                let value = work(worker.clone()).await;
-                sender.send(value).expect("the test waits");
-                worker.stop();
-            })
-            .detach();
-            ring.run(Echo::default(), |_, _| {}).await.map(drop)
-        })
-    });
-    let cores = cores(1).expect("a core");
-    let settings = ExecutorSettings::new(Clock::start());
-    let executors = start(settings, &cores, vec![main]).expect("an executor");
-    let value = receiver.recv_timeout(Duration::from_secs(20));
-    executors.join().expect("a shard that ends well");
-    value.expect("in time")
-}
-
-fn free_listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    (listener, address)
-}
+use support::{beside_a_ring, eventually, free_listener};
 
 async fn greet(request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
     assert!(peer.ip().is_loopback());

@@ -21,7 +21,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-use super::stream::{Listener, Stream};
+use super::connection::Connection;
+use super::stream::Listener;
 use super::task;
 
 /// The bounds of an HTTP server.
@@ -81,7 +82,7 @@ pub async fn serve_http<Handler, Answer, Content>(
                 }
                 let (counted, handler) = (Rc::clone(&connections), handler.clone());
                 task::spawn(async move {
-                    serve(stream, limits, handler).await;
+                    serve(stream.into(), limits, handler).await;
                     drop(counted);
                 })
                 .detach();
@@ -94,7 +95,7 @@ pub async fn serve_http<Handler, Answer, Content>(
     }
 }
 
-async fn serve<Handler, Answer, Content>(stream: Stream, limits: HttpLimits, handler: Handler)
+async fn serve<Handler, Answer, Content>(stream: Connection, limits: HttpLimits, handler: Handler)
 where
     Handler: Fn(Request<Incoming>, SocketAddr) -> Answer + 'static,
     Answer: Future<Output = Response<Content>> + 'static,
@@ -211,7 +212,7 @@ impl<Content: Body> Body for Tracked<Content> {
 
 /// A stream that notes whether the peer takes what is written.
 struct Watched {
-    stream: Stream,
+    stream: Connection,
     phase: Rc<Phase>,
 }
 

@@ -10,6 +10,7 @@
 //! [`TabRing`] and runs it.
 
 mod clock;
+mod connection;
 mod counters;
 mod executor;
 mod http;
@@ -21,9 +22,11 @@ mod start;
 mod stream;
 mod system;
 mod task;
+mod tls;
 mod watchdog;
 
 pub use clock::Clock;
+pub use connection::{Connection, ReadHalf, WriteHalf};
 pub use counters::{Counter, RingCounters};
 pub use executor::{
     ExecutorSettings, Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start,
@@ -32,9 +35,14 @@ pub use http::{HttpLimits, serve_http};
 pub use listen::{Listening, listen};
 pub use mailbox::{Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, mailbox, task_mailbox};
 pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
+pub use rustls::pki_types::ServerName;
 pub use signals::{Signal, SignalSource, signals};
 pub use start::StartError;
-pub use stream::{Listener, ReadHalf, Stream, WriteHalf, resolve};
+pub use stream::{Listener, Stream, resolve};
 pub use system::{KERNEL_MIN, MEMLOCK_BYTES_MIN, available_cores, prepare};
 pub use task::{Task, sleep, spawn, timeout};
+pub use tls::{
+    AcceptorSettings, CertificateFault, ConnectorSettings, Roots, TlsAcceptor, TlsConnector,
+    TlsError, TlsFile, TlsSettingsError, Whose,
+};
 pub use watchdog::Watchdog;

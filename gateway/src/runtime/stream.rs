@@ -4,13 +4,10 @@
 //! buffers nothing, and closes when it is dropped.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -18,10 +15,11 @@ use std::time::Duration;
 use futures_lite::{AsyncRead, AsyncWrite};
 use glommio::GlommioError;
 use glommio::net;
-use hyper::rt;
 use socket2::SockRef;
 
-/// A connection.
+use super::connection::{Connection, ReadHalf, WriteHalf};
+
+/// A connection without TLS; [`Connection`] has what reads and writes it.
 #[derive(Debug)]
 pub struct Stream {
     socket: net::TcpStream,
@@ -47,65 +45,10 @@ impl Stream {
         self.peer
     }
 
-    /// Reads what there is, at least one byte; zero bytes are the end of the stream.
-    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| Pin::new(&mut self.socket).poll_read(context, buffer)).await
-    }
-
-    /// Writes all of it.
-    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        write_all(bytes, |context, rest| {
-            Pin::new(&mut self.socket).poll_write(context, rest)
-        })
-        .await
-    }
-
     /// Two halves that two tasks of the same shard can use; the connection
     /// closes when both are dropped.
     pub fn split(self) -> (ReadHalf, WriteHalf) {
-        let socket = Rc::new(RefCell::new(self.socket));
-        (ReadHalf(Rc::clone(&socket)), WriteHalf(socket))
-    }
-}
-
-/// The reading half of a [`Stream`].
-#[derive(Debug)]
-pub struct ReadHalf(Rc<RefCell<net::TcpStream>>);
-
-impl ReadHalf {
-    /// Reads what there is, at least one byte; zero bytes are the end of the stream.
-    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| Pin::new(&mut *self.0.borrow_mut()).poll_read(context, buffer)).await
-    }
-}
-
-/// The writing half of a [`Stream`].
-#[derive(Debug)]
-pub struct WriteHalf(Rc<RefCell<net::TcpStream>>);
-
-impl WriteHalf {
-    /// Writes what fits, at least one byte; says how many.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written =
-            poll_fn(|context| Pin::new(&mut *self.0.borrow_mut()).poll_write(context, bytes))
-                .await?;
-        if written == 0 && !bytes.is_empty() {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        Ok(written)
-    }
-
-    /// Writes all of it.
-    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        write_all(bytes, |context, rest| {
-            Pin::new(&mut *self.0.borrow_mut()).poll_write(context, rest)
-        })
-        .await
-    }
-
-    /// Half-closes: the other end reads the end of the stream.
-    pub async fn shutdown(&mut self) -> io::Result<()> {
-        poll_fn(|context| Pin::new(&mut *self.0.borrow_mut()).poll_close(context)).await
+        Connection::from(self).split()
     }
 }
 
@@ -133,7 +76,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Takes the socket over.
+    /// Takes over a socket that listens.
     pub fn new(listener: TcpListener) -> io::Result<Self> {
         let duplicate = listener.try_clone()?;
         // SAFETY: the descriptor of a listening socket, given up by its owner here.
@@ -141,7 +84,7 @@ impl Listener {
         Ok(Self { socket, duplicate })
     }
 
-    /// The next connection.
+    /// Waits for the next connection.
     pub async fn accept(&self) -> io::Result<Stream> {
         let socket = self.socket.accept().await.map_err(plain_error)?;
         let peer = socket.peer_addr().map_err(plain_error)?;
@@ -158,21 +101,17 @@ impl Drop for Listener {
     }
 }
 
-impl rt::Read for Stream {
+impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        mut cursor: rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        // Read through a small buffer: the cursor's memory may be uninitialised.
-        let mut buffer = [0; READ_BYTES];
-        let room = cursor.remaining().min(READ_BYTES);
-        let read = Pin::new(&mut self.socket).poll_read(context, &mut buffer[..room]);
-        read.map_ok(|count| cursor.put_slice(&buffer[..count]))
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
     }
 }
 
-impl rt::Write for Stream {
+impl AsyncWrite for Stream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -185,23 +124,9 @@ impl rt::Write for Stream {
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_close(context)
     }
-}
-
-async fn write_all(
-    mut bytes: &[u8],
-    mut poll_write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
-) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = poll_fn(|context| poll_write(context, bytes)).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        bytes = &bytes[written..];
-    }
-    Ok(())
 }
 
 fn plain_error(error: GlommioError<()>) -> io::Error {
@@ -212,6 +137,3 @@ fn plain_error(error: GlommioError<()>) -> io::Error {
         other => io::Error::other(other.to_string()),
     }
 }
-
-/// What one read for HTTP takes at most.
-const READ_BYTES: usize = 8 << 10;

@@ -1,14 +1,18 @@
-//! An echo engine on raw bytes, and shards that run it.
+//! An echo engine on raw bytes, shards that run it, and what runs beside it.
 #![allow(dead_code)] // each test program uses its part
 
+pub(crate) mod certificates;
+
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use okgate::runtime::{
     Clock, ExecutorSettings, Executors, RingSettings, Seat, ShardHandle, ShardMain, StartError,
-    TabRing, cores, listen, shard_port, start,
+    TabRing, cores, listen, shard_port, spawn, start,
 };
 use okgate_core::base::{Action, Engine, Instant, LinkId, Payload, Peer};
 
@@ -212,7 +216,7 @@ impl Engine for Echo {
 pub(crate) struct Shards {
     pub(crate) address: SocketAddr,
     pub(crate) handles: Vec<ShardHandle<Told>>,
-    pub(crate) posts: std::sync::mpsc::Receiver<usize>,
+    pub(crate) posts: mpsc::Receiver<usize>,
     join: Option<JoinHandle<()>>,
 }
 
@@ -223,7 +227,7 @@ pub(crate) fn shards(count: usize, settings: RingSettings) -> Shards {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listening = listen(address, count, 1024, "test.listen").expect("a free port");
     let address = listening.address;
-    let (post, posts) = std::sync::mpsc::channel();
+    let (post, posts) = mpsc::channel();
     let (mut handles, mut mains) = (Vec::new(), Vec::<ShardMain>::new());
     for socket in listening.sockets {
         let (handle, mut shard) = shard_port::<Told>(4096).expect("an event descriptor");
@@ -281,4 +285,41 @@ pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < deadline, "not in time: {what}");
         thread::yield_now();
     }
+}
+
+/// Runs a future beside an echo ring on a shard of its own and hands back what it gives.
+pub(crate) fn beside_a_ring<Work, Done, Value>(work: Work) -> Value
+where
+    Work: FnOnce(ShardHandle<Told>) -> Done + Send + 'static,
+    Done: Future<Output = Value> + 'static,
+    Value: Send + 'static,
+{
+    let (handle, port) = shard_port::<Told>(64).expect("an event descriptor");
+    let (sender, receiver) = mpsc::channel();
+    let worker = handle.clone();
+    let main: ShardMain = Box::new(move |seat: Seat| {
+        Box::pin(async move {
+            let ring = TabRing::new(&seat, RingSettings::default(), port)?;
+            spawn(async move {
+                let value = work(worker.clone()).await;
+                sender.send(value).expect("the test waits");
+                worker.stop();
+            })
+            .detach();
+            ring.run(Echo::default(), |_, _| {}).await.map(drop)
+        })
+    });
+    let cores = cores(1).expect("a core");
+    let settings = ExecutorSettings::new(Clock::start());
+    let executors = start(settings, &cores, vec![main]).expect("an executor");
+    let value = receiver.recv_timeout(Duration::from_secs(20));
+    executors.join().expect("a shard that ends well");
+    value.expect("in time")
+}
+
+/// A socket that listens on a free port.
+pub(crate) fn free_listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
 }

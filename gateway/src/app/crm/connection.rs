@@ -84,7 +84,7 @@ impl Wire {
             };
             let mut written = 0;
             let closed = {
-                let mut writing = pin!(write_counted(&mut writer, &bytes, &mut written));
+                let mut writing = pin!(writer.write_rest(&bytes, &mut written));
                 let mut closing = pin!(self.orders.recv());
                 or(async { Err(writing.as_mut().await) }, async {
                     Ok(closing.as_mut().await)
@@ -117,18 +117,6 @@ impl Wire {
     async fn report(&self, what: CrmInput) {
         self.reports.tell(self.id, what).await;
     }
-}
-
-/// Writes all of it, and counts along: what is written stays counted when nobody waits any more.
-async fn write_counted(
-    writer: &mut WriteHalf,
-    bytes: &[u8],
-    written: &mut usize,
-) -> io::Result<()> {
-    while *written < bytes.len() {
-        *written += writer.write(&bytes[*written..]).await?;
-    }
-    Ok(())
 }
 
 /// Sends the rest, the last bytes and the end of the stream, as far as that goes within
