@@ -3,23 +3,17 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::Outcome;
+use super::{Outcome, tls};
 use crate::config::{self, LoadError, Settings};
 
 /// Names every fault of the file, one a line as `FILE:LINE: key: reason`.
 pub(super) fn check(path: &Path, out: &mut impl Write) -> Outcome {
     match config::load(path) {
-        Ok(settings) => {
-            let words = summary(&settings);
-            written(&writeln!(out, "{}: fine ({words})", path.display()))
-        }
-        Err(error) => {
-            let text = error_lines(path, &error);
-            match out.write_all(text.as_bytes()) {
-                Ok(()) => Outcome::Usage,
-                Err(_) => Outcome::Failed,
-            }
-        }
+        Ok(settings) => match tls::check(&settings.crm.mode) {
+            Ok(()) => written(&out.write_all(summary(path, &settings).as_bytes())),
+            Err(fault) => faulty(path, &LoadError::Faults(vec![fault]), out),
+        },
+        Err(error) => faulty(path, &error, out),
     }
 }
 
@@ -48,9 +42,24 @@ pub(super) fn error_lines(path: &Path, error: &LoadError) -> String {
     }
 }
 
-fn summary(settings: &Settings) -> String {
+fn faulty(path: &Path, error: &LoadError, out: &mut impl Write) -> Outcome {
+    match out.write_all(error_lines(path, error).as_bytes()) {
+        Ok(()) => Outcome::Usage,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// One line that all is well, behind those that warn.
+fn summary(path: &Path, settings: &Settings) -> String {
+    let file = path.display();
+    let warnings: Vec<_> = settings
+        .warnings()
+        .iter()
+        .map(|words| format!("{file}: warning: {words}\n"))
+        .collect();
     format!(
-        "{} user(s), {} department(s), CRM mode {}",
+        "{}{file}: fine ({} user(s), {} department(s), CRM mode {})\n",
+        warnings.concat(),
         settings.directory.users.len(),
         settings.directory.departments.len(),
         settings.crm.mode.name()
@@ -98,6 +107,32 @@ mod tests {
              FILE:2: crm.mod: unknown key; did you mean \"mode\"?\n\
              FILE:4: users[1].login: must not be empty\n"
         );
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_used_is_a_fault_with_line_and_key() {
+        let crm = "[crm]\nmode = \"wss-in\"\n[tls]\ncertificate = \"/nowhere/cert.pem\"\nprivate_key = \"/nowhere/key.pem\"\n";
+        let (outcome, out) = check_text(&format!("{crm}[[users]]\nlogin = \"anna\"\n"));
+        assert_eq!(outcome.code(), 2);
+        let expected = "FILE:4: tls.certificate: /nowhere/cert.pem cannot be read: ";
+        assert!(out.starts_with(expected), "{out}");
+        let crm = "[crm]\nmode = \"wss-out\"\naddress = \"a:1\"\ntrust_roots = \"okgate.toml\"\n";
+        let (outcome, out) = check_text(&format!("{crm}[[users]]\nlogin = \"anna\"\n"));
+        assert_eq!(outcome.code(), 2);
+        let expected = "FILE:4: crm.trust_roots: FILE has no certificate in PEM form";
+        assert!(out.starts_with(expected), "{out}");
+    }
+
+    #[test]
+    fn what_should_not_be_overlooked_stands_before_the_summary() {
+        let crm = "[crm]\nmode = \"ws-in\"\nlisten = \"0.0.0.0:4067\"\n";
+        let (outcome, out) = check_text(&format!("{crm}[[users]]\nlogin = \"anna\"\n"));
+        assert_eq!(outcome.code(), 0);
+        let [warning, summary] = &out.lines().collect::<Vec<_>>()[..] else {
+            panic!("{out}");
+        };
+        assert!(warning.starts_with("FILE: warning: crm.auth: "), "{out}");
+        assert!(summary.ends_with("CRM mode ws-in)"), "{out}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use okgate_core::hub::{
 
 use super::programs::Programs;
 use crate::admin::HubQuestion;
+use crate::log::RateLimited;
 use crate::runtime::{Clock, Inbox, LocalMailbox, Mailbox, MailboxError, Outside, ShardHandle};
 use crate::store::Store;
 
@@ -146,7 +147,7 @@ impl HubSeat {
                 }
                 Output::Crm(action) => self.tell_crm(action),
                 Output::Relinked => self.crm = self.next_crm.take(),
-                Output::CrmNews(news) => log_news(&news),
+                Output::CrmNews(news) => log_news(&news, self.now.instant),
                 Output::Run(run) => {
                     if let Err(run) = self.helpers.programs.run(run) {
                         let end = Err(ProgramFailure::NotStarted);
@@ -230,16 +231,22 @@ impl Outside<FromShard> for HubSeat {
     }
 }
 
-fn log_news(news: &CrmEvent) {
+fn log_news(news: &CrmEvent, now: Instant) {
+    static TURNED_AWAY: RateLimited = RateLimited::new(LOG_PERIOD);
+    static FAILED: RateLimited = RateLimited::new(LOG_PERIOD);
     match news {
         CrmEvent::Ready { peer } => {
             tracing::info!(peer = peer.as_deref(), "the CRM is linked");
         }
         CrmEvent::TurnedAway { peer, reason } => {
-            tracing::warn!(%peer, %reason, "a connection to the CRM's address is turned away");
+            if let Some(not_logged) = TURNED_AWAY.admit(1, now) {
+                tracing::warn!(%peer, %reason, not_logged, "a connection to the CRM's address is turned away");
+            }
         }
         CrmEvent::ExchangeFailed { reason } => {
-            tracing::warn!(%reason, "a message posted to the CRM came to nothing");
+            if let Some(not_logged) = FAILED.admit(1, now) {
+                tracing::warn!(%reason, not_logged, "a message posted to the CRM came to nothing");
+            }
         }
         CrmEvent::Lost {
             reason,
@@ -308,6 +315,9 @@ fn send_backlog(shard: &ShardHandle<ToShard>, backlog: &mut VecDeque<ToShard>) {
         }
     }
 }
+
+/// Of what others cause, at most one line a kind within this time.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// When a full mailbox is tried again.
 const RETRY: Duration = Duration::from_millis(1);

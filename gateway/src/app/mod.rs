@@ -18,6 +18,7 @@ mod reload;
 mod run;
 mod services;
 mod signals;
+mod tls;
 mod wiring;
 
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use okgate_core::crm::{CrmAction, CrmConfig, CrmEvent, CrmLink, CrmReport};
 
 use super::Outcome;
 use super::check::error_lines;
-use super::crm::{self, CrmTasks, Listening};
+use super::crm::{self, CrmTasks, PrepareError, Prepared};
 use super::hub_seat::CrmEnds;
 use super::wiring::crm_setup;
 use crate::config::{self, CrmMode, Settings};
@@ -81,13 +81,13 @@ impl Lines {
     }
 }
 
-fn start(settings: Settings, lines: Lines) -> Result<runtime::Executors, StartError> {
+fn start(settings: Settings, lines: Lines) -> Result<runtime::Executors, PrepareError> {
     runtime::prepare()?;
     let cores = runtime::cores(1)?;
     let waker = RingWaker::new().map_err(StartError::Limits)?;
     let mode = settings.crm.mode.name();
     lines.step(format!("mode {mode}"));
-    let listening = Listening::open(&settings.crm.mode)?;
+    let prepared = Prepared::new(&settings.crm.mode)?;
     if let Some(address) = crm::listens_on(&settings.crm.mode) {
         let wait = WAIT_FOR_CRM.as_secs();
         lines.step(format!(
@@ -97,7 +97,7 @@ fn start(settings: Settings, lines: Lines) -> Result<runtime::Executors, StartEr
     let setup = crm_setup(&settings);
     let main: ShardMain = Box::new(move |seat| {
         Box::pin(async move {
-            let link = crm::link(&settings.crm.mode, listening, &waker);
+            let link = crm::link(&settings.crm.mode, prepared, &waker, seat.clock());
             let (Some(config), Some((ends, driver))) = (setup.crm, link) else {
                 return Ok(());
             };
@@ -112,7 +112,8 @@ fn start(settings: Settings, lines: Lines) -> Result<runtime::Executors, StartEr
             Ok(())
         })
     });
-    runtime::start(ExecutorSettings::new(Clock::start()), &cores, vec![main])
+    let settings = ExecutorSettings::new(Clock::start());
+    Ok(runtime::start(settings, &cores, vec![main])?)
 }
 
 /// A link that is tried.

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::check::error_lines;
-use super::crm::{self, CrmTasks, Listening};
+use super::crm::{self, CrmTasks, Prepared};
 use super::hub_seat::{HubMessage, Relink};
 use super::wiring::crm_setup;
 use crate::config::{self, CrmMode, Settings};
-use crate::runtime::{Mailbox, RingWaker};
+use crate::runtime::{Clock, Mailbox, RingWaker};
 
 /// Reads the settings again.
 pub(super) struct Reloader {
@@ -23,6 +23,7 @@ pub(super) struct Reloader {
     /// Wakes the shard of the hub.
     pub(super) waker: RingWaker,
     pub(super) tasks: CrmTasks,
+    pub(super) clock: Clock,
 }
 
 impl Reloader {
@@ -100,8 +101,11 @@ impl Reloader {
             self.send(&self.settings.clone(), None);
             self.tasks.end(END_WAIT).await;
         }
-        let listening = match Listening::open(&new.crm.mode) {
-            Ok(listening) => listening,
+        for warning in new.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let prepared = match Prepared::new(&new.crm.mode) {
+            Ok(prepared) => prepared,
             Err(error) => {
                 tracing::error!(%error, "the CRM cannot be linked as the settings say now");
                 return;
@@ -110,11 +114,12 @@ impl Reloader {
         self.settings.crm = new.crm;
         let mode = self.settings.crm.mode.name();
         tracing::info!(mode, "the settings have changed: the CRM is linked anew");
-        self.send(&self.settings.clone(), Some(listening));
+        self.send(&self.settings.clone(), Some(prepared));
     }
 
-    fn send(&self, settings: &Settings, listening: Option<Listening>) {
-        let link = listening.and_then(|it| crm::link(&settings.crm.mode, it, &self.waker));
+    fn send(&self, settings: &Settings, prepared: Option<Prepared>) {
+        let link =
+            prepared.and_then(|it| crm::link(&settings.crm.mode, it, &self.waker, self.clock));
         let ends = link.map(|(ends, driver)| {
             self.tasks.start(driver);
             ends

@@ -12,7 +12,7 @@ use okgate_core::shard::{self, Admission, Shard};
 
 use super::Outcome;
 use super::check::error_lines;
-use super::crm::{self, CrmDriver, CrmTasks, Listening};
+use super::crm::{self, CrmDriver, CrmTasks, PrepareError, Prepared};
 use super::hub_seat::{CrmEnds, Forward, Helpers, HubMessage, HubSeat};
 use super::metered::Metered;
 use super::programs::Programs;
@@ -72,6 +72,8 @@ enum StartFailure {
     #[error(transparent)]
     Runtime(#[from] runtime::StartError),
     #[error(transparent)]
+    Crm(#[from] PrepareError),
+    #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
     #[error("gateway.data_dir: {0}")]
     DataDir(io::Error),
@@ -96,7 +98,11 @@ fn start(settings: &Settings, path: &Path, log: Arc<LogCounters>) -> Result<Runn
     getrandom::fill(&mut seed).map_err(StartFailure::Random)?;
     let mut random = Random::from_seed(seed);
 
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
     let mut sockets = Sockets::bind(settings, cores.len())?;
+    let prepared = Prepared::new(&settings.crm.mode)?;
     let (handles, ports) = sockets.ports(cores.len())?;
     let (hub_mailbox, hub_inbox) = runtime::mailbox(MAILBOX_CAPACITY, handles[0].waker());
     let (store, stored) = open_store(settings)?.unzip();
@@ -111,8 +117,7 @@ fn start(settings: &Settings, path: &Path, log: Arc<LogCounters>) -> Result<Runn
     let metrics = Arc::new(Metrics::new(rings, Arc::clone(&admission), log, started_at));
     let readiness = Arc::new(Readiness::default());
     let ring = RingSettings::default().with_descriptors(descriptors);
-    let listening = std::mem::take(&mut sockets.crm);
-    let crm = crm::link(&settings.crm.mode, listening, handles[0].waker());
+    let crm = crm::link(&settings.crm.mode, prepared, handles[0].waker(), clock);
     let (source, signals) = runtime::signals(handles[0].waker())?;
     let mut first = Some(First {
         hub,
@@ -173,7 +178,6 @@ struct Sockets {
     clients: Vec<runtime::Listening>,
     web: Vec<(SocketAddr, std::net::TcpListener)>,
     admin: Option<(SocketAddr, std::net::TcpListener)>,
-    crm: Listening,
     /// Where tabs connect, for the operator page.
     client_port: u16,
 }
@@ -207,7 +211,6 @@ impl Sockets {
             clients,
             web,
             admin: one(settings.admin.listen, "admin.listen")?,
-            crm: Listening::open(&settings.crm.mode)?,
         })
     }
 
@@ -318,6 +321,7 @@ impl First {
                         hub: self.mailbox,
                         waker: self.shards[0].waker().clone(),
                         tasks: tasks.clone(),
+                        clock: seat.clock(),
                     },
                 };
                 runtime::spawn(signals.handle()).detach();

@@ -7,7 +7,8 @@ use okgate_core::hub::{self, CrmSetup, DeskConfig, TokenKeyError};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{ProcedureKind, VersionInfo};
 
-use crate::config::{CrmMode, PbxSettings, Settings, SimSettings, TokenSettings};
+use super::crm::crm_config;
+use crate::config::{PbxSettings, Settings, SimSettings, TokenSettings};
 
 /// What the hub is told; `web_port` is the HTTP interface's port.
 pub(super) fn hub_config(
@@ -40,13 +41,8 @@ pub(super) fn hub_config(
 
 /// What the hub is told of the CRM.
 pub(super) fn crm_setup(settings: &Settings) -> CrmSetup {
-    let version = VersionInfo::default();
-    let crm = match &settings.crm.mode {
-        CrmMode::Off => None,
-        CrmMode::WsOut(link) => Some(link.crm_config(&version)),
-    };
     CrmSetup {
-        crm,
+        crm: crm_config(&settings.crm.mode, &VersionInfo::default()),
         caller_name: settings.crm.caller_name.clone(),
     }
 }

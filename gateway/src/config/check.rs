@@ -45,7 +45,7 @@ pub(super) fn ports(sections: &[(&str, &View<'_>)]) {
 }
 
 fn listeners(name: &str, view: &View<'_>) -> Vec<Located<SocketAddr>> {
-    if name == "admin.listen" {
+    if matches!(name, "admin.listen" | "crm.listen") {
         view.address("listen").into_iter().collect()
     } else {
         view.addresses("listen")
@@ -127,7 +127,7 @@ pub(super) fn host_and_port(view: &View<'_>, key: &str, text: &str) -> Option<(S
 }
 
 /// The part after the last colon outside brackets is the port.
-fn split_port(text: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (text, None),
@@ -136,7 +136,7 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 
 /// A name of letters, digits, dots and dashes, an IPv4 address, or an IPv6
 /// address in brackets.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     if let Some(inner) = host.strip_prefix('[') {
         let address = inner
             .strip_suffix(']')

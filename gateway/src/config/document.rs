@@ -51,10 +51,15 @@ impl<'d> Document<'d> {
     /// Notes a fault at a byte of the text.
     pub(super) fn fault_at(&self, byte: usize, key: &str, reason: impl Into<String>) {
         self.faults.borrow_mut().push(Fault {
-            line: self.line_starts.partition_point(|&start| start <= byte),
+            line: self.line(byte),
             key: key.to_owned(),
             reason: reason.into(),
         });
+    }
+
+    /// The line of a byte of the text, from 1.
+    pub(super) fn line(&self, byte: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= byte)
     }
 
     pub(super) fn has_faults(&self) -> bool {

@@ -1,17 +1,13 @@
 //! From the settings to the limits that the core's modules take, and from what they
 //! refuse back to the settings.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::{RateLimit, Refused};
-use okgate_core::crm::{self, CrmConfig, Transport, WebSocketOut};
 use okgate_core::hub::{SessionLimits, TokenKeyError, TokenVerifier};
-use okgate_core::protocol::{MultipartLimits, VersionInfo};
-use okgate_core::wire::upgrade::Format;
 use okgate_core::{session, shard, wire};
 
-use super::settings::{ClientLimits, ClientSettings, Settings, TokenSettings, WsOutSettings};
+use super::settings::{ClientLimits, ClientSettings, Settings, TokenSettings};
 
 impl Settings {
     /// What every shard is told.
@@ -71,36 +67,6 @@ impl ClientLimits {
             close_after: time(self.silence_close),
             closing: time(self.closing),
             multipart_over_bytes: size(self.multipart_over_bytes),
-        }
-    }
-}
-
-impl WsOutSettings {
-    /// Where the CRM is asked for, and by whom.
-    pub fn crm_config(&self, gateway: &VersionInfo) -> CrmConfig {
-        let defaults = crm::Limits::default();
-        CrmConfig {
-            mode: "ws-out",
-            transport: Transport::WebSocketOut(WebSocketOut {
-                host: self.address(),
-                path: self.path.clone(),
-                version: self.version,
-            }),
-            format: Format::Json,
-            credentials: None,
-            posting: None,
-            dated: gateway.dated,
-            build: Arc::clone(&gateway.build),
-            limits: crm::Limits {
-                message_bytes_max: narrow(self.message_bytes),
-                queue_bytes_max: size(self.queue_bytes),
-                method_runs_max: size(self.method_runs),
-                multipart: MultipartLimits {
-                    bytes_max: size(self.message_bytes),
-                    ..defaults.multipart
-                },
-                ..defaults
-            },
         }
     }
 }
@@ -171,11 +137,13 @@ fn count(limit: Option<u32>) -> u32 {
     limit.unwrap_or(u32::MAX)
 }
 
-fn size(limit: Option<usize>) -> usize {
+/// A limit as a number; none is the greatest.
+pub(crate) fn size(limit: Option<usize>) -> usize {
     limit.unwrap_or(usize::MAX)
 }
 
-fn narrow(limit: Option<usize>) -> u32 {
+/// A limit as a number of 32 bits; none is the greatest.
+pub(crate) fn narrow(limit: Option<usize>) -> u32 {
     limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
 }
 

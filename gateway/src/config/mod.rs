@@ -11,6 +11,7 @@
 //! printed from it.
 
 mod check;
+mod crm;
 mod desk;
 mod document;
 mod fault;
@@ -18,6 +19,7 @@ mod file;
 mod groups;
 mod guids;
 mod limits;
+mod link;
 mod people;
 mod print;
 mod read;
@@ -32,11 +34,16 @@ pub use document::Surroundings;
 pub use fault::{Fault, LoadError};
 pub use guids::{department_id, number_id, user_id};
 pub use limits::setting_of;
+pub(crate) use limits::{narrow, size};
+pub use link::{
+    ClientTls, Credentials, CrmAuth, CrmMode, CrmSettings, HttpLink, InLink, NamedFile, OutLink,
+    ServerTls, TrustRoots,
+};
 pub use print::{reference_page, sample};
 pub use secret::Secret;
 pub use settings::{
-    AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
-    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WsOutSettings,
+    AdminSettings, ClientLimits, ClientSettings, GatewaySettings, LogFormat, PbxSettings, Settings,
+    SimSettings, TokenSettings, WebSettings,
 };
 
 use std::path::Path;

@@ -1,18 +1,17 @@
 //! From the parsed text to [`Settings`]: one function a section.
 
-use okgate_core::hub::{CallerName, TokenAlgorithm};
+use okgate_core::hub::TokenAlgorithm;
 use okgate_core::wire::forwarded::ForwardedHeader;
-use okgate_core::wire::upgrade::Version;
 use toml::de::DeTable;
 
 use super::document::Document;
 use super::file::File;
 use super::settings::{
-    AdminSettings, ClientLimits, ClientSettings, CrmMode, CrmSettings, GatewaySettings, LogFormat,
-    PbxSettings, Settings, SimSettings, TokenSettings, WebSettings, WsOutSettings,
+    AdminSettings, ClientLimits, ClientSettings, GatewaySettings, LogFormat, PbxSettings, Settings,
+    SimSettings, TokenSettings, WebSettings,
 };
 use super::view::View;
-use super::{check, desk, people};
+use super::{check, crm, desk, people};
 
 /// Reads all sections, so that every fault is noted; `None` only after one.
 pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) -> Option<Settings> {
@@ -21,7 +20,8 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
     let gateway = gateway(&gateway_view);
     let clients_view = file.view("clients");
     let clients = clients(&clients_view, &file);
-    let crm = crm(&file);
+    let crm_view = file.view("crm");
+    let crm = crm::crm(&file, &crm_view);
     let web_view = file.view("web");
     let web = WebSettings {
         listen: check::values(web_view.addresses("listen")),
@@ -31,11 +31,15 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
     let pbx = pbx(&file);
     let directory = people::directory(&file);
     let desk = desk::desk(&file);
-    check::ports(&[
+    let mut listening = vec![
         ("clients.listen", &clients_view),
         ("web.listen", &web_view),
         ("admin.listen", &admin_view),
-    ]);
+    ];
+    if crm::is_incoming(&crm_view) {
+        listening.push(("crm.listen", &crm_view));
+    }
+    check::ports(&listening);
     Some(Settings {
         gateway,
         clients,
@@ -140,73 +144,6 @@ fn token(file: &File<'_>) -> Option<TokenSettings> {
     };
     check::token_key(&view, &token);
     Some(token)
-}
-
-fn crm(file: &File<'_>) -> Option<CrmSettings> {
-    let view = file.view("crm");
-    let mode = view.choice("mode");
-    let ws_out = ws_out(&view, mode == Some("ws-out"));
-    if let Some(mode) = mode {
-        check::keys_fit_mode(&view, mode);
-    }
-    let caller_name = file
-        .has("crm.caller_name")
-        .then(|| caller_name(file, mode))
-        .flatten();
-    let mode = match mode? {
-        "ws-out" => CrmMode::WsOut(ws_out?),
-        _ => CrmMode::Off,
-    };
-    Some(CrmSettings { mode, caller_name })
-}
-
-fn ws_out(view: &View<'_>, is_mode: bool) -> Option<WsOutSettings> {
-    let address = view.text("address");
-    if address.is_none() && is_mode && !view.has("address") {
-        view.fault("address", "is missing; mode \"ws-out\" needs it");
-    }
-    let address = address.and_then(|text| check::host_and_port(view, "address", &text));
-    let path = view.text("path").unwrap_or_default();
-    if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let reason = format!("{path:?} is not a path: it starts with / and has no spaces");
-        view.fault("path", reason);
-    }
-    let version = match view.integer("websocket_version") {
-        8 => Version::V8,
-        7 => Version::V7,
-        _ => Version::V13,
-    };
-    view.choice("format");
-    let (message_bytes, queue_bytes) = (
-        view.limit_size("message_bytes_max"),
-        view.limit_size("queue_bytes_max"),
-    );
-    let method_runs = view.limit_size("method_runs_max");
-    let (host, port) = address?;
-    Some(WsOutSettings {
-        host,
-        port,
-        path,
-        version,
-        message_bytes,
-        queue_bytes,
-        method_runs,
-    })
-}
-
-fn caller_name(file: &File<'_>, mode: Option<&str>) -> Option<CallerName> {
-    let view = file.view("crm.caller_name");
-    if mode == Some("off") {
-        view.fault("method", "no CRM is linked in mode \"off\"");
-    }
-    let (input, output) = (view.text("input"), view.text("output"));
-    let wait = view.milliseconds("wait_ms");
-    Some(CallerName {
-        method: view.text("method")?.into(),
-        input: input?.into(),
-        output: output?.into(),
-        wait,
-    })
 }
 
 fn admin(view: &View<'_>) -> Option<AdminSettings> {

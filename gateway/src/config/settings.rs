@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use okgate_core::hub::{CallerName, DeskConfig, TokenAlgorithm};
+use okgate_core::hub::{DeskConfig, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
 use okgate_core::wire::forwarded::ForwardedHeader;
-use okgate_core::wire::upgrade::Version;
 
 use super::Secret;
+use super::link::{CrmAuth, CrmMode, CrmSettings};
 
 /// A whole settings file, every value known to be good.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,26 @@ pub struct Settings {
     pub directory: Directory,
     /// `[desk]` and `[[procedures]]`; whether there is an HTTP interface is not in it.
     pub desk: DeskConfig,
+}
+
+impl Settings {
+    /// What is allowed and should not be overlooked, each as `KEY: words`.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        // protocol 2.2-n
+        if let CrmMode::WebSocketIn(link) = &self.crm.mode
+            && link.auth == CrmAuth::None
+            && !link.listen.ip().is_loopback()
+            && !link.wants_certificate()
+        {
+            warnings.push(format!(
+                "crm.auth: \"none\" on {}: whoever reaches this address can be the CRM; set auth, or let only the CRM reach it",
+                link.listen
+            ));
+        }
+        warnings
+    }
 }
 
 /// `[gateway]`.
@@ -146,67 +166,6 @@ pub struct TokenSettings {
     pub issuer: Option<String>,
     /// How far in the future `exp` may be.
     pub lifetime_max: Option<Duration>,
-}
-
-/// `[crm]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CrmSettings {
-    /// How the CRM is linked.
-    pub mode: CrmMode,
-    /// `[crm.caller_name]`; only with a link.
-    pub caller_name: Option<CallerName>,
-}
-
-/// How the CRM is linked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CrmMode {
-    /// Not at all.
-    Off,
-    /// By a WebSocket that the gateway opens.
-    WsOut(WsOutSettings),
-}
-
-impl CrmMode {
-    /// `mode` as the settings spell it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::WsOut(_) => "ws-out",
-        }
-    }
-}
-
-/// A WebSocket link that the gateway opens. Messages are JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WsOutSettings {
-    /// The CRM's host, by name or number (an IPv6 one without brackets).
-    pub host: String,
-    /// The CRM's port.
-    pub port: u16,
-    /// The path to ask for.
-    pub path: String,
-    /// The version to ask for.
-    pub version: Version,
-    /// Bytes of a message from the CRM.
-    pub message_bytes: Option<usize>,
-    /// Bytes that wait to be sent to the CRM.
-    pub queue_bytes: Option<usize>,
-    /// Dynamic methods that wait for a result at a time.
-    pub method_runs: Option<usize>,
-}
-
-impl WsOutSettings {
-    /// `host:port`, an IPv6 address in brackets.
-    #[must_use]
-    pub fn address(&self) -> String {
-        let host = &self.host;
-        if host.contains(':') {
-            format!("[{host}]:{}", self.port)
-        } else {
-            format!("{host}:{}", self.port)
-        }
-    }
 }
 
 /// `[web]`.

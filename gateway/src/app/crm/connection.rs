@@ -3,16 +3,23 @@
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use futures_lite::future::or;
+use okgate_core::base::Instant;
 use okgate_core::crm::{CrmConnectionId, CrmInput};
 
 use super::Reports;
-use crate::runtime::{ReadHalf, Stream, Task, WriteHalf, resolve, timeout};
+use crate::log::RateLimited;
+use crate::runtime::{
+    Clock, Connection, ReadHalf, ServerName, Stream, Task, TlsAcceptor, TlsConnector, TlsError,
+    WriteHalf, resolve, timeout,
+};
 
 /// What the link wants done with a connection.
 #[derive(Debug)]
@@ -27,35 +34,43 @@ pub(super) struct Wire {
     pub(super) id: CrmConnectionId,
     pub(super) orders: Receiver<Order>,
     pub(super) reports: Reports,
+    pub(super) clock: Clock,
     /// Says that it has not ended.
     pub(super) _alive: Sender<Infallible>,
 }
 
 impl Wire {
     /// Connects when the connection before has ended, and serves what comes of it.
-    pub(super) async fn connect_and_serve(self, address: Arc<str>, before: Option<Task>) {
+    pub(super) async fn connect_and_serve(self, target: Arc<Target>, before: Option<Task>) {
         if let Some(before) = before {
             before.join().await;
         }
-        match self.unless_closed(connect(&address)).await {
+        match self.unless_closed(target.connect()).await {
             None => {}
             Some(Err(reason)) => self.report(CrmInput::ConnectFailed(reason)).await,
-            Some(Ok(stream)) => {
+            Some(Ok(connection)) => {
                 self.report(CrmInput::Connected).await;
-                self.serve(stream).await;
+                self.serve(connection).await;
             }
         }
     }
 
     /// Serves a connection that a CRM opened.
-    pub(super) async fn serve_accepted(self, stream: Stream) {
-        let peer = stream.peer().to_string();
-        self.report(CrmInput::Accepted(peer)).await;
-        self.serve(stream).await;
+    pub(super) async fn serve_accepted(self, stream: Stream, tls: Option<Rc<TlsAcceptor>>) {
+        let peer = stream.peer();
+        let connection = match tls {
+            None => Connection::from(stream),
+            Some(tls) => match tls.accept(stream, TLS_TIMEOUT).await {
+                Ok(connection) => connection,
+                Err(error) => return log_no_tls(peer, &error, self.clock.instant()),
+            },
+        };
+        self.report(CrmInput::Accepted(peer.to_string())).await;
+        self.serve(connection).await;
     }
 
-    async fn serve(&self, stream: Stream) {
-        let (reader, writer) = stream.split();
+    async fn serve(&self, connection: Connection) {
+        let (reader, writer) = connection.split();
         or(self.read(reader), self.write(writer)).await;
     }
 
@@ -136,17 +151,44 @@ async fn end(writer: &mut WriteHalf, rest: &[u8], last: &[u8]) {
     timeout(CLOSE_WAIT, ending).await.unwrap_or_default();
 }
 
-async fn connect(address: &str) -> Result<Stream, String> {
-    let addresses = resolve(address).await;
-    let addresses = addresses.map_err(|error| format!("{address} cannot be resolved: {error}"))?;
-    let mut last = format!("{address} has no address");
-    for address in addresses {
-        match Stream::connect(address, CONNECT_TIMEOUT).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = format!("{address}: {error}"),
-        }
+fn log_no_tls(peer: SocketAddr, error: &TlsError, now: Instant) {
+    static BRAKE: RateLimited = RateLimited::new(LOG_PERIOD);
+    if let Some(not_logged) = BRAKE.admit(1, now) {
+        tracing::warn!(%peer, %error, not_logged, "a connection to the CRM's address comes to nothing");
     }
-    Err(last)
+}
+
+/// Where the CRM listens.
+pub(super) struct Target {
+    /// `host:port`.
+    pub(super) address: String,
+    /// With TLS: whom the certificate must be for.
+    pub(super) tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Target {
+    async fn connect(&self) -> Result<Connection, String> {
+        let address = &self.address;
+        let addresses = resolve(address).await;
+        let addresses =
+            addresses.map_err(|error| format!("{address} cannot be resolved: {error}"))?;
+        let mut last = format!("{address} has no address");
+        for address in addresses {
+            match Stream::connect(address, CONNECT_TIMEOUT).await {
+                Ok(stream) => return self.secure(stream).await,
+                Err(error) => last = format!("{address}: {error}"),
+            }
+        }
+        Err(last)
+    }
+
+    async fn secure(&self, stream: Stream) -> Result<Connection, String> {
+        let Some((connector, name)) = &self.tls else {
+            return Ok(stream.into());
+        };
+        let secured = connector.connect(stream, name, TLS_TIMEOUT).await;
+        secured.map_err(|error| format!("{}: {error}", self.address))
+    }
 }
 
 /// What one read takes at most; a few reads may wait for the hub.
@@ -157,3 +199,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a closed connection's last bytes and the CRM's end are waited for.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+/// At most one line of the log within this time.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
+
+/// How long a handshake of TLS may take.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);

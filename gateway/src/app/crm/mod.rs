@@ -5,6 +5,7 @@
 //! close finds still unsent delays the next try by no more than a second.
 
 mod connection;
+mod setup;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,57 +19,99 @@ use async_channel::Sender;
 use okgate_core::crm::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
 
 use super::hub_seat::CrmEnds;
-use crate::config::CrmMode;
+use super::tls;
+use crate::config::{CrmMode, Fault, HttpLink, OutLink};
 use crate::runtime::{
-    self, Inbox, Listener, Mailbox, MailboxError, RingWaker, StartError, Task, sleep, spawn,
-    timeout,
+    self, Clock, Inbox, Listener, Mailbox, MailboxError, RingWaker, StartError, Task, TlsAcceptor,
+    TlsConnector, sleep, spawn, timeout,
 };
-use connection::{Order, Wire};
+use connection::{Order, Target, Wire};
+pub(super) use setup::crm_config;
 
 /// Holds the CRM's connections.
 pub(super) struct CrmDriver {
     way: Way,
+    clock: Clock,
     actions: Inbox<CrmAction>,
     reports: Mailbox<CrmReport>,
 }
 
-/// The addresses that the CRM's link listens on.
+/// What the CRM's link needs before it is started, and may fail for.
 #[derive(Debug, Default)]
-pub(super) struct Listening(Option<TcpListener>);
+pub(super) struct Prepared {
+    listener: Option<TcpListener>,
+    connector: Option<TlsConnector>,
+    acceptor: Option<TlsAcceptor>,
+}
 
-impl Listening {
-    /// Listens where the settings say, if they do.
-    pub(super) fn open(mode: &CrmMode) -> Result<Self, StartError> {
-        let Some(address) = listens_on(mode) else {
-            return Ok(Self(None));
-        };
-        let listening = runtime::listen(address, 1, BACKLOG, "crm.listen")?;
-        tracing::info!(address = %listening.address, "the CRM is waited for");
-        Ok(Self(listening.sockets.into_iter().next()))
+/// Why the CRM cannot be linked as the settings say.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrepareError {
+    /// The address.
+    #[error(transparent)]
+    Listen(#[from] StartError),
+    /// A certificate or key.
+    #[error("{}: {}", .0.key, .0.reason)]
+    Tls(Fault),
+}
+
+impl From<Fault> for PrepareError {
+    fn from(fault: Fault) -> Self {
+        Self::Tls(fault)
+    }
+}
+
+impl Prepared {
+    /// Reads the certificates, and listens where the settings say, if they do.
+    pub(super) fn new(mode: &CrmMode) -> Result<Self, PrepareError> {
+        let mut prepared = Self::default();
+        match mode {
+            CrmMode::Off => {}
+            CrmMode::Http(HttpLink { tls, .. }) | CrmMode::WebSocketOut(OutLink { tls, .. }) => {
+                prepared.connector = tls.as_ref().map(tls::connector).transpose()?;
+            }
+            CrmMode::WebSocketIn(link) => {
+                prepared.acceptor = link.tls.as_ref().map(tls::acceptor).transpose()?;
+                let listening = runtime::listen(link.listen, 1, BACKLOG, "crm.listen")?;
+                tracing::info!(address = %listening.address, "the CRM is waited for");
+                prepared.listener = listening.sockets.into_iter().next();
+            }
+        }
+        Ok(prepared)
     }
 }
 
 /// Where the CRM is waited for, if it is.
 pub(super) fn listens_on(mode: &CrmMode) -> Option<SocketAddr> {
     match mode {
-        CrmMode::Off | CrmMode::WsOut(_) => None,
+        CrmMode::WebSocketIn(link) => Some(link.listen),
+        CrmMode::Off | CrmMode::Http(_) | CrmMode::WebSocketOut(_) => None,
     }
 }
 
 /// Both ends of the ways between the hub and the CRM's connections, if there is a CRM.
 pub(super) fn link(
     mode: &CrmMode,
-    listening: Listening,
+    prepared: Prepared,
     waker: &RingWaker,
+    clock: Clock,
 ) -> Option<(CrmEnds, CrmDriver)> {
-    let way = match (mode, listening.0) {
-        (CrmMode::Off, _) => return None,
-        (CrmMode::WsOut(link), _) => Way::Out(link.address().into()),
+    let way = match mode {
+        CrmMode::Off => return None,
+        CrmMode::Http(_) => Way::Posts,
+        CrmMode::WebSocketOut(link) => Way::Out(Arc::new(Target {
+            address: link.address(),
+            tls: prepared
+                .connector
+                .zip(link.tls.as_ref().map(|tls| tls.name.clone())),
+        })),
+        CrmMode::WebSocketIn(_) => Way::In(prepared.listener?, prepared.acceptor),
     };
     let (actions, wanted) = runtime::task_mailbox(ACTIONS_MAX, waker);
     let (reports, reported) = runtime::mailbox(REPORTS_MAX, waker);
     let driver = CrmDriver {
         way,
+        clock,
         actions: wanted,
         reports,
     };
@@ -103,10 +146,12 @@ impl CrmTasks {
 
 /// How the CRM is reached.
 enum Way {
-    /// By connecting to `host:port`.
-    Out(Arc<str>),
+    /// By connecting to it.
+    Out(Arc<Target>),
     /// By waiting for it here.
-    In(TcpListener),
+    In(TcpListener, Option<TlsAcceptor>),
+    /// By posting to it.
+    Posts,
 }
 
 /// What every connection is made with.
@@ -115,6 +160,7 @@ struct Wires {
     /// Who takes the orders for each connection.
     orders: Rc<RefCell<HashMap<CrmConnectionId, Sender<Order>>>>,
     reports: Reports,
+    clock: Clock,
     /// Closed when the last connection has ended.
     alive: Sender<Infallible>,
 }
@@ -126,19 +172,24 @@ impl CrmDriver {
         let wires = Wires {
             orders: Rc::default(),
             reports: Reports(self.reports),
+            clock: self.clock,
             alive,
         };
-        let (address, accepting) = match self.way {
-            Way::Out(address) => (Some(address), None),
-            Way::In(listener) => (None, Some(spawn(accept(listener, wires.clone())))),
+        let (target, accepting) = match self.way {
+            Way::Out(target) => (Some(target), None),
+            Way::In(listener, tls) => {
+                let accepting = accept(listener, tls.map(Rc::new), wires.clone());
+                (None, Some(spawn(accepting)))
+            }
+            Way::Posts => (None, None),
         };
         let mut last: Option<Task> = None;
         while let Some(action) = self.actions.receive().await {
             match action {
                 CrmAction::Connect(id) => {
-                    let Some(address) = &address else { continue };
+                    let Some(target) = &target else { continue };
                     let wire = wires.wire(id);
-                    let serving = wire.connect_and_serve(Arc::clone(address), last.take());
+                    let serving = wire.connect_and_serve(Arc::clone(target), last.take());
                     last = Some(spawn(serving));
                 }
                 CrmAction::Send(id, bytes) => wires.order(id, Order::Send(bytes)),
@@ -161,6 +212,7 @@ impl Wires {
             id,
             orders,
             reports: self.reports.clone(),
+            clock: self.clock,
             _alive: self.alive.clone(),
         }
     }
@@ -181,7 +233,7 @@ impl Wires {
 }
 
 /// Takes every CRM that connects to the hub, which says who may stay.
-async fn accept(listener: TcpListener, wires: Wires) {
+async fn accept(listener: TcpListener, tls: Option<Rc<TlsAcceptor>>, wires: Wires) {
     let listener = match Listener::new(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the CRM's address cannot be served"),
@@ -192,7 +244,7 @@ async fn accept(listener: TcpListener, wires: Wires) {
             Ok(stream) => {
                 last += 1;
                 let id = CrmConnectionId(last);
-                let serving = wires.wire(id).serve_accepted(stream);
+                let serving = wires.wire(id).serve_accepted(stream, tls.clone());
                 let orders = Rc::clone(&wires.orders);
                 spawn(async move {
                     serving.await;

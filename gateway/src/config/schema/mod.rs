@@ -15,6 +15,7 @@ pub const SECTIONS: &[&Section] = &[
     &clients::TOKEN,
     &crm::CRM,
     &crm::CALLER_NAME,
+    &crm::TLS,
     &services::WEB,
     &services::ADMIN,
     &services::PBX,
@@ -30,7 +31,7 @@ pub const SECTIONS: &[&Section] = &[
 
 /// Sections that later versions will know: naming them is a fault with its own
 /// words, so that nobody believes that they do something.
-pub const PLANNED_SECTIONS: &[&str] = &["tls", "form_rules"];
+pub const PLANNED_SECTIONS: &[&str] = &["form_rules"];
 
 /// One section of the file.
 #[derive(Debug)]
@@ -115,6 +116,12 @@ pub enum Kind {
     Addresses,
     /// `host:port`, the host by name or number.
     HostAndPort,
+    /// `http://host:port/path` or `https://…`.
+    Url,
+    /// `login:password`, not shown again; `"env:NAME"` takes it from the environment.
+    Credentials,
+    /// `"system"`, or a path as of [`Kind::File`].
+    Roots,
     /// A path, from the settings file's directory on if it is relative.
     File,
     /// A text that is not shown again; `"env:NAME"` takes it from the environment.
@@ -228,6 +235,12 @@ impl Kind {
             Self::Address => "\"IP:port\"; port 0 lets the system choose".to_owned(),
             Self::Addresses => "a list of \"IP:port\"; port 0 lets the system choose".to_owned(),
             Self::HostAndPort => "\"host:port\"".to_owned(),
+            Self::Url => "\"http://host:port/path\" or \"https://…\"".to_owned(),
+            Self::Credentials => "\"login:password\", or \"env:NAME\"".to_owned(),
+            Self::Roots => {
+                "\"system\", or a path of a PEM file; a relative one starts at the settings file"
+                    .to_owned()
+            }
             Self::File => "a path; a relative one starts at the settings file".to_owned(),
             Self::Secret => "a text, or \"env:NAME\"".to_owned(),
             Self::Guid => "a GUID".to_owned(),
