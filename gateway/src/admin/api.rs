@@ -2,13 +2,13 @@
 
 use hyper::body::Body;
 use hyper::{Method, Request, StatusCode};
-use okgate_core::base::{ChainId, ExecutionId, Guid};
+use okgate_core::base::{ChainId, ExecutionId, Guid, WindowId};
 use okgate_core::hub::{AdminFault, AdminReply, AdminRequest, DeskQuestion, DeskTold};
 use serde_json::value::RawValue;
 
 use super::body::json;
 use super::route::Call;
-use super::{AdminGate, body, fault, status, unexpected};
+use super::{AdminGate, body, fault, forms, status, unexpected};
 use crate::http::{Answer, JSON, answer};
 
 /// Runs one call. The resource has the request's method.
@@ -26,6 +26,19 @@ where
         Call::Status => return status::answer(gate).await,
         Call::Methods => AdminRequest::Methods,
         Call::Forms => AdminRequest::Forms,
+        Call::Form(key) => {
+            let bytes = body::read(request).await?;
+            AdminRequest::OpenForm(forms::opening(key, &bytes)?)
+        }
+        Call::FormWindow(id) => {
+            let window = WindowId(guid(&id, "a form's windowid")?);
+            if request.method() == Method::DELETE {
+                AdminRequest::CloseForm(window)
+            } else {
+                let wait = forms::wait(request.uri().query())?;
+                AdminRequest::FormWindow { window, wait }
+            }
+        }
         Call::Method(key) => {
             let bytes = body::read(request).await?;
             AdminRequest::RunMethod(body::method_run(key, &bytes)?)
@@ -68,6 +81,8 @@ fn told(reply: AdminReply) -> Result<Answer, AdminFault> {
                 },
             )
         }
+        AdminReply::FormOpened(opened) => json(StatusCode::CREATED, &forms::opened(&opened)),
+        AdminReply::FormWindow(state, login) => forms::state(&state, &login),
         AdminReply::SimCallStarted(chain) => {
             let body = serde_json::json!({"chainid": chain.to_string()});
             json(StatusCode::CREATED, &body)

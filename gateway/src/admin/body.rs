@@ -157,14 +157,14 @@ struct SimCallBody {
     talk_ms: Option<u64>,
 }
 
-fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, AdminFault> {
+pub(super) fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, AdminFault> {
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => wrong_parameters(error.to_string()),
         _ => fault(400, "malformed", format!("the body is not JSON: {error}")),
     })
 }
 
-fn wrong_parameters(message: impl Into<String>) -> AdminFault {
+pub(super) fn wrong_parameters(message: impl Into<String>) -> AdminFault {
     fault(422, "parameters", message)
 }
 

@@ -9,6 +9,7 @@ mod access;
 mod api;
 mod body;
 mod files;
+mod forms;
 mod ready;
 mod route;
 mod status;

@@ -28,6 +28,10 @@ pub(super) enum Call {
     Methods,
     /// `/forms`.
     Forms,
+    /// `/forms/{key}`.
+    Form(String),
+    /// `/forms/windows/{windowid}`.
+    FormWindow(String),
     /// `/methods/{key}`.
     Method(String),
     /// `/executions/{executionid}`.
@@ -68,6 +72,8 @@ fn call(path: &str) -> Option<Call> {
         ["status"] => Some(Call::Status),
         ["methods"] => Some(Call::Methods),
         ["forms"] => Some(Call::Forms),
+        ["forms", key] => decoded(key).map(Call::Form),
+        ["forms", "windows", id] => decoded(id).map(Call::FormWindow),
         ["methods", key] => decoded(key).map(Call::Method),
         ["executions", id] => decoded(id).map(Call::Execution),
         ["notify"] => Some(Call::Notify),
@@ -82,9 +88,14 @@ impl Resource {
     /// The methods that it has.
     pub(super) fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Api(Call::Method(_) | Call::Notify | Call::SimAnswer(_) | Call::SimHangUp(_)) => {
-                &[Method::POST]
-            }
+            Self::Api(
+                Call::Method(_)
+                | Call::Form(_)
+                | Call::Notify
+                | Call::SimAnswer(_)
+                | Call::SimHangUp(_),
+            ) => &[Method::POST],
+            Self::Api(Call::FormWindow(_)) => &[Method::GET, Method::HEAD, Method::DELETE],
             Self::Api(Call::Execution(_)) => &[Method::DELETE],
             Self::Api(Call::SimCalls) => &[Method::GET, Method::HEAD, Method::POST],
             _ => READ,

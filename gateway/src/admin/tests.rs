@@ -4,9 +4,11 @@ use futures_lite::future::{block_on, zip};
 use http_body_util::{BodyExt, Full};
 use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE};
 use hyper::http::request::Builder;
-use okgate_core::base::{ChainId, ExecutionId, Guid};
+use okgate_core::base::{ChainId, ExecutionId, Guid, UserId, WindowId};
 use okgate_core::crm::CrmStatus;
-use okgate_core::hub::{MethodRun, SimCall, SimCallRequest};
+use okgate_core::hub::{
+    FormClosed, FormEnd, FormOpened, FormState, MethodRun, SimCall, SimCallRequest,
+};
 use okgate_core::shard::{Admission, Limits};
 use std::time::Duration;
 
@@ -325,6 +327,78 @@ fn bodies_that_are_wrong_are_refused_with_the_fitting_status() {
         let told = stage.send(builder, body);
         assert_eq!(told.error(), (status, error.to_owned()), "{body:.60}");
     }
+}
+
+#[test]
+fn a_form_is_opened_asked_for_and_closed() {
+    let stage = stage(None);
+    let window = WindowId(Guid::from_bits(7));
+    let opened = AdminReply::FormOpened(FormOpened {
+        window,
+        at_crm: true,
+        tabs: 2,
+    });
+    let body = r#"{"userlogin": "anna", "inputparameters": {"callerid": "8927"}}"#;
+    let (told, asked) =
+        stage.send_to_hub(json_body("POST", "/api/v1/forms/card"), body, Ok(opened));
+    assert_eq!(told.status, 201);
+    let expected =
+        serde_json::json!({"windowid": window.to_string(), "shown": {"crm": true, "tabs": 2}});
+    assert_eq!(told.json(), expected);
+    let AdminRequest::OpenForm(form) = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((&*form.key, &*form.user_login), ("card", "anna"));
+
+    let path = format!("/api/v1/forms/windows/{window}");
+    let state = |end| {
+        let state = FormState {
+            window,
+            user: UserId(Guid::from_bits(1)),
+            key: "card".into(),
+            end,
+        };
+        Ok(AdminReply::FormWindow(state, "anna".into()))
+    };
+    let (told, asked) = stage.send_to_hub(
+        local("GET", &format!("{path}?wait_ms=1500")),
+        "",
+        state(None),
+    );
+    let wait = std::time::Duration::from_millis(1500);
+    assert_eq!(asked, AdminRequest::FormWindow { window, wait });
+    assert_eq!(told.json()["state"], "open");
+    let values = FormEnd::Answered(r#"{"comment": 1e400}"#.into());
+    let (told, _) = stage.send_to_hub(local("GET", &path), "", state(Some(values)));
+    assert!(
+        told.text
+            .contains(r#""state":"answered","outputparameters":{"comment": 1e400}"#),
+        "{}",
+        told.text
+    );
+    let closed = FormEnd::Closed(FormClosed::CallEnd);
+    let (told, _) = stage.send_to_hub(local("GET", &path), "", state(Some(closed)));
+    assert_eq!(
+        (&told.json()["state"], &told.json()["reason"]),
+        (&"closed".into(), &"call_end".into())
+    );
+    let (told, asked) = stage.send_to_hub(local("DELETE", &path), "", Ok(AdminReply::Done));
+    assert_eq!((told.status, asked), (204, AdminRequest::CloseForm(window)));
+    assert_eq!(
+        stage
+            .send(local("GET", "/api/v1/forms/windows/x"), "")
+            .error()
+            .0,
+        400
+    );
+    assert_eq!(
+        stage
+            .send(local("GET", &format!("{path}?wait=1")), "")
+            .error()
+            .0,
+        422
+    );
+    assert_eq!(stage.send(local("POST", &path), "").error().0, 405);
 }
 
 #[test]

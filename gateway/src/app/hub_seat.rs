@@ -148,6 +148,11 @@ impl HubSeat {
                 Output::Crm(action) => self.tell_crm(action),
                 Output::Relinked => self.crm = self.next_crm.take(),
                 Output::CrmNews(news) => log_news(&news, self.now.instant),
+                Output::FormRefused {
+                    event,
+                    form,
+                    reason,
+                } => log_refused_form(event, &form, &reason, self.now.instant),
                 Output::Run(run) => {
                     if let Err(run) = self.helpers.programs.run(run) {
                         let end = Err(ProgramFailure::NotStarted);
@@ -261,6 +266,19 @@ fn log_news(news: &CrmEvent, now: Instant) {
             }
         }
         _ => {}
+    }
+}
+
+fn log_refused_form(event: &str, form: &str, reason: &str, now: Instant) {
+    static BRAKE: RateLimited = RateLimited::new(Duration::from_secs(10));
+    if let Some(more) = BRAKE.admit(1, now) {
+        tracing::warn!(
+            event,
+            form,
+            reason,
+            more,
+            "a form rule cannot open its form"
+        );
     }
 }
 

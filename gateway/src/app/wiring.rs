@@ -36,6 +36,7 @@ pub(super) fn hub_config(
             has_web: web.is_some(),
             ..settings.desk.clone()
         },
+        forms: settings.forms.clone(),
     })
 }
 

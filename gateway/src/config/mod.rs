@@ -16,6 +16,7 @@ mod desk;
 mod document;
 mod fault;
 mod file;
+mod forms;
 mod groups;
 mod guids;
 mod limits;

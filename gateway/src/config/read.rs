@@ -11,7 +11,7 @@ use super::settings::{
     SimSettings, TokenSettings, WebSettings,
 };
 use super::view::View;
-use super::{check, crm, desk, people};
+use super::{check, crm, desk, forms, people};
 
 /// Reads all sections, so that every fault is noted; `None` only after one.
 pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) -> Option<Settings> {
@@ -31,6 +31,7 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
     let pbx = pbx(&file);
     let directory = people::directory(&file);
     let desk = desk::desk(&file);
+    let forms = forms::forms(&file, file.view("crm").limit_size("method_runs_max"));
     let mut listening = vec![
         ("clients.listen", &clients_view),
         ("web.listen", &web_view),
@@ -48,6 +49,7 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
         admin: admin?,
         pbx,
         directory,
+        forms,
         desk,
     })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use okgate_core::hub::{DeskConfig, TokenAlgorithm};
+use okgate_core::hub::{DeskConfig, FormsConfig, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
 use okgate_core::wire::forwarded::ForwardedHeader;
 
@@ -30,6 +30,8 @@ pub struct Settings {
     pub pbx: PbxSettings,
     /// `[[users]]`, `[[departments]]` and `[[break_reasons]]`.
     pub directory: Directory,
+    /// `[forms]` and `[[form_rules]]`.
+    pub forms: FormsConfig,
     /// `[desk]` and `[[procedures]]`; whether there is an HTTP interface is not in it.
     pub desk: DeskConfig,
 }

@@ -178,7 +178,33 @@ fn hub(page: &mut Page<'_>, status: &Status) -> Result<(), Error> {
     page.counters("calls_refused", help, refused)?;
     let help = "Dynamic methods that run";
     page.gauge("method_runs", help, count(status.method_runs))?;
-    page.counter("hub_events", "Events that the hub gave out", status.events)
+    page.counter("hub_events", "Events that the hub gave out", status.events)?;
+    forms(page, status)
+}
+
+fn forms(page: &mut Page<'_>, status: &Status) -> Result<(), Error> {
+    page.gauge(
+        "forms_open",
+        "Forms that are open at users",
+        count(status.forms_open),
+    )?;
+    let forms = &status.forms;
+    let help = "Forms that were opened, and how that went on";
+    let rows = [
+        ([("what", "opened")], forms.forms_opened),
+        ([("what", "answered")], forms.forms_answered),
+        ([("what", "refused")], forms.forms_refused),
+        ([("what", "crowded_out")], forms.forms_crowded_out),
+    ];
+    page.counters("forms", help, rows)?;
+    let help = "Dynamic methods given to users' pages";
+    page.counter("tab_runs", help, forms.tab_runs)?;
+    let help = "Results of methods at users' pages that nobody waited for any more";
+    let late = [
+        ([("accepted", "yes")], forms.tab_results_late),
+        ([("accepted", "no")], forms.tab_results_refused),
+    ];
+    page.counters("tab_results_late", help, late)
 }
 
 fn crm(page: &mut Page<'_>, status: &Status) -> Result<(), Error> {

@@ -78,6 +78,7 @@ pub(super) fn forms() -> Value {
         true,
         &[
             parameter("callerid", "Telephone number", "string"),
+            parameter("name", "Name", "string"),
             parameter("chainid", "Call", "string"),
         ],
         &[parameter("comment", "Comment", "string")],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use okgate_core::crm::{CrmInput, CrmReport};
-use okgate_core::protocol::split;
+use okgate_core::protocol::{Format, split};
 use okgate_core::wire::frame::{append_pong, append_text};
 use okgate_core::wire::head::{Limits as HeadLimits, RequestHead};
 use okgate_core::wire::upgrade::{Policy, accept};
@@ -39,7 +39,7 @@ impl Crm {
         let chars = [4, 40, 400][self.pick(3)];
         let chars = chars.max(text.len() / 10);
         let id = self.random.guid();
-        let packets: Vec<Vec<u8>> = split(text.as_bytes(), id, chars).collect();
+        let packets: Vec<Vec<u8>> = split(text.as_bytes(), id, chars, Format::Json).collect();
         let count = packets.len();
         for (index, packet) in packets.into_iter().enumerate() {
             let text = String::from_utf8(packet).expect("packets are text");

@@ -434,8 +434,8 @@ impl Office {
             }
             Output::CrmNews(_) => {}
             Output::Relinked => unreachable!("the settings do not change"),
-            Output::Run(_) | Output::File(_) => {
-                unreachable!("there are no procedures and no files")
+            Output::Run(_) | Output::File(_) | Output::FormRefused { .. } => {
+                unreachable!("there are no procedures, files and form rules")
             }
             Output::Drained => {
                 self.is_drained = true;

@@ -7,7 +7,7 @@
 //! - 6.1-o: that hashes are compared in constant time shows on no link.
 //! - 6.1-r: there is one type of client so far, so that nobody is in by another.
 //! - 6.6-q: nobody dials by hand on a simulated phone. The core's ladders do, and 6.6-ac shows the same row.
-//! - 6.7-e, 7-r: the CRM's dynamic methods are in the tests of its link; forms and tabs' own methods are not served yet.
+//! - 6.7-e, 7-r: dynamic methods and forms are in the tests of the CRM's link and in `forms`.
 //! - 7-k, 7-t: no driver knows of faxes and nothing sends dialogue cards; subscriptions accept their names.
 #![forbid(unsafe_code)]
 
@@ -169,12 +169,13 @@ const BESIDE: &[&str] = &[
     "whoareyou",
     "iam",
     "methodresult",
+    "closeform",
     "multipart",
     "error",
     "unknown",
 ];
 
-/// Events that nothing sends to a tab, as the document of this walk says.
+/// Events that nothing in this walk sends to a tab, as its document says.
 const UNTOLD: &[&str] = &[
     "executemethod",
     "cancelmethod",

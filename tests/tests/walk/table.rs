@@ -74,6 +74,8 @@ pub(crate) fn state_and_directory() -> Vec<Row> {
         row("protocol 6.3-b and 6.3-i", Idle, "setuserstate", json!({"userstateid": 2}), Golden("setuserstate_break")),
         row("protocol 6.3-b", Idle, "setuserstate", json!({"userstateid": 6}), Refused(422)),
         row("protocol 6.3-p", Idle, "setuserstate", json!({"userstateid": 2, "lunchreasonid": 9}), Refused(422)),
+        row("protocol 5-d and 6.3-o", Idle, "entercallcenter", no(), Golden("setuserstate")),
+        row("protocol 5-d", Idle, "exitcallcenter", no(), Golden("setuserstate")),
         row("protocol 6.3-c", Idle, "cc_getlunchtypes", no(), Golden("cc_getlunchtypes")),
         row("protocol 6.3-d", Idle, "saveredirectrules", rule("one", "102"), Done),
         row("protocol 6.3-t", Idle, "saveredirectrules", rule("one", "101"), Refused(422)),

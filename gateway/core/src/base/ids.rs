@@ -34,6 +34,8 @@ guid_id! {
     ConferenceId;
     /// One run of a dynamic method (protocol 8).
     ExecutionId;
+    /// A form that is open at a user (protocol 8).
+    WindowId;
     /// One leg of a call at the telephone switch: one phone or one outside line.
     LegId;
 }

@@ -16,7 +16,7 @@ pub use engine::{Action, Engine, Payload, Peer, SharedBytes};
 pub use guid::{Guid, ParseGuidError};
 pub use ids::{
     AdminTicket, ChainId, CommandId, CommutationId, ConferenceId, DepartmentId, ExecutionId, LegId,
-    LinkId, LinkRef, NumberId, RequestId, SessionId, ShardId, UserId,
+    LinkId, LinkRef, NumberId, RequestId, SessionId, ShardId, UserId, WindowId,
 };
 pub use random::Random;
 pub use rate::{RateLimit, RateUse};

@@ -18,6 +18,12 @@ pub(super) struct Catalogue {
 /// What the gateway must know of a method.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Declared {
+    /// `name`.
+    pub(super) name: Arc<str>,
+    /// `inputparams` as the CRM wrote them, without stray nulls: the text of a JSON array.
+    pub(super) input_text: Arc<str>,
+    /// `outputparams`, likewise.
+    pub(super) output_text: Arc<str>,
     /// `inputparams`; `None` if the CRM does not say.
     inputs: Option<Vec<Parameter>>,
     /// `allowcancel`.
@@ -97,7 +103,16 @@ impl Declared {
         let kind = entry.text("connectiontype").ok().flatten();
         let says_inputs = entry.keys().any(|key| key == "inputparams");
         let inputs = says_inputs.then(|| entry.objects("inputparams").ok());
+        let list = |field| {
+            let entries = entry.objects(field).unwrap_or_default();
+            let texts: Vec<String> = entries.iter().map(Body::to_json).collect();
+            Arc::from(format!("[{}]", texts.join(",")))
+        };
+        let name = entry.text("name").ok().flatten().unwrap_or_default();
         Self {
+            name: name.into(),
+            input_text: list("inputparams"),
+            output_text: list("outputparams"),
             inputs: inputs
                 .flatten()
                 .map(|inputs| inputs.iter().filter_map(Parameter::read).collect()),

@@ -413,6 +413,7 @@ impl CrmLink {
         self.abandon_posts();
         self.assembler = Assembler::new(self.config.limits.multipart);
         self.asked.clear();
+        self.subscriptions = super::Subscriptions::default();
         self.peer_name = None;
         self.peer = None;
         self.last_error = Some(reason.to_owned());

@@ -162,7 +162,7 @@ impl CrmLink {
             "availablemethods" => self.take_catalogue(fields, "methods"),
             "availableforms" => self.take_catalogue(fields, "forms"),
             "activeusers" => self.take_active_users(fields),
-            "methodresult" => self.take_method_result(&outline, fields, now),
+            "methodresult" => self.take_method_result(outline, fields, now),
             // The answer to a ping of version 0.
             "pong" => self.end_contest(),
             name if is_answer_name(name) => self.take_answer(&outline, fields),

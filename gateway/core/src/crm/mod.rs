@@ -24,6 +24,7 @@ mod catalogue;
 mod config;
 mod connection;
 mod door;
+mod forms;
 mod link;
 mod messages;
 mod outbox;
@@ -31,6 +32,7 @@ mod posts;
 mod requests;
 mod runs;
 mod socket;
+mod subscriptions;
 mod text;
 mod users;
 
@@ -41,9 +43,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::{ExecutionId, Guid, Instant, Random};
+use crate::base::{ExecutionId, Instant, Random};
 use crate::protocol::{
-    Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRequest, write_message,
+    Assembler, BodyReader, Event, FieldWriter, Fields, JsonWriter, UserRef, UserRequest,
+    write_message,
 };
 use crate::wire::credentials::{ClientCredentials, Tries};
 use crate::wire::frame::CloseCode;
@@ -55,12 +58,14 @@ pub use connection::{
     CrmAction, CrmConnectionId, CrmInput, CrmReport, Post, PostAnswer, PostFailure,
 };
 use door::Door;
+pub use forms::{DeclaredMethod, FormFailure};
 use link::Stage;
 use outbox::{Framing, Outbox};
 use posts::{Posts, Purpose};
 use requests::Asked;
 use runs::Runs;
 pub use runs::{MethodFailure, MethodRun};
+use subscriptions::Subscriptions;
 pub use users::ActiveUser;
 use users::ActiveUsers;
 
@@ -268,6 +273,7 @@ pub struct CrmLink {
     peer_name: Option<String>,
     last_error: Option<String>,
     users: ActiveUsers,
+    subscriptions: Subscriptions,
     methods: Catalogue,
     forms: Catalogue,
     runs: Runs,
@@ -303,6 +309,7 @@ impl CrmLink {
             peer_name: None,
             last_error: None,
             users: ActiveUsers::default(),
+            subscriptions: Subscriptions::default(),
             methods: Catalogue::default(),
             forms: Catalogue::default(),
             runs: Runs::default(),
@@ -319,7 +326,7 @@ impl CrmLink {
     }
 
     /// Tells the CRM of an event: one that concerns a user, if that user is
-    /// active in the CRM; one that concerns none, in any case.
+    /// active in the CRM or the CRM asked for it; one that concerns none, in any case.
     pub fn send_event(&mut self, event: &Arc<Event>, now: Instant) {
         if !self.is_ready() {
             self.counters.events_not_ready += 1;
@@ -330,22 +337,22 @@ impl CrmLink {
             self.counters.events_not_wanted += 1;
             return;
         }
-        let active = match &event.user {
-            None => None,
-            Some(user) => {
-                let Some(active) = self.users.named(&user.login) else {
-                    self.counters.events_not_wanted += 1;
-                    return;
-                };
-                Some((active, user.id))
-            }
-        };
+        let kind = event.what.kind();
+        let user = event.user.as_ref();
+        let active = user.and_then(|user| self.users.named(&user.login));
+        if let Some(user) = user
+            && active.is_none()
+            && !self.subscriptions.wants(&user.login, kind)
+        {
+            self.counters.events_not_wanted += 1;
+            return;
+        }
         let mut message = Vec::new();
-        write_message(&mut message, event.what.kind().name(), |writer| {
+        write_message(&mut message, kind.name(), |writer| {
             writer.guid("qid", event.qid);
             event.what.write(writer);
-            if let Some((active, id)) = active {
-                write_user(writer, active, id.0);
+            if let Some(user) = user {
+                write_user(writer, active, user);
             }
         });
         if let Some(text) = self.text_of(&message) {
@@ -448,13 +455,17 @@ impl CrmLink {
     }
 }
 
-/// `userid` and `userlogin` as the CRM knows the user (protocol 5).
-fn write_user(writer: &mut JsonWriter<'_>, user: &ActiveUser, id: Guid) {
-    match &user.crm_user_id {
+/// `userid` and `userlogin`: as the CRM knows the user who is active there (protocol 5),
+/// else as the exchange does.
+fn write_user(writer: &mut JsonWriter<'_>, active: Option<&ActiveUser>, user: &UserRef) {
+    match active.and_then(|active| active.crm_user_id.as_ref()) {
         Some(id) => writer.raw("userid", id.as_bytes()),
-        None => writer.guid("userid", id),
+        None => writer.guid("userid", user.id.0),
     }
-    writer.string("userlogin", &user.login);
+    writer.string(
+        "userlogin",
+        active.map_or(&user.login, |active| &active.login),
+    );
 }
 
 #[cfg(test)]

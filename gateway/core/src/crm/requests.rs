@@ -1,6 +1,6 @@
 //! What the CRM asks for (protocol 5 and 6).
 
-use super::messages::Outline;
+use super::messages::{Origin, Outline};
 use super::users::TEXT_BYTES_MAX;
 use super::{ActiveUser, CrmEvent, CrmLink, CrmRequest, CrmToken};
 use crate::base::Instant;
@@ -33,6 +33,7 @@ impl CrmLink {
             }
             "login" => self.log_in(&outline),
             "logout" => self.log_out(&outline),
+            "subscribeevent" | "unsubscribeevent" => self.subscribe(&outline, fields),
             name => match Method::named(name) {
                 Method::Unknown => Err(unknown_method(name)),
                 method => match read_user_request(method, fields, &mut self.body) {
@@ -81,7 +82,7 @@ impl CrmLink {
 
     /// Hands a request up; refuses it if too many wait, or if what it would keep
     /// meanwhile is too long.
-    fn ask_hub(&mut self, outline: Outline, what: UserRequest) {
+    pub(super) fn ask_hub(&mut self, outline: Outline, what: UserRequest) {
         if let Some(field) = long_user_field(&outline) {
             let expected = format!("at most {TEXT_BYTES_MAX} bytes");
             return self.reply(&outline, &Err(Fault::parameter(field, &expected)));
@@ -103,6 +104,10 @@ impl CrmLink {
     }
 
     pub(super) fn reply(&mut self, outline: &Outline, reply: &Reply) {
+        if outline.origin != Origin::Connection {
+            // What came in an answer is not answered.
+            return;
+        }
         let mut message = Vec::new();
         let mut echo = outline.echo();
         if echo.user_id.is_none() {
@@ -122,7 +127,7 @@ fn named_user(outline: &Outline) -> Result<String, Fault> {
     named_login(outline).ok_or_else(|| Fault::parameter("userlogin", "the user's login"))
 }
 
-fn named_login(outline: &Outline) -> Option<String> {
+pub(super) fn named_login(outline: &Outline) -> Option<String> {
     let login = outline.user_login.as_deref().and_then(json_text)?;
     (!login.is_empty()).then(|| login.into_owned())
 }

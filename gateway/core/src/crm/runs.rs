@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalogue::Declared;
-use super::messages::{Origin, Outline, guid_in};
+use super::messages::{Outline, guid_in};
 use super::posts::{ExchangeFault, Purpose};
 use super::text;
 use super::{CrmEvent, CrmLink, PostFailure};
 use crate::base::{ExecutionId, Instant};
 use crate::protocol::{
-    Answer, ErrorNumber, Fault, FieldWriter as _, JsonWriter, json_field, json_text, write_message,
+    Answer, ErrorNumber, Fault, FieldWriter as _, JsonWriter, Method, json_field, json_text,
+    read_user_request, write_message,
 };
 
 /// A dynamic method that a scenario wants run (protocol 8).
@@ -245,8 +246,9 @@ impl CrmLink {
         }
     }
 
-    /// `methodresult`: the end of a run, or a late one, which alone is answered.
-    pub(super) fn take_method_result(&mut self, outline: &Outline, fields: &[u8], now: Instant) {
+    /// `methodresult`: the end of a run, or of a form, or a late one. The last two are
+    /// answered.
+    pub(super) fn take_method_result(&mut self, outline: Outline, fields: &mut [u8], now: Instant) {
         // A result behind the deadline is late, whichever of the two is handled first.
         self.expire_runs(now);
         let named = guid_in(json_field(fields, "executionid"));
@@ -256,6 +258,13 @@ impl CrmLink {
         let mut ids = ids.chain(outline.posted_run());
         if let Some(execution) = ids.clone().find(|id| self.runs.is_sent(*id)) {
             return self.end(execution, result_of(fields));
+        }
+        if json_field(fields, "windowid").is_some() {
+            // protocol 8-n: the values of a form, which the hub knows.
+            return match read_user_request(Method::MethodResult, fields, &mut self.body) {
+                Ok(what) => self.ask_hub(outline, what),
+                Err(fault) => self.reply(&outline, &Err(fault)),
+            };
         }
         let late = &mut self.runs.late;
         let reply = if ids.any(|id| late.accept(id, now)) {
@@ -268,8 +277,8 @@ impl CrmLink {
         };
         // Without a `qid` there is no answer, and an `error` for one could be answered
         // with an error.
-        if outline.qid.is_some() && outline.origin == Origin::Connection {
-            self.reply(outline, &reply);
+        if outline.qid.is_some() {
+            self.reply(&outline, &reply);
         }
     }
 

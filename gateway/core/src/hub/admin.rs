@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::desk::{DeskQuestion, DeskTold};
-use crate::base::{ChainId, ExecutionId};
+use super::forms::{FormCounters, FormOpened, FormOpening, FormState};
+use crate::base::{ChainId, ExecutionId, WindowId};
 use crate::crm::CrmStatus;
 pub use crate::crm::MethodRun;
 
@@ -23,6 +24,17 @@ pub enum AdminRequest {
     RunMethod(MethodRun),
     /// `DELETE /api/v1/executions/{executionid}`.
     CancelRun(ExecutionId),
+    /// `POST /api/v1/forms/{key}`.
+    OpenForm(FormOpening),
+    /// `DELETE /api/v1/forms/windows/{windowid}`.
+    CloseForm(WindowId),
+    /// `GET /api/v1/forms/windows/{windowid}`.
+    FormWindow {
+        /// The window.
+        window: WindowId,
+        /// How long its end is waited for.
+        wait: Duration,
+    },
     /// `POST /api/v1/sim/calls`.
     SimCall(SimCallRequest),
     /// `GET /api/v1/sim/calls`.
@@ -67,6 +79,10 @@ pub enum AdminReply {
         /// `outputparameters`, as the text of a JSON object.
         output: Arc<str>,
     },
+    /// A form is open.
+    FormOpened(FormOpened),
+    /// How a form is, and its user's login.
+    FormWindow(FormState, Arc<str>),
     /// A simulated call exists.
     SimCallStarted(ChainId),
     /// The calls at the simulated switch.
@@ -100,6 +116,11 @@ pub struct Status {
     pub callers_over_limit: u64,
     /// Dynamic methods that run.
     pub method_runs: usize,
+    /// Forms that are open.
+    pub forms_open: usize,
+    /// What happened to forms, and to methods that users' pages run.
+    #[serde(flatten)]
+    pub forms: FormCounters,
     /// Events that the hub gave out since the start.
     pub events: u64,
 }

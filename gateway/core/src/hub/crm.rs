@@ -66,10 +66,11 @@ impl Hub {
         match event {
             CrmEvent::MethodDone { execution, end } => self.end_run(execution, end),
             CrmEvent::Request(request) => self.answer_crm(request),
-            CrmEvent::Ready { .. }
-            | CrmEvent::Lost { .. }
-            | CrmEvent::TurnedAway { .. }
-            | CrmEvent::ExchangeFailed { .. } => {
+            CrmEvent::Ready { .. } | CrmEvent::Lost { .. } => {
+                self.crm_shows_no_forms(None);
+                self.outputs.push_back(Output::CrmNews(event));
+            }
+            CrmEvent::TurnedAway { .. } | CrmEvent::ExchangeFailed { .. } => {
                 self.outputs.push_back(Output::CrmNews(event));
             }
             CrmEvent::UserAppeared(user) => self.crm_user_appeared(&user),
@@ -95,9 +96,11 @@ impl Hub {
             let _known = self.switchboard.user_present(user, self.now.instant);
         }
         self.deliver_kept(user);
+        self.show_forms_at_crm(user);
     }
 
     fn crm_user_left(&mut self, user: UserId) {
+        self.crm_shows_no_forms(Some(user));
         if self.crm_users.remove(&user) {
             self.user_left(user);
         }
@@ -123,6 +126,13 @@ impl Hub {
 
     fn answer_crm(&mut self, request: CrmRequest) {
         let reply = match (&request.user_login, request.what) {
+            (login, UserRequest::Dynamic(what)) => {
+                let user = login.as_deref().map(|login| self.known_user(login));
+                match user.transpose() {
+                    Ok(user) => return self.serve_dynamic(Asker::Crm(request.token), user, *what),
+                    Err(fault) => Err(fault),
+                }
+            }
             (None, UserRequest::PbxNumbers) => Ok(self.number_entries()),
             (None, _) => Err(Fault::parameter("userlogin", "the user's login")),
             (Some(login), UserRequest::Desk(what)) => match self.known_user(login) {

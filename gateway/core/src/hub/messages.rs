@@ -45,7 +45,7 @@ pub enum Upward {
         /// Echoed in the reply.
         request: RequestId,
     },
-    /// What of [`crate::protocol::EventSet::KEPT`] a logged-in link is subscribed to
+    /// What of [`crate::protocol::EventSet::WATCHED`] a logged-in link is subscribed to
     /// is another now.
     Listens {
         /// The user that the link is logged in as.

@@ -11,6 +11,7 @@ mod accounts;
 mod admin;
 mod crm;
 mod desk;
+mod forms;
 mod journal;
 mod messages;
 mod pump;
@@ -38,6 +39,11 @@ pub use desk::{
     DeskConfig, DeskLimits, DeskQuestion, DeskTold, FileChange, FileKind, NotifyRequest, Procedure,
     ProcedureSource, ProgramFailure, ProgramId, ProgramRun, StoredFile, UploadTicket, UploadedFile,
 };
+use forms::Forms;
+pub use forms::{
+    Condition, FormClose, FormClosed, FormCounters, FormEnd, FormLimits, FormOpened, FormOpening,
+    FormRule, FormState, FormsConfig, RuleEvent, RuleFault, RuleMethod, Template,
+};
 use journal::Journal;
 pub use messages::{Downward, FromShard, ToShard, Upward};
 pub use sessions::{Limits as SessionLimits, Sessions};
@@ -64,6 +70,8 @@ pub struct Config {
     pub pbx: SimConfig,
     /// What users say and ask beside calls.
     pub desk: DeskConfig,
+    /// Forms, and which events open them.
+    pub forms: FormsConfig,
 }
 
 impl Default for Config {
@@ -79,6 +87,7 @@ impl Default for Config {
             crm: CrmSetup::default(),
             pbx: SimConfig::default(),
             desk: DeskConfig::default(),
+            forms: FormsConfig::default(),
         }
     }
 }
@@ -123,6 +132,15 @@ pub enum Output {
     Run(ProgramRun),
     /// Keep this file for the next gateway, or forget it.
     File(FileChange),
+    /// A form rule could not open its form, for the log.
+    FormRefused {
+        /// The rule's event.
+        event: &'static str,
+        /// The form's key.
+        form: Arc<str>,
+        /// Why.
+        reason: Box<str>,
+    },
     /// Every shard's last link is gone, and the CRM's is about to be closed.
     Drained,
 }
@@ -143,6 +161,7 @@ pub struct Hub {
     crm_users: BTreeSet<UserId>,
     caller_name: Option<CallerName>,
     desk: Desk,
+    forms: Forms,
     runs: HashMap<ExecutionId, RunOwner>,
     /// Simulated calls whose chains are asked for.
     sim_calls_wanted: Vec<(LegId, AdminTicket)>,
@@ -162,6 +181,8 @@ enum RunOwner {
     Admin(AdminTicket),
     /// A call that is to ring with the name that the method gives.
     CallerName(ChainId),
+    /// A form rule, which is found by the execution.
+    FormRule,
 }
 
 impl Hub {
@@ -186,6 +207,7 @@ impl Hub {
             crm_users: BTreeSet::new(),
             caller_name: config.crm.caller_name,
             desk: Desk::new(config.desk, &config.directory, now),
+            forms: Forms::new(config.forms, random.guid()),
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),
             journal: Journal::default(),
@@ -249,6 +271,7 @@ impl Hub {
             crm.handle_timeout(now.instant);
         }
         self.desk_timeout();
+        self.forms_timeout();
         if now.instant >= self.swept + SWEEP_INTERVAL {
             self.swept = now.instant;
             self.sweep_desk();
@@ -267,6 +290,7 @@ impl Hub {
             self.pbx.next_timeout(),
             self.crm.as_ref().and_then(CrmLink::next_timeout),
             self.desk.next_timeout(),
+            self.forms.next_timeout(),
             sweep,
         ]
         .into_iter()

@@ -10,7 +10,8 @@ use crate::switchboard::Output as SwitchboardOutput;
 
 impl Hub {
     /// Moves everything between the switchboard, the telephone switch and the
-    /// CRM's link until all of them are quiet.
+    /// CRM's link until all of them are quiet; forms open and close behind the events
+    /// that they follow.
     pub(super) fn pump(&mut self) {
         self.store_files();
         loop {
@@ -18,7 +19,7 @@ impl Hub {
                 self.take_switchboard(output);
             } else if let Some(event) = self.pbx.poll_event() {
                 self.take_pbx(event);
-            } else if !self.pump_crm() {
+            } else if !self.pump_crm() && !self.pump_forms() {
                 return;
             }
         }
@@ -63,6 +64,7 @@ impl Hub {
                 what: Downward::Event(Arc::clone(&event)),
             }));
         }
+        self.forms.note(&event, user);
     }
 
     fn tell_numbers(&mut self, changes: Vec<(NumberId, NumberChange)>) {

@@ -7,7 +7,7 @@ use super::sessions::Full;
 use super::{Downward, Hub, Output, ToShard, Upward};
 use crate::base::{LinkRef, RequestId, SessionId, UserId};
 use crate::protocol::{
-    Answer, ErrorNumber, Fault, LoginAnswer, LoginRequest, Reply, UserRef, UserRequest,
+    Answer, ErrorNumber, EventKind, Fault, LoginAnswer, LoginRequest, Reply, UserRef, UserRequest,
 };
 
 impl Hub {
@@ -25,6 +25,11 @@ impl Hub {
             Upward::Request {
                 request,
                 user,
+                what: UserRequest::Dynamic(what),
+            } => self.serve_dynamic(Asker::Link { link, request }, Some(user), *what),
+            Upward::Request {
+                request,
+                user,
                 what,
             } => {
                 let reply = self.serve(user, what);
@@ -33,12 +38,17 @@ impl Hub {
             Upward::Logout { request } => {
                 let others = self.sessions.end(link, self.now.instant);
                 self.reply(link, request, Ok(Answer::Done));
+                self.link_runs_nothing(link);
                 for other in others {
+                    self.link_runs_nothing(other);
                     self.tell_shard(other, Downward::SessionEnded { link: other });
                 }
             }
             Upward::Listens { user, events } => self.link_listens(link, user, events),
-            Upward::Gone => self.sessions.leave(link, self.now.instant),
+            Upward::Gone => {
+                self.sessions.leave(link, self.now.instant);
+                self.link_runs_nothing(link);
+            }
         }
         self.tell_met_limits();
     }
@@ -107,7 +117,9 @@ impl Hub {
                 Answer::Done
             }
             UserRequest::Conference(request) => board.handle_conference(user, *request, now)?,
-            UserRequest::Desk(_) => unreachable!("these are served by `serve_desk`"),
+            UserRequest::Desk(_) | UserRequest::Dynamic(_) => {
+                unreachable!("these are served by `serve_desk` and `serve_dynamic`")
+            }
         })
     }
 
@@ -131,6 +143,10 @@ impl Hub {
         let user = admitted.user;
         let (life, now) = (login.expires, self.now.instant);
         let joined = self.sessions.join(link, user.id, session, life, now);
+        if !self.sessions.listens(link, EventKind::ExecuteMethod) {
+            // It may have been another user's a moment ago.
+            self.link_runs_nothing(link);
+        }
         let was_absent = joined.map_err(full)?;
         if was_absent {
             self.switchboard.user_present(user.id, self.now.instant)?;

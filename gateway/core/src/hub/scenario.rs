@@ -19,6 +19,11 @@ impl Hub {
             AdminRequest::Forms => Ok(AdminReply::Catalogue(self.catalogue(CrmLink::forms))),
             AdminRequest::RunMethod(run) => return self.run_method(RunOwner::Admin(ticket), run),
             AdminRequest::CancelRun(execution) => self.cancel_run(execution),
+            AdminRequest::OpenForm(form) => self.open_form_for(form),
+            AdminRequest::CloseForm(window) => self.close_form_of(window),
+            AdminRequest::FormWindow { window, wait } => {
+                return self.form_window(ticket, window, wait);
+            }
             AdminRequest::SimCall(call) => return self.sim_call(ticket, call),
             AdminRequest::SimCalls => Ok(AdminReply::SimCalls(self.sim_calls())),
             AdminRequest::SimAnswer(chain) => self.sim_answer(chain),
@@ -47,15 +52,14 @@ impl Hub {
 
     fn run_method(&mut self, owner: RunOwner, run: MethodRun) {
         let execution = ExecutionId(self.random.guid());
-        self.runs.insert(execution, owner);
-        match &mut self.crm {
-            Some(crm) => crm.run_method(run, execution, self.now.instant),
-            None => self.end_run(execution, Err(MethodFailure::Unavailable)),
-        }
+        self.start_run(execution, owner, run);
     }
 
     fn cancel_run(&mut self, execution: ExecutionId) -> Result<AdminReply, AdminFault> {
         let now = self.now.instant;
+        if self.cancel_tab_run(execution) {
+            return Ok(AdminReply::Done);
+        }
         let is_running = (self.crm.as_mut()).is_some_and(|crm| crm.cancel(execution, now));
         is_running
             .then_some(AdminReply::Done)
@@ -85,6 +89,7 @@ impl Hub {
                 let name = output.and_then(|(output, field)| name_in(&output, &field));
                 self.switchboard.route(chain, name, None, self.now.instant);
             }
+            Some(RunOwner::FormRule) => self.end_rule_method(execution, end.ok().as_deref()),
             None => {}
         }
     }
@@ -103,6 +108,8 @@ impl Hub {
             calls_over_limit: counters.calls_over_limit,
             callers_over_limit: counters.callers_over_limit,
             method_runs: self.runs.len(),
+            forms_open: self.forms.windows_open(),
+            forms: self.forms.counters,
             events: self.events,
         }
     }

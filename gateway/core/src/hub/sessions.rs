@@ -66,7 +66,7 @@ pub struct MetLimit {
 #[derive(Clone, Copy, Debug)]
 struct Joined {
     session: SessionId,
-    /// What it is subscribed to of what is kept for absent users.
+    /// What it is subscribed to of [`EventSet::WATCHED`].
     hears: EventSet,
 }
 
@@ -177,7 +177,7 @@ impl Sessions {
         });
         entry.links.push(link);
         entry.life = life.unwrap_or(entry.life);
-        presence.heard.change(EventSet::EMPTY, hears);
+        presence.heard.change(link, EventSet::EMPTY, hears);
         self.links.insert(link, Joined { session, hears });
         Ok(was_absent)
     }
@@ -198,7 +198,7 @@ impl Sessions {
         let Some(presence) = self.users.get_mut(&user) else {
             return;
         };
-        presence.heard.change(joined.hears, EventSet::EMPTY);
+        presence.heard.change(link, joined.hears, EventSet::EMPTY);
         if let Some(place) = presence
             .shards
             .iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::conference::CompetitorEntry;
 use super::desk::DeskEvent;
 use super::directory::UserRef;
+use super::dynamic::DynamicEvent;
 use super::line::LineState;
 use super::state::{StateId, UserState};
 use super::write::{FieldWriter, Fields};
@@ -87,6 +88,8 @@ pub enum Occurrence {
     CompetitorStateChanged(Box<CompetitorChange>),
     /// Something that is not about calls; shared by all whom it concerns.
     Desk(Arc<DeskEvent>),
+    /// A form or a dynamic method; shared by all links that are told.
+    Dynamic(Arc<DynamicEvent>),
 }
 
 /// A voice menu that a user is in.
@@ -260,6 +263,19 @@ impl EventSet {
     pub const KEPT: Self =
         Self(bit(EventKind::ShowNotifyMessage) | bit(EventKind::UserTextMessageReceived));
 
+    /// What the hub tells links one by one, and so has to know who listens to it
+    /// (protocol 8).
+    pub const DYNAMIC: Self = Self(
+        bit(EventKind::ShowUserForm)
+            | bit(EventKind::CloseForm)
+            | bit(EventKind::ExecuteMethod)
+            | bit(EventKind::CancelMethod)
+            | bit(EventKind::ExecuteMethodWaitAborted),
+    );
+
+    /// All that the hub is told of links' subscriptions.
+    pub const WATCHED: Self = Self::KEPT.union(Self::DYNAMIC);
+
     /// Every kind that exists.
     pub fn all() -> Self {
         EventKind::ALL.iter().copied().collect()
@@ -350,6 +366,7 @@ impl Occurrence {
             Self::CompositionChanged(_) => EventKind::CompositionChanged,
             Self::CompetitorStateChanged(_) => EventKind::CompetitorStateChanged,
             Self::Desk(what) => what.kind(),
+            Self::Dynamic(what) => what.kind(),
         }
     }
 }
@@ -409,6 +426,7 @@ impl Fields for Occurrence {
                 writer.object("competitor", |writer| change.competitor.write(writer));
             }),
             Self::Desk(what) => what.write(writer),
+            Self::Dynamic(what) => what.write(writer),
         }
     }
 }

@@ -10,6 +10,7 @@ mod body;
 mod conference;
 mod desk;
 mod directory;
+mod dynamic;
 mod event;
 mod fault;
 mod history;
@@ -37,6 +38,7 @@ pub use desk::{
     Stamp, TextMessage,
 };
 pub use directory::{BreakReason, NumberEntry, NumberKind, PhotoLink, UserEntry, UserRef};
+pub use dynamic::{DynamicEvent, DynamicRequest, FormWords, MethodCall, MethodResult, ShownForm};
 pub use event::{
     CompetitorChange, Composition, Event, EventKind, EventSet, Ivr, NUMBERS_PER_EVENT,
     NumberChange, Occurrence, RingStarted,

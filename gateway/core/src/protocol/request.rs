@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::conference::ConferenceRequest;
 use super::desk::DeskRequest;
+use super::dynamic::DynamicRequest;
 use super::redirect::RedirectRule;
 use super::state::StateId;
 use crate::base::{ChainId, SessionId, WallTime};
@@ -55,6 +56,8 @@ pub enum UserRequest {
     Conference(Box<ConferenceRequest>),
     /// A method that is not about calls (protocol 5-e, 6.7).
     Desk(Box<DeskRequest>),
+    /// What a page says of forms and dynamic methods (protocol 8).
+    Dynamic(Box<DynamicRequest>),
 }
 
 /// `login` (protocol 6.1).

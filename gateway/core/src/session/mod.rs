@@ -216,8 +216,10 @@ impl Session {
             answer.push(b']');
             return Some(Outcome::Done);
         }
-        // protocol 3.4: never answer an answer. `iam` is noted and not answered.
-        if is_answer_name(peeked.name) {
+        // protocol 3.4: never answer an answer. `iam` is noted and not answered. A user's
+        // `methodresult` is a request all the same (protocol 6.7-e).
+        let is_result = method == Method::MethodResult && self.user().is_some();
+        if is_answer_name(peeked.name) && !is_result {
             return Some(Outcome::Done);
         }
         let mut outcome = Outcome::Done;

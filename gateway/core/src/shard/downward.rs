@@ -108,7 +108,10 @@ impl Shard {
                 self.users.join(user, id);
             }
         }
-        open.session.logged_in(user)
+        let held = open.session.logged_in(user);
+        // A link that logs in anew keeps what it was subscribed to.
+        self.tell_listens(id, &open.session, open.session.subscriptions);
+        held
     }
 
     fn note_line(&mut self, session: &Session, version: u64) {

@@ -187,14 +187,15 @@ impl Shard {
         self.tell_listens(id, session, added);
     }
 
-    /// protocol 6.7-g: the hub keeps some events for users none of whose links is
-    /// subscribed to them, and so has to know which are.
-    fn tell_listens(&mut self, id: LinkId, session: &Session, changed: EventSet) {
-        if changed.intersection(EventSet::KEPT).is_empty() {
+    /// protocol 6.7-g and 8: the hub keeps some events for users none of whose links is
+    /// subscribed to them, tells others to links one by one, and so has to know which
+    /// are subscribed.
+    pub(super) fn tell_listens(&mut self, id: LinkId, session: &Session, changed: EventSet) {
+        if changed.intersection(EventSet::WATCHED).is_empty() {
             return;
         }
         if let Some(user) = session.user().map(|user| user.id) {
-            let events = session.subscriptions.intersection(EventSet::KEPT);
+            let events = session.subscriptions.intersection(EventSet::WATCHED);
             self.post(id, Upward::Listens { user, events });
         }
     }

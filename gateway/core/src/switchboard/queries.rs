@@ -111,6 +111,16 @@ impl Switchboard {
         self.calls.iter().map(summary).collect()
     }
 
+    /// The call that a user takes part in.
+    pub fn call_of(&self, user: UserId) -> Option<ChainId> {
+        self.users.of(user).ok()?.call
+    }
+
+    /// Whether this call goes on.
+    pub fn has_call(&self, chain: ChainId) -> bool {
+        self.calls.get(chain).is_some()
+    }
+
     /// The call that a live leg belongs to.
     pub fn chain_of(&self, leg: LegId) -> Option<ChainId> {
         self.calls.chain_of(leg)

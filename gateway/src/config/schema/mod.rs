@@ -4,6 +4,7 @@
 mod clients;
 mod crm;
 mod desk;
+mod forms;
 mod gateway;
 mod people;
 mod services;
@@ -16,6 +17,8 @@ pub const SECTIONS: &[&Section] = &[
     &crm::CRM,
     &crm::CALLER_NAME,
     &crm::TLS,
+    &forms::FORMS,
+    &forms::FORM_RULES,
     &services::WEB,
     &services::ADMIN,
     &services::PBX,
@@ -31,7 +34,7 @@ pub const SECTIONS: &[&Section] = &[
 
 /// Sections that later versions will know: naming them is a fault with its own
 /// words, so that nobody believes that they do something.
-pub const PLANNED_SECTIONS: &[&str] = &["form_rules"];
+pub const PLANNED_SECTIONS: &[&str] = &[];
 
 /// One section of the file.
 #[derive(Debug)]
@@ -104,6 +107,8 @@ pub enum Kind {
     },
     /// A list of texts.
     Texts,
+    /// A table of texts.
+    TextTable,
     /// A list of rows, each a list of texts, numbers and booleans.
     Rows,
     /// `+HH:MM` or `-HH:MM`.
@@ -227,6 +232,7 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(", "),
             Self::Texts => "a list of texts".to_owned(),
+            Self::TextTable => "a table of texts".to_owned(),
             Self::Rows => {
                 "a list of rows, each a list of texts, numbers, true and false".to_owned()
             }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod crm;
+mod forms;
 mod mistakes;
 mod people;
 mod schema;

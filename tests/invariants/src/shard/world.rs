@@ -340,7 +340,10 @@ impl World {
                     }
                 }
                 Output::Drained => self.drained += 1,
-                Output::Crm(_) | Output::CrmNews(_) | Output::Relinked => panic!("there is no CRM"),
+                Output::Crm(_)
+                | Output::CrmNews(_)
+                | Output::Relinked
+                | Output::FormRefused { .. } => panic!("there is no CRM"),
                 Output::File(_) => panic!("nobody keeps files"),
                 Output::Run(run) => {
                     let end = Ok(run.input.into_bytes());

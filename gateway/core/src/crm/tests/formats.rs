@@ -1,6 +1,7 @@
 //! XML on the link, version 0 of the WebSocket protocol, and a CRM that asks for a login.
 
 use super::*;
+use crate::base::Guid;
 use crate::protocol::{json_from_xml, split, xml_from_json};
 use crate::wire::credentials::{Authenticator, Login, Scheme};
 use crate::wire::hixie::{self, HixieInbound};

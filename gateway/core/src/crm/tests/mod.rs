@@ -6,6 +6,7 @@ mod hostile;
 mod life;
 mod posts;
 mod runs;
+mod subscriptions;
 mod talk;
 
 use std::ops::ControlFlow;

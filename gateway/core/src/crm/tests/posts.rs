@@ -2,6 +2,7 @@
 //! (protocol 2.1, 8).
 
 use super::*;
+use crate::base::Guid;
 use crate::protocol::peek;
 use crate::wire::credentials::Login;
 

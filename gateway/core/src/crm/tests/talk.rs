@@ -6,7 +6,7 @@ use crate::protocol::{
     Answer, ErrorNumber, Fault, Format, NumberChange, Occurrence, StateId, UserRef, split,
 };
 
-fn event_of(login: &str) -> Arc<Event> {
+pub(super) fn event_of(login: &str) -> Arc<Event> {
     Arc::new(Event {
         qid: Guid::from_bits(1),
         user: Some(UserRef {
@@ -32,7 +32,7 @@ fn number_event() -> Arc<Event> {
 }
 
 impl World {
-    fn event(&mut self, event: &Arc<Event>) {
+    pub(super) fn event(&mut self, event: &Arc<Event>) {
         self.link.send_event(event, self.now);
         self.pump();
     }

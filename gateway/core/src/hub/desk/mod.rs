@@ -267,8 +267,11 @@ impl Hub {
 
     /// A link subscribed, or no longer does: what was kept for its user follows.
     pub(super) fn link_listens(&mut self, link: LinkRef, user: UserId, events: EventSet) {
-        self.sessions.hears_now(link, user, events);
+        let before = self.sessions.hears_now(link, user, events);
         self.deliver_kept(user);
+        if let Some(before) = before {
+            self.link_listens_to_forms(link, user, before, events);
+        }
     }
 
     /// Acts on every deadline that has passed.

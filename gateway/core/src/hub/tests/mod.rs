@@ -2,9 +2,12 @@
 //! shards and the admin interface.
 
 mod calls;
+mod crm;
 mod desk;
+mod forms;
 mod logins;
 mod relink;
+mod tab_runs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +38,7 @@ struct World {
     crm: Vec<Output>,
     runs: Vec<ProgramRun>,
     files: Vec<FileChange>,
+    refused_forms: Vec<Box<str>>,
 }
 
 fn user(index: u128, login: &str, number: &str) -> User {
@@ -115,6 +119,7 @@ impl World {
             crm: Vec::new(),
             runs: Vec::new(),
             files: Vec::new(),
+            refused_forms: Vec::new(),
         };
         world.settle();
         world.told.clear();
@@ -127,6 +132,7 @@ impl World {
                 Output::ToShard(message) => self.told.push((message.shard, message.what)),
                 Output::Admin(_, reply) => self.admin.push(reply),
                 Output::Crm(_) | Output::CrmNews(_) | Output::Relinked => self.crm.push(output),
+                Output::FormRefused { reason, .. } => self.refused_forms.push(reason),
                 Output::Run(run) => self.runs.push(run),
                 Output::File(change) => self.files.push(change),
                 Output::Drained => self.is_drained = true,

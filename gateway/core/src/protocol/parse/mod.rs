@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::body::{Body, BodyReader};
 use super::conference::ConferenceRequest;
 use super::desk;
+use super::dynamic;
 use super::event::EventSet;
 use super::fault::{ErrorNumber, Fault};
 use super::request::{CallRequest, LoginRequest, Secret, SetUserState, UserRequest};
@@ -150,6 +151,12 @@ methods! {
     CallJournal = "getpbxcalljournal" => Parser::Fields(calls::call_journal);
     /// The old name of it.
     TransferCall = "pbxtransfercall" => Parser::Fields(calls::transfer);
+    /// A form is no longer to be shown.
+    CloseForm = "closeform" => Parser::Fields(dynamic::close_form);
+    /// The user serves the call centre from now on.
+    EnterCallCenter = "entercallcenter" => call_center(true);
+    /// The user no longer does.
+    ExitCallCenter = "exitcallcenter" => call_center(false);
     @often
     /// Answered with everything it carries.
     Ping = "ping" => Parser::None;
@@ -165,8 +172,8 @@ methods! {
     WhoAreYou = "whoareyou" => Parser::None;
     /// Says who the peer is.
     Iam = "iam" => Parser::None;
-    /// The end of a dynamic method's run.
-    MethodResult = "methodresult" => Parser::None;
+    /// The end of a dynamic method's run, or of a form.
+    MethodResult = "methodresult" => Parser::Fields(dynamic::method_result);
     /// A piece of a long message.
     Multipart = "multipart" => Parser::None;
     /// A message to which no answer could be given.
@@ -299,6 +306,14 @@ pub fn parse_subscription(body: &Body<'_>) -> Result<EventSet, Fault> {
 
 fn call(request: CallRequest) -> Parser {
     Parser::Bare(UserRequest::Call(request))
+}
+
+/// protocol 5-d: shorthand for `setuserstate`.
+fn call_center(on: bool) -> Parser {
+    Parser::Bare(UserRequest::SetUserState(SetUserState {
+        on_call_center: Some(on),
+        ..SetUserState::default()
+    }))
 }
 
 fn version(body: &Body<'_>) -> Result<UserRequest, Fault> {

@@ -105,7 +105,7 @@ impl Client {
                 return self.conference_event(what);
             }
             Occurrence::NumberStateChanged(_) => panic!("numbers are no user's event"),
-            Occurrence::Desk(_) => panic!("this is not about calls"),
+            Occurrence::Desk(_) | Occurrence::Dynamic(_) => panic!("this is not about calls"),
         };
         let is_new_step = self.rank == 6 || (rank == 1 && self.rank == 1);
         assert!(is_new_step || rank >= self.rank, "out of order: {what:?}");
@@ -142,6 +142,7 @@ impl Client {
             Occurrence::IvrStopped(ivr) => assert_eq!(self.ivr.take().as_ref(), Some(ivr)),
             Occurrence::NumberStateChanged(_)
             | Occurrence::Desk(_)
+            | Occurrence::Dynamic(_)
             | Occurrence::CompositionChanged(_)
             | Occurrence::CompetitorStateChanged(_) => {}
         }
