@@ -15,6 +15,7 @@ import { Dial } from "./dial.js";
 import { Directory } from "./directory.js";
 import { byId, setText } from "./dom.js";
 import { Events } from "./events.js";
+import { Forms } from "./forms.js";
 import { History } from "./history.js";
 import { LinkNotice, showFailure } from "./notices.js";
 import { OkgateError } from "./okgate.js";
@@ -56,6 +57,7 @@ const redirects = new Redirects(store, commands, tabs);
 const dial = new Dial(store, actions);
 const callPanel = new CallPanel(store, act);
 const queue = new Queue(store, commands);
+const forms = new Forms(commands);
 new Presence(store, commands);
 new Settings(store, commands, { createConference: () => conferencePanel.create(), readPhotos });
 new Directory(store, choose, personMenuItems({ store, actions, chat, conferencePanel }));
@@ -67,7 +69,7 @@ session.start();
 /** Everything of the last user goes; what the gateway does not know stays known. */
 function clear() {
   const { unknownMethods } = store.state;
-  for (const part of [chat, history, dial]) part.clear();
+  for (const part of [chat, history, dial, forms]) part.clear();
   store.set({ ...emptyState(), unknownMethods });
   tabs.choose("colleagues");
 }
@@ -85,7 +87,7 @@ function listen(client) {
   });
   client.subscribe(Events.NUMBER_STATES).catch(() => {});
   client.followPhone();
-  for (const part of [conferenceKeeper, chat, queue]) part.listen(client);
+  for (const part of [conferenceKeeper, chat, queue, forms]) part.listen(client);
 }
 
 /** After each login: everything is read again, in one batch on the link; events were subscribed before. */

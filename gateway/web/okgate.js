@@ -16,6 +16,7 @@
  * ```
  */
 
+import { Events } from "./events.js";
 import { OkgateLink, newGuid } from "./link.js";
 import { passwordBytes, passwordHashes } from "./md5.js";
 import { PhoneFollower } from "./phonefollower.js";
@@ -266,5 +267,31 @@ export class OkgateClient extends OkgateLink {
   /** The answer to an `executemethod` of a scenario. */
   answerMethod(executionid, outputparameters) {
     return this.request("methodresult", { executionid, outputparameters });
+  }
+
+  // Forms: 8-l to 8-t
+
+  /**
+   * From now on `show` is called with the fields of each form that the CRM opens at this user, and of those that are open already
+   * (again after each reconnection, with the same `windowid`), and `close` with the `windowid` of each that ends.
+   *
+   * @param {(form: {windowid: string, formkey: string, formname?: string, inputparameters: object, inputparams?: object[], outputparams?: object[]}) => void} show
+   * @param {(windowid: string) => void} [close]
+   * @returns {() => void} takes both off
+   */
+  onForm(show, close = () => {}) {
+    const offs = [this.on(Events.FORM_SHOWN, show), this.on(Events.FORM_CLOSED, ({ windowid }) => close(windowid))];
+    this.subscribe(Events.FORM_SHOWN, Events.FORM_CLOSED).catch(() => {});
+    return () => offs.forEach((off) => off());
+  }
+
+  /** The values of a form, which ends it for everybody. */
+  formResult(windowid, outputparameters = {}) {
+    return this.request("methodresult", { windowid, outputparameters });
+  }
+
+  /** Puts a form away without values. */
+  closeForm(windowid) {
+    return this.request("closeform", { windowid });
   }
 }

@@ -324,3 +324,34 @@ test("logout ends the session on the gateway and the link here", async (t) => {
   assert.deepEqual([client.status.state, client.session], ["closed", null]);
   await assert.rejects(client.request("getuserstate"), { number: 503 });
 });
+
+// protocol 8-l to 8-n
+test("onForm tells of forms that open and end until it is taken off, and values go out with the window", async (t) => {
+  const gateway = gatewayInMemory({ methodresult: {}, closeform: {}, getuserstate: {} });
+  const client = clientOf(gateway);
+  t.after(() => client.close());
+  const told = [];
+  const off = client.onForm(
+    (form) => told.push(form.formname),
+    (windowid) => told.push(windowid),
+  );
+  await client.login(ANNA);
+  const [link] = gateway.links;
+  link.say("showuserform", { windowid: "w1", formname: "Card", inputparameters: {} });
+  link.say("closeform", { windowid: "w1" });
+  await client.formResult("w1", { comment: "x" });
+  await client.closeForm("w1");
+  off();
+  link.say("showuserform", { windowid: "w2", formname: "Late" });
+  await client.userState();
+  assert.deepEqual(told, ["Card", "w1"]);
+  const sent = link.received.filter(([name]) => ["subscribeevent", "methodresult", "closeform"].includes(name));
+  assert.deepEqual(
+    sent.map(([name, { qid, ...fields }]) => [name, fields]),
+    [
+      ["subscribeevent", { eventmethod: ["showuserform", "closeform"] }],
+      ["methodresult", { windowid: "w1", outputparameters: { comment: "x" } }],
+      ["closeform", { windowid: "w1" }],
+    ],
+  );
+});

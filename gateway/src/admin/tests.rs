@@ -351,25 +351,25 @@ fn a_form_is_opened_asked_for_and_closed() {
     assert_eq!((&*form.key, &*form.user_login), ("card", "anna"));
 
     let path = format!("/api/v1/forms/windows/{window}");
-    let state = |end| {
-        let state = FormState {
+    let ended = |end| {
+        let form = FormState {
             window,
             user: UserId(Guid::from_bits(1)),
             key: "card".into(),
             end,
         };
-        Ok(AdminReply::FormWindow(state, "anna".into()))
+        Ok(AdminReply::FormWindow(form, "anna".into()))
     };
     let (told, asked) = stage.send_to_hub(
         local("GET", &format!("{path}?wait_ms=1500")),
         "",
-        state(None),
+        ended(None),
     );
     let wait = std::time::Duration::from_millis(1500);
     assert_eq!(asked, AdminRequest::FormWindow { window, wait });
     assert_eq!(told.json()["state"], "open");
     let values = FormEnd::Answered(r#"{"comment": 1e400}"#.into());
-    let (told, _) = stage.send_to_hub(local("GET", &path), "", state(Some(values)));
+    let (told, _) = stage.send_to_hub(local("GET", &path), "", ended(Some(values)));
     assert!(
         told.text
             .contains(r#""state":"answered","outputparameters":{"comment": 1e400}"#),
@@ -377,7 +377,7 @@ fn a_form_is_opened_asked_for_and_closed() {
         told.text
     );
     let closed = FormEnd::Closed(FormClosed::CallEnd);
-    let (told, _) = stage.send_to_hub(local("GET", &path), "", state(Some(closed)));
+    let (told, _) = stage.send_to_hub(local("GET", &path), "", ended(Some(closed)));
     assert_eq!(
         (&told.json()["state"], &told.json()["reason"]),
         (&"closed".into(), &"call_end".into())

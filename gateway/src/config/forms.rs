@@ -7,8 +7,10 @@ use okgate_core::hub::{
     Condition, FormClose, FormLimits, FormRule, FormsConfig, RuleEvent, RuleMethod, Template,
 };
 
+use toml::de::DeValue;
+
 use super::file::File;
-use super::view::View;
+use super::view::{Located, View};
 
 /// Reads both sections; faults are noted, faulty entries are left out. So many methods
 /// may run at users' pages as may run at the CRM.
@@ -90,7 +92,7 @@ fn templates(
     event: RuleEvent,
     with_method: bool,
 ) -> Vec<(Box<str>, Template)> {
-    let texts = view.text_table(key).into_iter();
+    let texts = text_table(view, key).into_iter();
     let read = texts.filter_map(|(name, text)| {
         let read = Template::parse(&text.value, event, with_method);
         let read = read.map_err(|fault| {
@@ -99,4 +101,28 @@ fn templates(
         Some((name.into_boxed_str(), read.ok()?))
     });
     read.collect()
+}
+
+/// A table of texts by name, each with its place; entries that are no text are faults and
+/// left out.
+fn text_table(view: &View<'_>, key: &str) -> Vec<(String, Located<String>)> {
+    let table = match view.raw(key) {
+        None => return Vec::new(),
+        Some(DeValue::Table(table)) => table,
+        Some(_) => {
+            view.fault(key, "is no table of texts");
+            return Vec::new();
+        }
+    };
+    let mut texts = Vec::new();
+    for (name, item) in table {
+        let (name, at) = (name.get_ref().as_ref().to_owned(), item.span().start);
+        if let DeValue::String(text) = item.get_ref() {
+            let value = text.as_ref().to_owned();
+            texts.push((name, Located { value, at }));
+        } else {
+            view.fault_at(at, key, format!("{name} is no text"));
+        }
+    }
+    texts
 }

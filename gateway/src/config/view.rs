@@ -270,32 +270,6 @@ impl<'d> View<'d> {
         texts
     }
 
-    /// A table of texts by name, each with its place; entries that are no text are faults
-    /// and left out.
-    pub(super) fn text_table(&self, key: &str) -> Vec<(String, Located<String>)> {
-        let table = match self.items.get(key).map(|(_, item)| item.get_ref()) {
-            Some(DeValue::Table(table)) => table,
-            other => {
-                if let Some(other) = other {
-                    self.wrong_type(key, other);
-                }
-                return Vec::new();
-            }
-        };
-        let mut texts = Vec::new();
-        for (name, item) in table {
-            let (name, at) = (name.get_ref().as_ref().to_owned(), item.span().start);
-            if let DeValue::String(text) = item.get_ref() {
-                let value = text.as_ref().to_owned();
-                texts.push((name, Located { value, at }));
-            } else {
-                let found = article(item.get_ref());
-                self.fault_at(at, key, format!("{name} is {found}, expected a text"));
-            }
-        }
-        texts
-    }
-
     /// A socket address.
     pub(super) fn address(&self, key: &str) -> Option<Located<SocketAddr>> {
         let at = self.position(key);
@@ -425,7 +399,6 @@ impl<'d> View<'d> {
                 "a whole number"
             }
             Kind::Share => "a number",
-            Kind::TextTable => "a table of texts",
             Kind::Texts | Kind::Networks | Kind::Addresses => "a list of texts",
             _ => "a text",
         };

@@ -53,6 +53,8 @@ pub(super) const FILES: &[StaticFile] = &[
         SCRIPT,
         include_bytes!("../../web/example.js"),
     ),
+    file("/forms.css", CSS, include_bytes!("../../web/forms.css")),
+    file("/forms.js", SCRIPT, include_bytes!("../../web/forms.js")),
     file(
         "/history.js",
         SCRIPT,

@@ -48,7 +48,7 @@ fn faults_of_form_rules_name_the_line_the_key_and_what_is_wrong() {
         "10: form_rules[1].parameters: a: {caller} is no field of this event",
         "10: form_rules[1].parameters: b: {method.x} needs the key method",
         "10: form_rules[1].parameters: c: a brace without its other half",
-        "10: form_rules[1].parameters: d is a whole number, expected a text",
+        "10: form_rules[1].parameters: d is no text",
         "11: form_rules[1].method_wait_ms: does nothing without method",
         "13: form_rules[2].event: \"ring\" is not one of ",
         "12: form_rules[2].form: is missing",
