@@ -92,7 +92,9 @@ fn told(reply: AdminReply) -> Result<Answer, AdminFault> {
             let body = serde_json::json!({"id": id, "kept": is_kept});
             json(StatusCode::OK, &body)
         }
-        other @ (AdminReply::Status(_) | AdminReply::Desk(_)) => Err(unexpected(&other)),
+        other @ (AdminReply::Status(_) | AdminReply::Desk(_) | AdminReply::Interface(_)) => {
+            Err(unexpected(&other))
+        }
     }
 }
 

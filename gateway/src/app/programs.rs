@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use okgate_core::hub::{ProgramFailure, ProgramRun};
+use okgate_core::hub::{ProgramFailure, ProgramRun, RunTarget};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::hub_seat::HubMessage;
@@ -126,10 +126,10 @@ fn wait_for(run: &ProgramRun, groups: &Groups) -> Result<Vec<u8>, ProgramFailure
 }
 
 fn spawn(run: &ProgramRun, groups: &Groups) -> Result<Child, ProgramFailure> {
-    let (program, arguments) = run
-        .command
-        .split_first()
-        .ok_or(ProgramFailure::NotStarted)?;
+    let RunTarget::Command(command) = &run.target else {
+        return Err(ProgramFailure::NotStarted);
+    };
+    let (program, arguments) = command.split_first().ok_or(ProgramFailure::NotStarted)?;
     let mut command = Command::new(program);
     command
         .args(arguments)

@@ -29,7 +29,7 @@ use crate::runtime::{
     ShardMain, ShardPort, Signal, SignalSource, TabRing, Watchdog,
 };
 use crate::store::Store;
-use crate::web::Site;
+use crate::web::{Interface, Proxies, Site};
 
 /// Runs the gateway until it is told to end.
 pub(super) fn run(path: &Path) -> Outcome {
@@ -249,6 +249,12 @@ fn services(
     let token = settings.admin.token.clone();
     let site = Site::new(sockets.client_port, None);
     let site = site.with_hub(ask.clone(), settings.desk.limits.upload_bytes_max);
+    let proxies = Proxies {
+        trusted: settings.clients.trusted_proxies.clone(),
+        header: settings.clients.forwarded_header,
+    };
+    let form_bytes_max = settings.web.form_bytes;
+    let site = site.with_interface(Interface::new(ask.clone(), form_bytes_max, proxies));
     let gate = AdminGate::new(ask, token, Arc::clone(metrics), Arc::clone(readiness));
     let web = std::mem::take(&mut sockets.web).into_iter();
     Some(Services {

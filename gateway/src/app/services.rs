@@ -1,6 +1,6 @@
 //! The web and admin addresses, beside the hub on shard 0.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ impl Services {
         tasks.push(spawn(serving));
         for socket in self.web_sockets {
             let site = Arc::clone(&self.site);
-            let answer = move |request, _peer| {
+            let answer = move |request, peer: SocketAddr| {
                 let site = Arc::clone(&site);
                 async move {
-                    let answer = web::serve(request, &site);
+                    let answer = web::serve(request, peer.ip(), &site);
                     timeout(REQUEST_MAX, answer)
                         .await
                         .unwrap_or_else(web::too_slow)

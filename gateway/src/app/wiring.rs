@@ -37,6 +37,7 @@ pub(super) fn hub_config(
             ..settings.desk.clone()
         },
         forms: settings.forms.clone(),
+        interface: settings.web.interface.clone(),
     })
 }
 

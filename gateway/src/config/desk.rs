@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use okgate_core::base::RateLimit;
-use okgate_core::hub::{DeskConfig, DeskLimits, Procedure, ProcedureSource};
+use okgate_core::hub::{DeskConfig, DeskLimits, Procedure, ProcedureSource, RunTarget};
 use okgate_core::protocol::ProcedureKind;
 use toml::de::DeValue;
 
@@ -162,7 +162,7 @@ fn program(view: &View<'_>) -> Option<ProcedureSource> {
         }
     }
     Some(ProcedureSource::Program {
-        command: Arc::from(command),
+        target: RunTarget::Command(Arc::from(command)),
         timeout,
         output_bytes_max,
     })

@@ -116,6 +116,9 @@ pub const fn setting_of(reason: Refused) -> Option<&'static str> {
         Refused::ChatBytes => "desk.chat_bytes_max",
         Refused::ProgramsMax => "desk.programs_max",
         Refused::ProgramTimeout => "procedures.timeout_s",
+        Refused::ProgramOutput => "procedures.output_bytes_max",
+        Refused::InterfaceRight => "web.users",
+        Refused::InterfaceFailures => "web.failures_per_address_per_s",
         Refused::Upload => "desk.upload_bytes_max",
         Refused::FilesMax => "desk.files_bytes_max",
         Refused::Handshake
@@ -124,6 +127,7 @@ pub const fn setting_of(reason: Refused) -> Option<&'static str> {
         | Refused::Binary
         | Refused::NotUtf8
         | Refused::NotLoggedIn
+        | Refused::InterfaceLogin
         | Refused::Panicked
         | Refused::GoingDown => return None,
     })

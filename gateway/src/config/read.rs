@@ -1,6 +1,8 @@
 //! From the parsed text to [`Settings`]: one function a section.
 
-use okgate_core::hub::TokenAlgorithm;
+use okgate_core::base::RateLimit;
+use okgate_core::hub::{InterfaceConfig, TokenAlgorithm};
+use okgate_core::switchboard::{Directory, User};
 use okgate_core::wire::forwarded::ForwardedHeader;
 use toml::de::DeTable;
 
@@ -10,7 +12,7 @@ use super::settings::{
     AdminSettings, ClientLimits, ClientSettings, GatewaySettings, LogFormat, PbxSettings, Settings,
     SimSettings, TokenSettings, WebSettings,
 };
-use super::view::View;
+use super::view::{Located, View};
 use super::{check, crm, desk, forms, people};
 
 /// Reads all sections, so that every fault is noted; `None` only after one.
@@ -23,13 +25,11 @@ pub(super) fn settings<'d>(document: &'d Document<'d>, root: &'d DeTable<'d>) ->
     let crm_view = file.view("crm");
     let crm = crm::crm(&file, &crm_view);
     let web_view = file.view("web");
-    let web = WebSettings {
-        listen: check::values(web_view.addresses("listen")),
-    };
     let admin_view = file.view("admin");
     let admin = admin(&admin_view);
     let pbx = pbx(&file);
     let directory = people::directory(&file);
+    let web = web(&web_view, &directory);
     let desk = desk::desk(&file);
     let forms = forms::forms(&file, file.view("crm").limit_size("method_runs_max"));
     let mut listening = vec![
@@ -180,6 +180,27 @@ fn admin(view: &View<'_>) -> Option<AdminSettings> {
     })
 }
 
+fn web(view: &View<'_>, directory: &Directory) -> WebSettings {
+    let mut users = Vec::new();
+    for Located { value: login, at } in view.texts("users") {
+        let mut all = directory.users.iter();
+        let called = |user: &&User| user.login.to_lowercase() == login.to_lowercase();
+        match all.find(called) {
+            Some(user) => users.push(user.id),
+            None => view.fault_at(at, "users", format!("no user has the login {login:?}")),
+        }
+    }
+    let failures = view.limit_count("failures_per_address_per_s");
+    WebSettings {
+        listen: check::values(view.addresses("listen")),
+        interface: InterfaceConfig {
+            users,
+            failures: failures.and_then(|rate| RateLimit::new(rate, rate * FAILURES_BURST)),
+        },
+        form_bytes: usize::try_from(view.integer("form_bytes_max")).unwrap_or(usize::MAX),
+    }
+}
+
 fn pbx(file: &File<'_>) -> PbxSettings {
     file.view("pbx").choice("driver");
     let view = file.view("pbx.sim");
@@ -193,3 +214,6 @@ fn pbx(file: &File<'_>) -> PbxSettings {
         delay: view.milliseconds("delay_ms"),
     })
 }
+
+/// How many wrong credentials may come at once, in seconds of their rate.
+const FAILURES_BURST: u32 = 10;

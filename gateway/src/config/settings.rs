@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use okgate_core::hub::{DeskConfig, FormsConfig, TokenAlgorithm};
+use okgate_core::hub::{DeskConfig, FormsConfig, InterfaceConfig, TokenAlgorithm};
 use okgate_core::switchboard::Directory;
 use okgate_core::wire::forwarded::ForwardedHeader;
 
@@ -173,8 +173,12 @@ pub struct TokenSettings {
 /// `[web]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSettings {
-    /// Where the operator page is served; may be empty.
+    /// Where the operator page and the HTTP interface are served; may be empty.
     pub listen: Vec<SocketAddr>,
+    /// Who may use the HTTP interface, and how often its credentials may be wrong.
+    pub interface: InterfaceConfig,
+    /// Bytes of a form that is posted to it.
+    pub form_bytes: usize,
 }
 
 /// `[admin]`.

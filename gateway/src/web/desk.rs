@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_channel::{Sender, TrySendError};
+use async_channel::Sender;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body;
@@ -37,15 +37,7 @@ impl Desk {
     }
 
     async fn ask(&self, question: DeskQuestion) -> Result<DeskTold, AdminFault> {
-        let (reply_sender, reply) = async_channel::bounded(1);
-        let request = AdminRequest::Desk(question);
-        self.hub
-            .try_send((request, reply_sender))
-            .map_err(|error| match error {
-                TrySendError::Full(_) => fault(503, "too many requests wait"),
-                TrySendError::Closed(_) => gone(),
-            })?;
-        match reply.recv().await.unwrap_or_else(|_| Err(gone()))? {
+        match super::ask(&self.hub, AdminRequest::Desk(question)).await? {
             AdminReply::Desk(told) => Ok(told),
             _ => Err(fault(500, "the hub gave an answer of another kind")),
         }
@@ -264,11 +256,7 @@ fn too_big(bytes_max: usize) -> AdminFault {
     fault(413, &words)
 }
 
-fn gone() -> AdminFault {
-    fault(503, "the gateway is going down")
-}
-
-fn fault(status: u16, message: &str) -> AdminFault {
+pub(super) fn fault(status: u16, message: &str) -> AdminFault {
     AdminFault {
         status,
         code: "refused",

@@ -1,6 +1,7 @@
 //! The web address: the operator page, whose files are part of the program.
 //!
-//! Uploads, downloads and photos are served here, too (protocol 10-i to 10-k).
+//! Uploads, downloads and photos are served here, too (protocol 10-i to 10-k), and so
+//! is the HTTP interface for CRMs (protocol 10-a to 10-g).
 //!
 //! In comes a request; out comes the whole answer. The page's files need nothing
 //! else: the page itself connects to the gateway like any other tab. The rest is
@@ -10,13 +11,18 @@
 mod desk;
 mod files;
 mod form;
+mod interface;
 
-use async_channel::Sender;
+use std::net::IpAddr;
+
+use async_channel::{Sender, TrySendError};
 use bytes::Bytes;
 use hyper::body::Body;
 use hyper::{Method, Request, StatusCode};
 use okgate_core::hub::{AdminFault, AdminReply, AdminRequest};
 use serde::Serialize;
+
+pub use interface::{Interface, Proxies};
 
 use crate::http::{Answer, Files, JSON, allow, answer, for_method, plain, secure_page};
 
@@ -26,6 +32,7 @@ pub struct Site {
     files: Files,
     config: Bytes,
     desk: Option<desk::Desk>,
+    interface: Option<Interface>,
 }
 
 impl Site {
@@ -40,6 +47,7 @@ impl Site {
             files: Files::new(files::FILES),
             config: config.into(),
             desk: None,
+            interface: None,
         }
     }
 
@@ -50,18 +58,45 @@ impl Site {
         let desk = Some(desk::Desk::new(hub, upload_bytes_max));
         Self { desk, ..self }
     }
+
+    /// The same, with the HTTP interface.
+    #[must_use]
+    pub fn with_interface(self, interface: Interface) -> Self {
+        let interface = Some(interface);
+        Self { interface, ..self }
+    }
 }
 
 /// A question to the hub and the way back: exactly one answer is sent, and nobody may
 /// be left to take it.
 pub type HubQuestion = (AdminRequest, Sender<Result<AdminReply, AdminFault>>);
 
-/// Answers one request on the web address, whatever it is for.
-pub async fn serve<B>(request: Request<B>, site: &Site) -> Answer
+/// Asks the hub, which answers in time or is said to be busy or gone.
+async fn ask(hub: &Sender<HubQuestion>, request: AdminRequest) -> Result<AdminReply, AdminFault> {
+    let (reply_sender, reply) = async_channel::bounded(1);
+    let gone = || desk::fault(503, "the gateway is going down");
+    hub.try_send((request, reply_sender))
+        .map_err(|error| match error {
+            TrySendError::Full(_) => desk::fault(503, "too many requests wait"),
+            TrySendError::Closed(_) => gone(),
+        })?;
+    reply.recv().await.unwrap_or_else(|_| Err(gone()))
+}
+
+/// Answers one request that came from this address, whatever it is for.
+pub async fn serve<B>(request: Request<B>, peer: IpAddr, site: &Site) -> Answer
 where
     B: Body,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
+    if let Some(interface) = &site.interface
+        && let Some(called) = interface::called(request.uri().path())
+    {
+        let method = request.method().clone();
+        let mut found = interface::answer(request, peer, called, interface).await;
+        secure_page(&mut found, CONTENT_POLICY);
+        return for_method(found, &method);
+    }
     let Some(desk) = site
         .desk
         .as_ref()

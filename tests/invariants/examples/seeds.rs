@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{env, fs, io};
 
 use okgate_core::base::Guid;
-use okgate_core::protocol::split;
+use okgate_core::protocol::{Format, split};
 use okgate_core::wire::frame::{
     CloseCode, append_binary, append_close, append_ping, append_pong, append_text,
 };
@@ -155,7 +155,7 @@ fn multiparts() -> Vec<Vec<u8>> {
     .map(|(message, size)| [&[b's', size, size], message.as_bytes()].concat())
     .collect();
     let message = br#"["availablemethods",{"qid":"1","methods":[{"key":"m"}]}]"#;
-    let packets = split(message, Guid::from_bits(1), 20);
+    let packets = split(message, Guid::from_bits(1), 20, Format::Json);
     let fields = packets.map(|packet| {
         let start = b"[\"multipart\",".len();
         packet[start..packet.len() - 1].to_vec()

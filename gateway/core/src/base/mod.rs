@@ -9,6 +9,7 @@ mod ids;
 mod random;
 mod rate;
 mod refused;
+mod source;
 mod time;
 mod wheel;
 
@@ -21,5 +22,6 @@ pub use ids::{
 pub use random::Random;
 pub use rate::{RateLimit, RateUse};
 pub use refused::{Refusal, Refused};
+pub use source::Source;
 pub use time::{Instant, Now, WallTime};
 pub use wheel::Wheel;

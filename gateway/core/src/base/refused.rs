@@ -96,12 +96,20 @@ refused! {
     ChatBytes = "chat_bytes";
     /// Too many procedures wait for their turn (429).
     ProgramsMax = "programs_max";
-    /// A procedure's program took too long and was killed (504).
+    /// A procedure's program, or its URL, took too long (504).
     ProgramTimeout = "program_timeout";
+    /// A procedure's program, or its URL, gave too much (413).
+    ProgramOutput = "program_output";
     /// An upload was too big or not a form with files.
     Upload = "upload";
     /// Uploads and photos take as much memory as allowed (507).
     FilesMax = "files_max";
+    /// The HTTP interface was asked with missing or wrong credentials (401).
+    InterfaceLogin = "interface_login";
+    /// The HTTP interface was asked by a user without the right to it (403).
+    InterfaceRight = "interface_right";
+    /// Credentials for the HTTP interface were wrong too often from this address (429).
+    InterfaceFailures = "interface_failures";
     /// The peer was silent for too long (1001).
     Silence = "silence";
     /// The peer read too slowly (1013).

@@ -7,7 +7,9 @@ use subtle::{Choice, ConstantTimeEq};
 use super::sessions::Sessions;
 use super::token::TokenVerifier;
 use crate::base::{Now, SessionId, UserId};
-use crate::protocol::{ErrorNumber, Fault, LoginRequest, Secret, UserRef, parse_md5_hex};
+use crate::protocol::{
+    ErrorNumber, Fault, LoginRequest, Secret, UserRef, parse_md5_hex, password_hashes,
+};
 use crate::switchboard::Directory;
 
 /// The logins of the settings with their password hashes.
@@ -134,6 +136,23 @@ impl Accounts {
             user: user.clone(),
             session: None,
         })
+    }
+
+    /// The user of this login whose password, as it was typed, this is; in any case of
+    /// its letters only if no more is known of it.
+    pub(super) fn admit_plain(&self, login: &str, password: &Secret) -> Option<UserRef> {
+        let hashes = password_hashes(password.reveal()).ok();
+        let account = self.by_login.get(&login.to_lowercase());
+        let is_exact = account.is_some_and(|account| account.password.is_some());
+        let lower = hashes.filter(|_| !is_exact);
+        let hex = |bits: [u8; 16]| Secret::new(format!("{:032x}", u128::from_be_bytes(bits)));
+        let request = LoginRequest {
+            login: Some(login.into()),
+            password: hashes.map(|hashes| hex(hashes.as_typed)),
+            password_lower: lower.map(|hashes| hex(hashes.lower_cased)),
+            ..LoginRequest::default()
+        };
+        Some(self.admit_password(&request).ok()?.user)
     }
 
     /// Whether this is the MD5 of the user's password as typed.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::desk::{DeskQuestion, DeskTold};
 use super::forms::{FormCounters, FormOpened, FormOpening, FormState};
+use super::interface::{InterfaceAnswer, InterfaceRequest};
 use crate::base::{ChainId, ExecutionId, WindowId};
 use crate::crm::CrmStatus;
 pub use crate::crm::MethodRun;
@@ -46,6 +47,9 @@ pub enum AdminRequest {
     SimHangUp(ChainId),
     /// `POST /api/v1/notify`, and what the web address asks.
     Desk(DeskQuestion),
+    /// A call of the HTTP interface (protocol 10); answered by [`AdminReply::Interface`]
+    /// in any case.
+    Interface(Box<InterfaceRequest>),
 }
 
 /// An outside caller to be simulated.
@@ -89,6 +93,8 @@ pub enum AdminReply {
     SimCalls(Vec<SimCall>),
     /// The answer to [`AdminRequest::Desk`].
     Desk(DeskTold),
+    /// The answer to [`AdminRequest::Interface`].
+    Interface(InterfaceAnswer),
 }
 
 /// How the gateway is, as far as the hub knows.

@@ -1,5 +1,6 @@
 //! What shards and the hub say to each other.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::base::{LinkRef, NumberId, Refused, RequestId, ShardId, UserId};
@@ -103,6 +104,15 @@ pub enum Downward {
         reason: Refused,
         /// The user.
         user: UserRef,
+    },
+    /// The HTTP interface refused somebody: count it and tell the log.
+    RefusedAddress {
+        /// Why.
+        reason: Refused,
+        /// Who asked.
+        address: IpAddr,
+        /// The user, if it is known.
+        user: Option<UserRef>,
     },
     /// The link's session has ended: close it.
     SessionEnded {

@@ -12,6 +12,7 @@ mod admin;
 mod crm;
 mod desk;
 mod forms;
+mod interface;
 mod journal;
 mod messages;
 mod pump;
@@ -37,12 +38,18 @@ pub use admin::{AdminFault, AdminReply, AdminRequest, MethodRun, SimCall, SimCal
 use desk::Desk;
 pub use desk::{
     DeskConfig, DeskLimits, DeskQuestion, DeskTold, FileChange, FileKind, NotifyRequest, Procedure,
-    ProcedureSource, ProgramFailure, ProgramId, ProgramRun, StoredFile, UploadTicket, UploadedFile,
+    ProcedureSource, ProgramFailure, ProgramId, ProgramRun, RunTarget, StoredFile, UploadTicket,
+    UploadedFile, UrlMethod, UrlTarget,
 };
 use forms::Forms;
 pub use forms::{
     Condition, FormClose, FormClosed, FormCounters, FormEnd, FormLimits, FormOpened, FormOpening,
     FormRule, FormState, FormsConfig, RuleEvent, RuleFault, RuleMethod, Template,
+};
+use interface::Interface;
+pub use interface::{
+    Caller, Credentials, InterfaceAnswer, InterfaceCall, InterfaceConfig, InterfaceMethod,
+    InterfaceRequest,
 };
 use journal::Journal;
 pub use messages::{Downward, FromShard, ToShard, Upward};
@@ -72,6 +79,8 @@ pub struct Config {
     pub desk: DeskConfig,
     /// Forms, and which events open them.
     pub forms: FormsConfig,
+    /// Who may use the HTTP interface, and how often its credentials may be wrong.
+    pub interface: InterfaceConfig,
 }
 
 impl Default for Config {
@@ -88,6 +97,7 @@ impl Default for Config {
             pbx: SimConfig::default(),
             desk: DeskConfig::default(),
             forms: FormsConfig::default(),
+            interface: InterfaceConfig::default(),
         }
     }
 }
@@ -162,6 +172,7 @@ pub struct Hub {
     caller_name: Option<CallerName>,
     desk: Desk,
     forms: Forms,
+    interface: Interface,
     runs: HashMap<ExecutionId, RunOwner>,
     /// Simulated calls whose chains are asked for.
     sim_calls_wanted: Vec<(LegId, AdminTicket)>,
@@ -208,6 +219,7 @@ impl Hub {
             caller_name: config.crm.caller_name,
             desk: Desk::new(config.desk, &config.directory, now),
             forms: Forms::new(config.forms, random.guid()),
+            interface: Interface::new(config.interface),
             runs: HashMap::new(),
             sim_calls_wanted: Vec::new(),
             journal: Journal::default(),

@@ -28,6 +28,7 @@ impl Hub {
             AdminRequest::SimCalls => Ok(AdminReply::SimCalls(self.sim_calls())),
             AdminRequest::SimAnswer(chain) => self.sim_answer(chain),
             AdminRequest::SimHangUp(chain) => self.sim_hang_up(chain),
+            AdminRequest::Interface(request) => return self.serve_interface(ticket, *request),
             AdminRequest::Desk(question) => self.answer_desk(question),
         };
         self.outputs.push_back(Output::Admin(ticket, reply));

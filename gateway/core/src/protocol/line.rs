@@ -174,6 +174,36 @@ impl Fields for QueuedCaller {
     }
 }
 
+/// A group or queue and who waits in its line (protocol 10-f).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueEntry {
+    /// The number that is called.
+    pub number: Arc<str>,
+    /// What colleagues see.
+    pub name: Arc<str>,
+    /// A queue of the call centre, or a group.
+    pub is_queue: bool,
+    /// Users whose phones ring for it.
+    pub users: usize,
+    /// Those of them who could be rung now.
+    pub free: usize,
+    /// Who waits, the first to be served first; who rings somewhere is still among them.
+    pub callers: Vec<QueuedCaller>,
+}
+
+impl Fields for QueueEntry {
+    fn write<W: FieldWriter>(&self, writer: &mut W) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        writer.string("number", &self.number);
+        writer.string("name", &self.name);
+        writer.boolean("isqueue", self.is_queue);
+        writer.number("users", count(self.users));
+        writer.number("free", count(self.free));
+        writer.number("waiting", count(self.callers.len()));
+        writer.objects("callers", &self.callers, |writer, it| it.write(writer));
+    }
+}
+
 /// Who waits on hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flashed {

@@ -16,6 +16,7 @@ mod fault;
 mod history;
 mod json;
 mod line;
+mod mapper;
 mod multipart;
 mod parse;
 mod password;
@@ -46,7 +47,10 @@ pub use event::{
 pub use fault::{ErrorNumber, Fault};
 pub use history::{CallResult, ChainContent, JournalEntry, TalkEntry};
 pub use json::{JsonWriter, write_message};
-pub use line::{Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase, QueuedCaller};
+pub use line::{
+    Abonent, Direction, Flashed, LineInfo, LineState, Party, Phase, QueueEntry, QueuedCaller,
+};
+pub use mapper::{MapperWriter, mapper_escaped};
 pub use multipart::{Assembler, MultipartError, MultipartLimits, PACKET_CHARS, SharedRest, split};
 pub use parse::{
     Method, parse_login, parse_subscription, parse_user_request, read_user_request, unknown_method,

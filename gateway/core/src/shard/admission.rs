@@ -12,14 +12,14 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::Limits;
-use crate::base::{Instant, RateLimit, RateUse, Refused};
+use crate::base::{Instant, RateLimit, RateUse, Refused, Source};
 
 /// What all shards of a process know of its connections.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Admission {
             let part = lock(part);
             let alive = part.entries.iter().filter(|(_, entry)| entry.links > 0);
             busiest.extend(alive.map(|(source, entry)| AddressLinks {
-                address: source.0,
+                address: source.address(),
                 links: entry.links,
             }));
             drop(part);
@@ -128,11 +128,6 @@ struct Entry {
     links: u32,
     handshakes: RateUse,
 }
-
-/// What counts as one address: an IPv4 address, or an IPv6 network of 64 bits, which is
-/// what one customer gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Source(IpAddr);
 
 impl Addresses {
     fn new(limits: &Limits) -> Option<Self> {
@@ -193,15 +188,6 @@ impl Part {
     }
 }
 
-impl Source {
-    fn of(address: IpAddr) -> Self {
-        Self(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK_MASK).into(),
-        })
-    }
-}
-
 /// A panic under the lock leaves nothing half-written that would matter.
 fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
     part.lock().unwrap_or_else(PoisonError::into_inner)
@@ -212,9 +198,6 @@ const PARTS: usize = 64;
 
 /// Entries that a part keeps in any case.
 const KEPT_MIN: usize = 32;
-
-/// The first 64 bits.
-const NETWORK_MASK: u128 = !(u64::MAX as u128);
 
 #[cfg(test)]
 mod tests {

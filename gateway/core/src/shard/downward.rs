@@ -37,6 +37,11 @@ impl Shard {
                 let address = link.map(|link| link.address);
                 self.note_refusal(reason, address, Some(user.login));
             }
+            Downward::RefusedAddress {
+                reason,
+                address,
+                user,
+            } => self.note_refusal(reason, Some(address), user.map(|user| user.login)),
             Downward::SessionEnded { link } => {
                 self.close(link.link, CloseCode::Normal, "logged out", None);
             }

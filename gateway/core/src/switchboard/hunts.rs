@@ -11,7 +11,7 @@ use super::directory::{Group, HuntRule};
 use super::limits::after;
 use crate::base::{ChainId, CommutationId, Instant};
 use crate::pbx::EndCause;
-use crate::protocol::{Fault, Party, QueuedCaller, StateId};
+use crate::protocol::StateId;
 
 /// A group while the gateway runs.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct GroupRecord {
     wait: Duration,
     line_max: usize,
     /// Who waits, the first first.
-    line: VecDeque<(ChainId, MemberId)>,
+    pub(super) line: VecDeque<(ChainId, MemberId)>,
     /// The place in `users` of who was rung last.
     last: usize,
 }
@@ -409,46 +409,12 @@ impl Switchboard {
             });
         }
     }
-
-    /// `getcurrentqueue`: the callers who wait for this user and do not ring there: those
-    /// who arrived and are not routed yet, then those in the lines of the user's groups.
-    pub fn current_queue(&self, user: crate::base::UserId) -> Result<Vec<QueuedCaller>, Fault> {
-        let index = self.users.index(user)?;
-        let entry = |chain: &Chain, caller: MemberId, queue: Option<&Arc<str>>| {
-            let party: Party = chain.member(caller)?.party.clone();
-            let (chain, queue) = (chain.id, queue.map(Arc::clone));
-            Some(QueuedCaller {
-                chain,
-                party,
-                queue,
-            })
-        };
-        let own = self.users[index].waiting.iter().filter_map(|chain| {
-            let chain = self.calls.get(*chain)?;
-            entry(chain, chain.first_bond()?.caller, None)
-        });
-        let mut queue: Vec<_> = own.collect();
-        for group in self.users[index]
-            .groups
-            .iter()
-            .map(|group| &self.groups[*group])
-        {
-            queue.extend(group.line.iter().filter_map(|(chain, id)| {
-                let chain = self.calls.get(*chain)?;
-                let bond = chain.bond_of(chain.member(*id)?.current)?;
-                let rings_here = self.users[index].call == Some(chain.id);
-                let entry = entry(chain, bond.caller, group.number.as_ref())?;
-                (!rings_here).then_some(entry)
-            }));
-        }
-        Ok(queue)
-    }
 }
 
 impl super::users::UserRecord {
     /// Whether a phone of the user may be rung for callers in a line: the user's own, or
     /// a group's.
-    fn may_ring(&self, is_own: bool) -> bool {
+    pub(super) fn may_ring(&self, is_own: bool) -> bool {
         if self.call.is_some() || !self.has_phone() {
             return false;
         }

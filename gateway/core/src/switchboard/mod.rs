@@ -28,6 +28,7 @@ mod numbers;
 mod picture;
 mod progress;
 mod queries;
+mod queues;
 mod redirect;
 mod requests;
 mod resync;

@@ -76,6 +76,20 @@ impl Numbers {
         self.by_text.get(number).copied()
     }
 
+    /// How the list shows the group or voice menu of this number.
+    pub(super) fn service_entry(&self, number: &str) -> Option<&NumberEntry> {
+        self.service_entries.iter().find(|it| *it.number == *number)
+    }
+
+    /// The user of this number, which may be named by its id.
+    pub(super) fn owner(&self, text: &str) -> Option<usize> {
+        let by_id = || {
+            let id = text.parse().ok().map(NumberId)?;
+            self.by_id.get(&id).map(|(user, _)| *user)
+        };
+        self.user_of(text).or_else(by_id)
+    }
+
     /// The voice menu behind this number.
     pub(super) fn ivr(&self, number: &str) -> Option<&IvrMenu> {
         match self.services.get(number)? {
@@ -90,10 +104,7 @@ impl Numbers {
             return Some(internal(*user, Arc::clone(number), users));
         }
         let (number, owner) = self.services.get_key_value(number)?;
-        let entry = self
-            .service_entries
-            .iter()
-            .find(|it| it.number == *number)?;
+        let entry = self.service_entry(number)?;
         let party = Party {
             number: Some(Arc::clone(number)),
             name: Some(Arc::clone(&entry.caption)),

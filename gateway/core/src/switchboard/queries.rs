@@ -96,6 +96,12 @@ impl Switchboard {
         Ok(self.users.of(user)?.reference.clone())
     }
 
+    /// The user of this line: its number, or the number's id.
+    pub fn user_of_line(&self, line: &str) -> Option<UserId> {
+        let user = self.numbers.owner(line.trim())?;
+        Some(self.users[user].reference.id)
+    }
+
     /// Users in the settings.
     pub fn user_count(&self) -> usize {
         self.users.iter().count()

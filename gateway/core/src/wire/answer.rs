@@ -44,7 +44,7 @@ pub(super) fn append(output: &mut Vec<u8>, parts: &[&str]) {
 }
 
 /// The customary words for a status (RFC 9110, 15); empty where this gateway never sends it.
-const fn reason_phrase(status: u16) -> &'static str {
+pub(crate) const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
@@ -54,10 +54,13 @@ const fn reason_phrase(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         409 => "Conflict",
+        413 => "Content Too Large",
+        422 => "Unprocessable Content",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",
+        504 => "Gateway Timeout",
         _ => "",
     }
 }

@@ -203,6 +203,21 @@ impl<'a> ResponseHead<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// The lines of a request that something else has read. Of more than [`HEADERS_MAX`]
+    /// the last are kept: those that proxies added.
+    pub fn of(lines: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut headers = Self::new();
+        for (name, value) in lines {
+            if headers.count == HEADERS_MAX {
+                headers.lines.rotate_left(1);
+                headers.count -= 1;
+            }
+            headers.lines[headers.count] = httparse::Header { name, value };
+            headers.count += 1;
+        }
+        headers
+    }
+
     /// The values of all lines of that name, any case, as sent.
     pub fn values<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 's {
         let lines = self.lines[..self.count].iter();

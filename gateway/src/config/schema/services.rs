@@ -1,18 +1,38 @@
 //! `[web]`, `[admin]`, `[pbx]` and `[pbx.sim]`.
 
-use super::{Fallback, Key, Kind, Section, choice, integer};
+use super::{Fallback, Key, Kind, Section, choice, integer, limit};
 
 pub(super) static WEB: Section = Section {
     name: "web",
     repeated: false,
-    about: "The operator page.",
-    planned: &["tls_listen", "users"],
-    keys: &[Key::new(
-        "listen",
-        Kind::Addresses,
-        Fallback::Texts(&["127.0.0.1:4055"]),
-        "Where the operator page is served with http://; an empty list serves none.",
-    )],
+    about: "The operator page, uploads and photos, and the HTTP interface for CRMs (gateway/HTTP.md).",
+    planned: &["tls_listen"],
+    keys: &[
+        Key::new(
+            "listen",
+            Kind::Addresses,
+            Fallback::Texts(&["127.0.0.1:4055"]),
+            "Where all of this is served with http://; an empty list serves none.",
+        ),
+        Key::new(
+            "users",
+            Kind::Texts,
+            Fallback::Texts(&[]),
+            "Logins of the users with the right to the HTTP interface, which acts in everybody's name: others are answered with 403 there. Give a CRM a user of its own.",
+        ),
+        Key::new(
+            "failures_per_address_per_s",
+            limit(1, 1000),
+            Fallback::Integer(1),
+            "Requests with wrong credentials for the HTTP interface that may come a second from one address for long, and ten times as many at once; then all of that address's are answered with 429, whatever they carry, until it has waited.",
+        ),
+        Key::new(
+            "form_bytes_max",
+            integer(1024, 1 << 20),
+            Fallback::Integer(64 << 10),
+            "The longest form that is posted to the HTTP interface; a longer one is answered with 413. A query is bounded by the request's head, which is 64 KiB at most.",
+        ),
+    ],
 };
 
 pub(super) static ADMIN: Section = Section {

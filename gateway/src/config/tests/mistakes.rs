@@ -167,8 +167,8 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "7: admin.token: the token is shorter than 16 characters",
     ),
     (
-        "[web]\nusers = [\"anna\"]\n",
-        "7: web.users: not supported by this version",
+        "[web]\nusers = [\"ANNA\", \"crm\"]\n",
+        "7: web.users: no user has the login \"crm\"",
     ),
     (
         "[pbx]\ndriver = \"asterisk\"\n",

@@ -9,7 +9,7 @@ mod schema;
 
 use std::fs;
 
-use okgate_core::hub::{Procedure, ProcedureSource};
+use okgate_core::hub::{Procedure, ProcedureSource, RunTarget};
 use okgate_core::protocol::ProcedureKind;
 
 use super::*;
@@ -69,7 +69,7 @@ fn procedures_have_their_answers_or_their_programs() {
     assert_eq!((&*rows.name, rows.kind), ("Rows", ProcedureKind::Procedure));
     assert_eq!(script.source, ProcedureSource::Value("ok".into()));
     let program = ProcedureSource::Program {
-        command: ["lookup", "-x", "a b"].map(str::to_owned).into(),
+        target: RunTarget::Command(["lookup", "-x", "a b"].map(str::to_owned).into()),
         timeout: std::time::Duration::from_secs(5),
         output_bytes_max: 1 << 20,
     };

@@ -479,7 +479,7 @@ fn hub_config(choice: u8) -> hub::Config {
 /// A procedure whose program prints what it reads, which is no data set.
 fn desk_config() -> DeskConfig {
     let program = ProcedureSource::Program {
-        command: vec!["program".to_owned()].into(),
+        target: hub::RunTarget::Command(vec!["program".to_owned()].into()),
         timeout: Duration::from_secs(10),
         output_bytes_max: 1024,
     };

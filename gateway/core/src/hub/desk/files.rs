@@ -48,7 +48,7 @@ pub(super) enum CopyTo {
 /// The right to one upload, which a temporary password gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadTicket {
-    pub(super) user: UserRef,
+    pub(in crate::hub) user: UserRef,
     pub(super) password: Secret,
     pub(super) copy_to: Option<CopyTo>,
 }
@@ -221,10 +221,12 @@ impl Files {
         random: &mut Random,
     ) -> Secret {
         let password = token(random);
-        let copy_to = respond.then_some(match asker {
-            Asker::Link { link, .. } => CopyTo::Link(link),
-            Asker::Crm(_) => CopyTo::Crm,
-        });
+        let copy_to = match asker {
+            Asker::Link { link, .. } => Some(CopyTo::Link(link)),
+            Asker::Crm(_) => Some(CopyTo::Crm),
+            Asker::Interface(_) | Asker::Nobody => None,
+        };
+        let copy_to = copy_to.filter(|_| respond);
         let own = |given: &TempPassword| given.user.id == user.id;
         if self.passwords.iter().filter(|given| own(given)).count() >= PASSWORDS_PER_USER
             && let Some(oldest) = self.passwords.iter().position(own)

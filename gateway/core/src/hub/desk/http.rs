@@ -10,7 +10,7 @@ use crate::base::{Refused, UserId};
 use crate::hub::{AdminFault, AdminReply, Downward, Hub};
 use crate::protocol::{
     Answer, DeskAnswer, DeskEvent, ErrorNumber, Event, Fault, Notification, Occurrence, PhotoLink,
-    Secret,
+    Secret, mapper_escaped,
 };
 
 /// What the admin and web addresses ask.
@@ -89,7 +89,7 @@ impl Hub {
         let told = match question {
             DeskQuestion::Notify(notify) => self.notify(notify)?,
             DeskQuestion::Redeem(password) => {
-                let ticket = self.desk.files.redeem(password.reveal(), now);
+                let ticket = self.desk.redeem(&password, now);
                 DeskTold::Ticket(ticket.ok_or_else(wrong_password)?)
             }
             DeskQuestion::Uploaded {
@@ -179,7 +179,7 @@ impl Hub {
         let mut content = String::from(ANSWER_HEAD);
         let _ = write!(content, "<uploadfilesresult count=\"{}\">", files.len());
         for file in files {
-            let (name, size) = (escaped(&file.name), file.bytes.len());
+            let (name, size) = (mapper_escaped(&file.name), file.bytes.len());
             let owner = ticket.user.id;
             let kept = self
                 .desk
@@ -201,7 +201,12 @@ impl Hub {
     }
 
     /// protocol 7-o: to the one link that asked, subscribed or not.
-    fn copy_answer(&mut self, ticket: &UploadTicket, response: Box<str>, content: Arc<str>) {
+    pub(in crate::hub) fn copy_answer(
+        &mut self,
+        ticket: &UploadTicket,
+        response: Box<str>,
+        content: Arc<str>,
+    ) {
         let Some(copy_to) = ticket.copy_to else {
             return;
         };
@@ -305,22 +310,6 @@ fn no_photo(user: UserId) -> PhotoLink {
         link_32: "".into(),
         link_96: "".into(),
     }
-}
-
-/// A text within an attribute of XML.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            _ if letter.is_control() => escaped.push(' '),
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
 }
 
 fn admin_fault(refusal: &Refusal) -> AdminFault {

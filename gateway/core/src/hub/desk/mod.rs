@@ -21,11 +21,12 @@ use std::time::Duration;
 
 use super::{Downward, Hub, Output};
 use crate::base::{
-    Instant, LinkId, LinkRef, Now, RateLimit, RateUse, Refused, RequestId, ShardId, UserId,
+    AdminTicket, Instant, LinkId, LinkRef, Now, RateLimit, RateUse, Refused, RequestId, ShardId,
+    UserId,
 };
 use crate::crm::CrmToken;
 use crate::protocol::{
-    Answer, DeskAnswer, DeskRequest, ErrorNumber, EventSet, Fault, Reply, UserRef,
+    Answer, DeskAnswer, DeskRequest, ErrorNumber, EventSet, Fault, Reply, Secret, UserRef,
 };
 use crate::switchboard::Directory;
 use chats::Chats;
@@ -35,7 +36,10 @@ pub use http::{DeskQuestion, DeskTold, NotifyRequest};
 use kept::Kept;
 use people::People;
 use procedures::Programs;
-pub use procedures::{Procedure, ProcedureSource, ProgramFailure, ProgramId, ProgramRun};
+pub use procedures::{
+    Procedure, ProcedureSource, ProgramFailure, ProgramId, ProgramRun, RunTarget, UrlMethod,
+    UrlTarget,
+};
 
 /// What the settings say of all this.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,6 +144,10 @@ pub(super) enum Asker {
     },
     /// The CRM, in a user's name.
     Crm(CrmToken),
+    /// The HTTP interface.
+    Interface(AdminTicket),
+    /// Who asked waits for no answer.
+    Nobody,
 }
 
 /// What a request comes to: an answer, or none yet.
@@ -191,6 +199,16 @@ impl Desk {
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let next = [self.programs.next_deadline(), self.files.next_expiry()];
         next.into_iter().flatten().min()
+    }
+
+    /// The user of this id or login.
+    pub(super) fn find_user(&self, name: &str) -> Option<UserId> {
+        self.people.find(name)
+    }
+
+    /// Uses a one-use password up, if it is one.
+    pub(super) fn redeem(&mut self, password: &Secret, now: Instant) -> Option<UploadTicket> {
+        self.files.redeem(password.reveal(), now)
     }
 
     /// Refuses a text that is too long.
@@ -251,6 +269,8 @@ impl Hub {
                     crm.answer(token, &reply, self.now.instant);
                 }
             }
+            Asker::Interface(ticket) => self.end_interface(ticket, reply),
+            Asker::Nobody => {}
         }
     }
 
@@ -258,7 +278,7 @@ impl Hub {
     fn count_refusal(&mut self, asker: Asker, user: UserId, reason: Refused) {
         let link = match asker {
             Asker::Link { link, .. } => link,
-            Asker::Crm(_) => NOBODY,
+            Asker::Crm(_) | Asker::Interface(_) | Asker::Nobody => NOBODY,
         };
         if let Ok(user) = self.switchboard.user_reference(user) {
             self.tell_shard(link, Downward::Refused { link, reason, user });
@@ -309,7 +329,7 @@ fn answer(answer: DeskAnswer) -> Outcome {
 }
 
 /// A link that never is: limits that no link met are counted with it.
-const NOBODY: LinkRef = LinkRef {
+pub(super) const NOBODY: LinkRef = LinkRef {
     shard: ShardId(0),
     link: LinkId {
         slot: u32::MAX,

@@ -1,7 +1,7 @@
 //! Procedures and scripts of the settings (protocol 6.7-b, 6.7-c, 6.7-m).
 //!
-//! What runs a program is elsewhere: it is given [`ProgramRun`]s and says how each
-//! ended. Every request is answered, whatever becomes of its program.
+//! What runs a program, or asks its URL, is elsewhere: it is given [`ProgramRun`]s and
+//! says how each ended. Every request is answered, whatever becomes of its program.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,15 +30,55 @@ pub enum ProcedureSource {
     Dataset(Arc<str>),
     /// It is always this value.
     Value(Arc<str>),
-    /// A program prints it.
+    /// A program prints it, or a URL answers with it.
     Program {
-        /// The program and its arguments; never a shell's text.
-        command: Arc<[String]>,
+        /// Which.
+        target: RunTarget,
         /// It is killed after this time.
         timeout: Duration,
         /// It may print so many bytes.
         output_bytes_max: usize,
     },
+}
+
+/// What is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunTarget {
+    /// A program and its arguments; never a shell's text.
+    Command(Arc<[String]>),
+    /// A URL that is asked.
+    Url(Arc<UrlTarget>),
+}
+
+/// Where and how a URL is asked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UrlTarget {
+    /// Over TLS.
+    pub is_https: bool,
+    /// The host, by name or number (an IPv6 one without brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path, with the query if there is one.
+    pub path: String,
+    /// How the parameters are given.
+    pub method: UrlMethod,
+}
+
+/// The path may hold a secret.
+impl std::fmt::Debug for UrlTarget {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "UrlTarget({}:{})", self.host, self.port)
+    }
+}
+
+/// How a URL is given the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlMethod {
+    /// In the query: `name`, `userid`, `userlogin` and each parameter by its name.
+    Get,
+    /// As the JSON that a program reads.
+    Post,
 }
 
 impl Procedure {
@@ -52,15 +92,15 @@ impl Procedure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProgramId(u64);
 
-/// A program to be run; its end is to be told by [`Hub::handle_program`], once.
+/// A program to be run, or a URL to be asked; its end is to be told by [`Hub::handle_program`], once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramRun {
     /// Which run.
     pub id: ProgramId,
     /// The procedure's name, for the log.
     pub name: Arc<str>,
-    /// The program and its arguments.
-    pub command: Arc<[String]>,
+    /// What is run.
+    pub target: RunTarget,
     /// What it reads on its standard input: JSON.
     pub input: String,
     /// It is to be killed after this time.
@@ -75,15 +115,18 @@ pub enum ProgramFailure {
     /// It could not be started.
     #[error("the procedure's program cannot be started")]
     NotStarted,
-    /// It ran too long and was killed.
+    /// It took too long: a program was killed.
     #[error("the procedure took too long")]
     TimedOut,
-    /// It printed too much and was killed.
-    #[error("the procedure's program printed too much")]
+    /// It gave too much: a program was killed.
+    #[error("the procedure's program or URL gave too much")]
     TooMuch,
     /// It ended with a failure.
     #[error("the procedure's program ended with {0}")]
     Ended(String),
+    /// The URL gave no answer, or not a good one.
+    #[error("the procedure's URL {0}")]
+    Url(String),
 }
 
 /// What runs and what waits.
@@ -158,14 +201,14 @@ impl Hub {
         run: &RunProcedure,
     ) -> Outcome {
         let procedure = self.desk.programs.find(run)?.clone();
-        let (command, limit, output_bytes_max) = match procedure.source {
+        let (target, limit, output_bytes_max) = match procedure.source {
             ProcedureSource::Dataset(tables) => return answer(DeskAnswer::Dataset(tables)),
             ProcedureSource::Value(value) => return answer(DeskAnswer::ReturnValue(value)),
             ProcedureSource::Program {
-                command,
+                target,
                 timeout,
                 output_bytes_max,
-            } => (command, timeout, output_bytes_max),
+            } => (target, timeout, output_bytes_max),
         };
         let input = self.program_input(user, run, &procedure.name)?;
         let timeout = run.timeout.map_or(limit, |wanted| wanted.min(limit));
@@ -174,7 +217,7 @@ impl Hub {
         let given = ProgramRun {
             id: ProgramId(programs.last),
             name: procedure.name,
-            command,
+            target,
             input,
             timeout,
             output_bytes_max,
@@ -198,6 +241,23 @@ impl Hub {
         programs.queue.push_back((given, waiting));
         self.start_programs();
         Ok(None)
+    }
+
+    /// Starts a script whose end nobody waits for.
+    pub(in crate::hub) fn start_script(
+        &mut self,
+        user: UserId,
+        run: &RunProcedure,
+    ) -> Result<(), Fault> {
+        match self.run_procedure(Asker::Nobody, user, run) {
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                if let Some(limit) = refusal.limit {
+                    self.count_refusal(Asker::Nobody, user, limit);
+                }
+                Err(refusal.fault)
+            }
+        }
     }
 
     fn program_input(&self, user: UserId, run: &RunProcedure, name: &str) -> Result<String, Fault> {
@@ -233,8 +293,13 @@ impl Hub {
     ) {
         self.now = now;
         if let Some(Some(waiting)) = self.desk.programs.running.remove(&id) {
-            if end == Err(ProgramFailure::TimedOut) {
-                self.count_refusal(waiting.asker, waiting.user, Refused::ProgramTimeout);
+            let met = match &end {
+                Err(ProgramFailure::TimedOut) => Some(Refused::ProgramTimeout),
+                Err(ProgramFailure::TooMuch) => Some(Refused::ProgramOutput),
+                _ => None,
+            };
+            if let Some(met) = met {
+                self.count_refusal(waiting.asker, waiting.user, met);
             }
             let reply = match end {
                 Ok(output) => dataset::read(waiting.kind, &output),
@@ -259,7 +324,9 @@ fn fault(failure: &ProgramFailure) -> Fault {
     let number = match failure {
         ProgramFailure::TimedOut => ErrorNumber::TimedOut,
         ProgramFailure::TooMuch => ErrorNumber::TooBig,
-        ProgramFailure::NotStarted | ProgramFailure::Ended(_) => ErrorNumber::NotAvailable,
+        ProgramFailure::NotStarted | ProgramFailure::Ended(_) | ProgramFailure::Url(_) => {
+            ErrorNumber::NotAvailable
+        }
     };
     Fault::new(number, failure.to_string())
 }

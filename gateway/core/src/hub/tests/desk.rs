@@ -4,7 +4,7 @@ use super::*;
 use crate::base::Refused;
 use crate::hub::{
     DeskQuestion, DeskTold, FileChange, NotifyRequest, Procedure, ProcedureSource, ProgramFailure,
-    StoredFile, UploadedFile,
+    RunTarget, StoredFile, UploadedFile,
 };
 use crate::protocol::{
     ChatRequest, CustomEvent, DeskAnswer, DeskEvent, DeskRequest, ErrorNumber, EventKind, EventSet,
@@ -119,7 +119,7 @@ fn with_program() -> World {
             kind: ProcedureKind::Procedure,
             name: "Run".into(),
             source: ProcedureSource::Program {
-                command: vec!["program".to_owned()].into(),
+                target: RunTarget::Command(vec!["program".to_owned()].into()),
                 timeout: Duration::from_secs(10),
                 output_bytes_max: 100,
             },

@@ -5,6 +5,7 @@ mod calls;
 mod crm;
 mod desk;
 mod forms;
+mod interface;
 mod logins;
 mod relink;
 mod tab_runs;
