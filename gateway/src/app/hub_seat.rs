@@ -8,7 +8,8 @@ use async_channel::Sender;
 use okgate_core::base::{AdminTicket, Instant, Now, ShardId};
 use okgate_core::crm::{CrmAction, CrmEvent, CrmReport};
 use okgate_core::hub::{
-    AdminFault, AdminReply, CrmSetup, FromShard, Hub, Output, ProgramFailure, ProgramId, ToShard,
+    AdminFault, AdminReply, CrmSetup, FromShard, Hub, Output, ProgramFailure, ProgramId,
+    ProgramRun, RunTarget, ToShard,
 };
 
 use super::programs::Programs;
@@ -64,8 +65,20 @@ pub(super) struct HubSeat {
 #[derive(Debug)]
 pub(super) struct Helpers {
     pub(super) programs: Programs,
+    /// Runs whose answer a URL has.
+    pub(super) urls: Mailbox<ProgramRun>,
     /// Only with `gateway.data_dir`.
     pub(super) store: Option<Store>,
+}
+
+impl Helpers {
+    /// Has something run; whether that is still possible.
+    fn run(&self, run: ProgramRun) -> bool {
+        match run.target {
+            RunTarget::Command(_) => self.programs.run(run).is_ok(),
+            RunTarget::Url(_) => self.urls.send(run).is_ok(),
+        }
+    }
 }
 
 /// The hub's ends of the ways to and from the one who holds the CRM's connection.
@@ -154,9 +167,10 @@ impl HubSeat {
                     reason,
                 } => log_refused_form(event, &form, &reason, self.now.instant),
                 Output::Run(run) => {
-                    if let Err(run) = self.helpers.programs.run(run) {
+                    let id = run.id;
+                    if !self.helpers.run(run) {
                         let end = Err(ProgramFailure::NotStarted);
-                        self.hub.handle_program(run.id, end, self.now);
+                        self.hub.handle_program(id, end, self.now);
                     }
                 }
                 Output::File(change) => {

@@ -19,6 +19,7 @@ mod run;
 mod services;
 mod signals;
 mod tls;
+mod urls;
 mod wiring;
 
 use std::process::ExitCode;

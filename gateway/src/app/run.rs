@@ -19,6 +19,7 @@ use super::programs::Programs;
 use super::reload::Reloader;
 use super::services::Services;
 use super::signals::SignalHandler;
+use super::urls::UrlCaller;
 use super::wiring::hub_config;
 use crate::admin::{AdminGate, Readiness};
 use crate::config::{self, LogFormat, Settings};
@@ -118,6 +119,7 @@ fn start(settings: &Settings, path: &Path, log: Arc<LogCounters>) -> Result<Runn
     let readiness = Arc::new(Readiness::default());
     let ring = RingSettings::default().with_descriptors(descriptors);
     let crm = crm::link(&settings.crm.mode, prepared, handles[0].waker(), clock);
+    let (helpers, url_caller) = helpers(store, &handles[0], &hub_mailbox)?;
     let (source, signals) = runtime::signals(handles[0].waker())?;
     let mut first = Some(First {
         hub,
@@ -125,10 +127,8 @@ fn start(settings: &Settings, path: &Path, log: Arc<LogCounters>) -> Result<Runn
         mailbox: hub_mailbox.clone(),
         shards: Arc::clone(&handles),
         crm,
-        helpers: Helpers {
-            programs: Programs::start(hub_mailbox.clone())?,
-            store,
-        },
+        helpers,
+        url_caller,
         services: services(settings, &mut sockets, &metrics, &readiness),
         signals,
         settings: settings.clone(),
@@ -166,6 +166,22 @@ fn open_store(settings: &Settings) -> Result<Option<(Store, Vec<StoredFile>)>, S
     let data_dir = settings.gateway.data_dir.as_deref();
     let opened = data_dir.map(Store::open).transpose();
     opened.map_err(StartFailure::DataDir)
+}
+
+/// Those who work for the hub, and the one of them that lives beside its shard's ring.
+fn helpers(
+    store: Option<Store>,
+    shard: &ShardHandle<ToShard>,
+    hub: &Mailbox<HubMessage>,
+) -> io::Result<(Helpers, UrlCaller)> {
+    let (urls, runs) = runtime::task_mailbox(URLS_MAX, shard.waker());
+    let helpers = Helpers {
+        programs: Programs::start(hub.clone())?,
+        urls,
+        store,
+    };
+    let hub = hub.clone();
+    Ok((helpers, UrlCaller { runs, hub }))
 }
 
 fn ring_reader(shard: &ShardHandle<ToShard>) -> RingReader {
@@ -299,6 +315,7 @@ struct First {
     shards: Arc<[ShardHandle<ToShard>]>,
     crm: Option<(CrmEnds, CrmDriver)>,
     helpers: Helpers,
+    url_caller: UrlCaller,
     services: Option<Services>,
     signals: Inbox<Signal>,
     settings: Settings,
@@ -331,6 +348,7 @@ impl First {
                     },
                 };
                 runtime::spawn(signals.handle()).detach();
+                let _calling = runtime::spawn(self.url_caller.run());
                 let local = ring.local_mailbox();
                 let clock = seat.clock();
                 let (crm, driver) = self.crm.unzip();
@@ -363,6 +381,9 @@ const MAILBOX_CAPACITY: usize = 64 << 10;
 
 /// Questions of the admin address that may wait for the hub.
 const QUESTIONS_MAX: usize = 256;
+
+/// Runs of URLs that may wait to be begun: as many as the settings let run at a time.
+const URLS_MAX: usize = 256;
 
 /// How long the end of the CRM's link may hold up the gateway's.
 const CRM_END_WAIT: Duration = Duration::from_secs(2);

@@ -5,8 +5,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Uri;
+use hyper::http::uri::{Authority, PathAndQuery};
 use okgate_core::base::RateLimit;
-use okgate_core::hub::{DeskConfig, DeskLimits, Procedure, ProcedureSource, RunTarget};
+use okgate_core::hub::{
+    DeskConfig, DeskLimits, Procedure, ProcedureSource, RunTarget, UrlMethod, UrlTarget,
+};
 use okgate_core::protocol::ProcedureKind;
 use toml::de::DeValue;
 
@@ -104,16 +108,16 @@ fn procedures(file: &File<'_>) -> Vec<Procedure> {
 /// Where the answer comes from: exactly one of the three.
 fn source(view: &View<'_>, kind: ProcedureKind) -> Option<ProcedureSource> {
     let (is_table, is_value) = (view.has("columns") || view.has("rows"), view.has("value"));
-    let program = program(view);
+    let (program, url) = (program(view), url(view));
     let (table, value) = (table(view), view.text("value"));
-    let is_program = view.has("command");
-    if [is_table, is_value, is_program]
+    let (is_program, is_url) = (view.has("command"), view.has("url"));
+    if [is_table, is_value, is_program, is_url]
         .into_iter()
         .filter(|it| *it)
         .count()
         != 1
     {
-        let reason = "exactly one of command, columns (with rows) and value is needed";
+        let reason = "exactly one of command, url, columns (with rows) and value is needed";
         view.fault("name", reason);
         return None;
     }
@@ -131,8 +135,13 @@ fn source(view: &View<'_>, kind: ProcedureKind) -> Option<ProcedureSource> {
         }
         _ => {}
     }
-    if is_program {
-        return program;
+    if is_program || is_url {
+        return Some(ProcedureSource::Program {
+            target: program.or(url)?,
+            timeout: Duration::from_secs(view.integer("timeout_s")),
+            output_bytes_max: usize::try_from(view.integer("output_bytes_max"))
+                .unwrap_or(usize::MAX),
+        });
     }
     if is_table {
         return Some(ProcedureSource::Dataset(table?.into()));
@@ -140,9 +149,7 @@ fn source(view: &View<'_>, kind: ProcedureKind) -> Option<ProcedureSource> {
     Some(ProcedureSource::Value(value?.into()))
 }
 
-fn program(view: &View<'_>) -> Option<ProcedureSource> {
-    let timeout = Duration::from_secs(view.integer("timeout_s"));
-    let output_bytes_max = usize::try_from(view.integer("output_bytes_max")).unwrap_or(usize::MAX);
+fn program(view: &View<'_>) -> Option<RunTarget> {
     let texts = view.texts("command");
     if view.is_empty_list("command") {
         view.fault("command", "the program is missing");
@@ -161,10 +168,52 @@ fn program(view: &View<'_>) -> Option<ProcedureSource> {
             Err(_) => view.fault("command", "the path is not UTF-8"),
         }
     }
-    Some(ProcedureSource::Program {
-        target: RunTarget::Command(Arc::from(command)),
-        timeout,
-        output_bytes_max,
+    Some(RunTarget::Command(Arc::from(command)))
+}
+
+fn url(view: &View<'_>) -> Option<RunTarget> {
+    let method = match view.choice("method") {
+        Some("GET") => UrlMethod::Get,
+        _ => UrlMethod::Post,
+    };
+    if view.has("method") && !view.has("url") {
+        view.fault("method", "is how a url is asked: there is none");
+    }
+    let text = view.text("url")?;
+    match target(&text, method) {
+        Ok(target) => Some(RunTarget::Url(Arc::new(target))),
+        Err(reason) => {
+            // The text may hold a secret.
+            view.fault("url", reason);
+            None
+        }
+    }
+}
+
+fn target(text: &str, method: UrlMethod) -> Result<UrlTarget, &'static str> {
+    let url: Uri = text.parse().map_err(|_| "is no URL")?;
+    let is_https = match url.scheme_str() {
+        Some("http") => false,
+        Some("https") => return Err("https is not supported by this version"),
+        _ => return Err("is no URL: it begins with http://"),
+    };
+    let host = url.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let authority = url.authority().map_or("", Authority::as_str);
+    if host.is_empty() || authority.contains('@') {
+        return Err("is no http://host/path, without a login in front of the host");
+    }
+    let usual_port = if is_https { 443 } else { 80 };
+    let path = url.path_and_query().map_or("/", PathAndQuery::as_str);
+    Ok(UrlTarget {
+        is_https,
+        host: host.to_owned(),
+        port: url
+            .port_u16()
+            .filter(|port| *port != 0)
+            .unwrap_or(usual_port),
+        path: path.to_owned(),
+        method,
     })
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn hub_config(random: &mut Random) -> hub::Config {
             ..SimConfig::default()
         },
         desk: hub::DeskConfig::default(),
+        interface: hub::InterfaceConfig::default(),
         forms: hub::FormsConfig::default(),
     }
 }

@@ -84,7 +84,7 @@ pub(super) static DESK: Section = Section {
             "programs_max",
             integer(1, 256),
             Fallback::Integer(8),
-            "Programs of [[procedures]] that run at a time; further ones wait, and their time runs meanwhile.",
+            "Programs and URLs of [[procedures]] that run at a time; further ones wait, and their time runs meanwhile.",
         ),
         Key::new(
             "upload_bytes_max",
@@ -122,7 +122,7 @@ pub(super) static DESK: Section = Section {
 pub(super) static PROCEDURES: Section = Section {
     name: "procedures",
     repeated: true,
-    about: "One procedure (execpredefineddbstoredproc) or script (execsvcscript) that users may run.\nIts answer is either always the same (columns and rows, or value), or a program prints it.",
+    about: "One procedure (execpredefineddbstoredproc) or script (execsvcscript) that users may run.\nIts answer is either always the same (columns and rows, or value), or a program prints it, or a URL answers with it.",
     planned: &[],
     keys: &[
         Key::new(
@@ -165,16 +165,29 @@ pub(super) static PROCEDURES: Section = Section {
             "The program and its arguments, run as they stand, never by a shell; a path starts at the settings file, a name without a slash is looked for in PATH. It reads {\"name\", \"userid\", \"userlogin\", \"inputparams\"} as JSON and prints JSON: {\"dataset\": [table…]} (each table a list of rows, the first one its columns) or {\"returnvalue\": …}, or {\"errorcode\": number, \"errormsg\": text}. Of the environment it gets PATH, HOME, LANG and TZ only.",
         ),
         Key::new(
+            "url",
+            Kind::Text,
+            Fallback::Absent("none"),
+            "The http:// URL that is asked instead of a program; every run is a connection of its own, and redirects are not followed. It answers with status 200 and what a program would print, or with the value alone as text/plain; any other status is a failure.",
+        )
+        .like("\"http://127.0.0.1:8080/scripts/price\""),
+        Key::new(
+            "method",
+            choice(&["POST", "GET"], &[]),
+            Fallback::Text("POST"),
+            "How the URL gets the parameters: POST as the JSON that a program reads; GET in the query, each by its name, behind name, userid and userlogin.",
+        ),
+        Key::new(
             "timeout_s",
             integer(1, 3600),
             Fallback::Integer(30),
-            "The program is killed, with all that it started in its process group, when it takes longer; the request is answered with error 504.",
+            "The program is killed, with all that it started in its process group, or the URL no longer waited for, when it takes longer; the request is answered with error 504.",
         ),
         Key::new(
             "output_bytes_max",
             integer(1024, 16 << 20),
             Fallback::Integer(1 << 20),
-            "The program is killed when it prints more; the request is answered with error 413.",
+            "The program is killed when it prints more, or the URL no longer listened to; the request is answered with error 413.",
         ),
     ],
 };

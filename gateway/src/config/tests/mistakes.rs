@@ -16,7 +16,19 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     (
         "[[procedures]]\nname = \"a\"\n",
-        "7: procedures[1].name: exactly one of command, columns (with rows) and value is needed",
+        "7: procedures[1].name: exactly one of command, url, columns (with rows) and value is needed",
+    ),
+    (
+        "[[procedures]]\nname = \"a\"\nurl = \"ftp://host/x\"\n",
+        "8: procedures[1].url: is no URL: it begins with http://",
+    ),
+    (
+        "[[procedures]]\nname = \"a\"\nurl = \"http://me:secret@host/x\"\n",
+        "8: procedures[1].url: is no http://host/path, without a login in front of the host",
+    ),
+    (
+        "[[procedures]]\nname = \"a\"\nkind = \"script\"\nvalue = \"x\"\nmethod = \"GET\"\n",
+        "10: procedures[1].method: is how a url is asked: there is none",
     ),
     (
         "[[procedures]]\nname = \"a\"\nkind = \"script\"\ncolumns = [\"x\"]\n",

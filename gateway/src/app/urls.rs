@@ -1,0 +1,273 @@
+//! URLs of `[[procedures]]`: each run is one HTTP exchange on a connection of its own,
+//! on shard 0's executor.
+//!
+//! In come runs of the hub; out goes the end of each, once, into the hub's mailbox. An
+//! exchange ends with the run's time and takes no more than the run's bytes. Redirects
+//! are not followed: the settings say who is asked.
+
+use std::future::pending;
+
+use bytes::Bytes;
+use futures_lite::future::or;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, rt};
+use okgate_core::hub::{ProgramFailure, ProgramRun, RunTarget, UrlMethod, UrlTarget};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::hub_seat::HubMessage;
+use crate::runtime::{
+    Connection, Inbox, Mailbox, MailboxError, Stream, resolve, sleep, spawn, timeout,
+};
+
+/// Serves the hub's runs until the hub is gone.
+pub(super) struct UrlCaller {
+    pub(super) runs: Inbox<ProgramRun>,
+    pub(super) hub: Mailbox<HubMessage>,
+}
+
+impl UrlCaller {
+    /// Each run is a task of its own; the hub bounds how many go on at a time.
+    pub(super) async fn run(self) {
+        while let Some(run) = self.runs.receive().await {
+            let hub = self.hub.clone();
+            spawn(async move {
+                let end = end_of(&run).await;
+                if let Err(failure) = &end {
+                    tracing::warn!(procedure = &*run.name, %failure, "a procedure failed");
+                }
+                let mut message = HubMessage::Program(run.id, end);
+                while let Err(MailboxError::Full(refused)) = hub.send(message) {
+                    message = refused;
+                    sleep(RETRY).await;
+                }
+            })
+            .detach();
+        }
+    }
+}
+
+async fn end_of(run: &ProgramRun) -> Result<Vec<u8>, ProgramFailure> {
+    let RunTarget::Url(target) = &run.target else {
+        return Err(ProgramFailure::NotStarted);
+    };
+    let end = timeout(run.timeout, exchange(run, target)).await;
+    end.unwrap_or(Err(ProgramFailure::TimedOut))
+}
+
+async fn exchange(run: &ProgramRun, target: &UrlTarget) -> Result<Vec<u8>, ProgramFailure> {
+    let request = request(run, target)?;
+    let connection = connect(target, run.timeout).await;
+    let connection = connection.map_err(|error| failure("cannot be reached", &error))?;
+    let broken = |error: hyper::Error| failure("gave no whole answer", &error.to_string());
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX);
+    let (mut sender, connection) = builder.handshake(connection).await.map_err(broken)?;
+    let answered = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        output(response, run.output_bytes_max).await
+    };
+    let driven = async {
+        // What breaks the connection breaks the answer, too, and is said there.
+        let _ended = connection.await;
+        pending().await
+    };
+    or(answered, driven).await
+}
+
+/// What the URL answered, as a program would have printed it.
+async fn output(response: Response<Incoming>, bytes_max: usize) -> Result<Vec<u8>, ProgramFailure> {
+    let status = response.status();
+    if !status.is_success() {
+        let text = format!("answered with status {}", status.as_u16());
+        return Err(ProgramFailure::Url(text));
+    }
+    let is_plain = is_plain_text(response.headers().get(CONTENT_TYPE));
+    let collected = Limited::new(response.into_body(), bytes_max)
+        .collect()
+        .await;
+    let bytes = collected.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            ProgramFailure::TooMuch
+        } else {
+            failure("gave no whole answer", &error.to_string())
+        }
+    })?;
+    let bytes = bytes.to_bytes();
+    if is_plain && let Ok(text) = std::str::from_utf8(&bytes) {
+        // protocol 6.7-n: the value as it stands.
+        return Ok(Value::from(text.trim_end()).to_string().into_bytes());
+    }
+    Ok(bytes.to_vec())
+}
+
+fn is_plain_text(kind: Option<&HeaderValue>) -> bool {
+    let kind = kind.map_or(&b""[..], HeaderValue::as_bytes);
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/plain")
+}
+
+fn request(run: &ProgramRun, target: &UrlTarget) -> Result<Request<Full<Bytes>>, ProgramFailure> {
+    let builder = Request::builder()
+        .header(HOST, host(target))
+        .header(USER_AGENT, "okgate")
+        .header(ACCEPT, "application/json, text/plain;q=0.9")
+        .header(CONNECTION, "close");
+    let request = match target.method {
+        UrlMethod::Post => builder
+            .method(Method::POST)
+            .uri(&target.path)
+            .header(CONTENT_TYPE, crate::http::JSON)
+            .body(Full::from(run.input.clone())),
+        UrlMethod::Get => builder
+            .method(Method::GET)
+            .uri(with_query(&target.path, &run.input)?)
+            .body(Full::default()),
+    };
+    request.map_err(|error| failure("cannot be asked", &error.to_string()))
+}
+
+fn host(target: &UrlTarget) -> String {
+    let UrlTarget { host, port, .. } = target;
+    let is_usual = *port == if target.is_https { 443 } else { 80 };
+    match (host.contains(':'), is_usual) {
+        (true, true) => format!("[{host}]"),
+        (true, false) => format!("[{host}]:{port}"),
+        (false, true) => host.clone(),
+        (false, false) => format!("{host}:{port}"),
+    }
+}
+
+/// The path with the run's input in its query: the parameters beside what is said of
+/// the user.
+fn with_query(path: &str, input: &str) -> Result<String, ProgramFailure> {
+    let input: Map<String, Value> = serde_json::from_str(input)
+        .map_err(|error| failure("cannot be given its parameters", &error.to_string()))?;
+    let mut whole = path.to_owned();
+    for (key, value) in &input {
+        match value {
+            Value::Object(parameters) => {
+                for (key, value) in parameters {
+                    push_pair(&mut whole, key, value);
+                }
+            }
+            value => push_pair(&mut whole, key, value),
+        }
+    }
+    if whole.len() > QUERY_BYTES_MAX {
+        let text = format!("takes no query of more than {QUERY_BYTES_MAX} bytes: use POST");
+        return Err(ProgramFailure::Url(text));
+    }
+    Ok(whole)
+}
+
+fn push_pair(whole: &mut String, key: &str, value: &Value) {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    whole.push(if whole.contains('?') { '&' } else { '?' });
+    whole.extend(utf8_percent_encode(key, QUERY));
+    whole.push('=');
+    whole.extend(utf8_percent_encode(&text, QUERY));
+}
+
+/// A connection for HTTP, whatever is under it.
+trait Transport: rt::Read + rt::Write + Unpin {}
+
+impl<T: rt::Read + rt::Write + Unpin> Transport for T {}
+
+/// The one place that knows what a scheme is spoken over.
+async fn connect(
+    target: &UrlTarget,
+    within: std::time::Duration,
+) -> Result<Box<dyn Transport>, String> {
+    if target.is_https {
+        return Err("https is not supported by this version".to_owned());
+    }
+    let UrlTarget { host, port, .. } = target;
+    let name = if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    };
+    let addresses = resolve(&name).await.map_err(|error| error.to_string())?;
+    let mut last = "its host has no address".to_owned();
+    for address in addresses {
+        match Stream::connect(address, within).await {
+            Ok(stream) => return Ok(Box::new(Connection::from(stream))),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(last)
+}
+
+fn failure(what: &str, why: &str) -> ProgramFailure {
+    ProgramFailure::Url(format!("{what}: {why}"))
+}
+
+/// What stands for itself in a query.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Servers take no longer request lines.
+const QUERY_BYTES_MAX: usize = 8 << 10;
+
+/// The head of an answer.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// When a full mailbox is tried again.
+const RETRY: std::time::Duration = std::time::Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INPUT: &str = r#"{"name":"s","userid":"1","userlogin":"анна","inputparams":{"a":"x y&z","n":5,"e":null}}"#;
+
+    fn target(host: &str, port: u16) -> UrlTarget {
+        UrlTarget {
+            is_https: false,
+            host: host.to_owned(),
+            port,
+            path: "/p?key=1".to_owned(),
+            method: UrlMethod::Get,
+        }
+    }
+
+    // protocol 6.7-n
+    #[test]
+    fn a_query_has_what_is_known_of_the_user_and_the_parameters() {
+        let whole = with_query("/p?key=1", INPUT).expect("a query");
+        let wanted =
+            "/p?key=1&name=s&userid=1&userlogin=%D0%B0%D0%BD%D0%BD%D0%B0&a=x%20y%26z&n=5&e=";
+        assert_eq!(whole, wanted);
+        assert!(with_query("/", INPUT).is_ok_and(|whole| whole.starts_with("/?name=s&")));
+        let long = format!(r#"{{"inputparams":{{"a":"{}"}}}}"#, "x".repeat(9000));
+        assert!(matches!(
+            with_query("/", &long),
+            Err(ProgramFailure::Url(_))
+        ));
+    }
+
+    #[test]
+    fn a_host_is_named_with_its_port_unless_that_is_the_usual_one() {
+        assert_eq!(host(&target("crm.example", 80)), "crm.example");
+        assert_eq!(host(&target("crm.example", 8080)), "crm.example:8080");
+        assert_eq!(host(&target("::1", 8080)), "[::1]:8080");
+    }
+
+    #[test]
+    fn only_a_plain_text_is_taken_as_it_stands() {
+        let is_plain = |kind: &'static str| is_plain_text(Some(&HeaderValue::from_static(kind)));
+        assert!(is_plain("Text/Plain; charset=utf-8"));
+        assert!(!is_plain("text/html") && !is_plain("application/json") && !is_plain_text(None));
+    }
+}
