@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
+use okgate_harness::crm::{CrmHandle, CrmOptions, SimulatedCrm};
 use okgate_harness::gateway::{DEFAULT_PASSWORD, Gateway, Settings, user_id};
+use okgate_harness::tab::DEADLINE;
 use okgate_tests::TestResult;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -141,7 +143,7 @@ async fn a_script_that_is_not_waited_for_runs_all_the_same() -> TestResult {
     let gateway = Gateway::start(settings).await?;
     let started = told(&gateway, "/execsvcscript?name=slow&startparam1=x&async=1").await?;
     insta::assert_snapshot!(started);
-    let deadline = tokio::time::Instant::now() + okgate_harness::tab::DEADLINE;
+    let deadline = tokio::time::Instant::now() + DEADLINE;
     while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"startparam1\":\"x\"")) {
         anyhow::ensure!(tokio::time::Instant::now() < deadline, "it was not run");
         tokio::task::yield_now().await;
@@ -245,5 +247,30 @@ async fn urls_wait_for_each_other_and_for_programs() -> TestResult {
     assert_eq!(late.status, 504, "its time runs while it waits");
     // The gateway does not wait for whoever is silent when it ends.
     assert!(!gateway.log().contains(&basic("crm", DEFAULT_PASSWORD)));
+    Ok(gateway.stop().await?)
+}
+
+// protocol 6.7-c and 6.7-n
+#[tokio::test]
+async fn the_crm_runs_scripts_over_its_link_in_the_name_of_its_users() -> TestResult {
+    let (address, mut requests) = web_server().await?;
+    let crm = SimulatedCrm::start(CrmOptions::on_loopback()).await?;
+    let url = format!("url = \"http://{address}/json\"");
+    let settings = script(settings().crm_ws_out(crm.address()), "price", &url);
+    let gateway = Gateway::start(settings).await?;
+    CrmHandle::wait_for(&mut crm.received(), "getactiveusers", DEADLINE).await?;
+    let fields = json!({"userlogin": "anna", "name": "Price", "startparam1": "box", "timeout": 5});
+    let answer = crm.request("execsvcscript", fields, DEADLINE).await?;
+    assert_eq!(
+        answer.text("returnvalue"),
+        Some("42"),
+        "{}",
+        answer.to_text()
+    );
+    let request = requests.recv().await.unwrap_or_default();
+    assert!(request.contains(r#""userlogin":"anna""#), "{request}");
+    let fields = json!({"userlogin": "anna", "name": "other"});
+    let answer = crm.request("execsvcscript", fields, DEADLINE).await?;
+    assert_eq!(answer.field("error"), &json!(404));
     Ok(gateway.stop().await?)
 }
