@@ -301,4 +301,34 @@ mod tests {
             assert_eq!(offset_minutes(text), minutes, "{text}");
         }
     }
+
+    #[test]
+    fn a_url_is_taken_apart_once() {
+        let read = |text: &str| {
+            let target = target(text, UrlMethod::Get)?;
+            Ok((target.host, target.port, target.path))
+        };
+        for (text, wanted) in [
+            ("http://crm.example", Ok(("crm.example", 80, "/"))),
+            ("HTTP://crm.example:0/a", Ok(("crm.example", 80, "/a"))),
+            (
+                "http://[::1]:8080/x.php?key=1#top",
+                Ok(("::1", 8080, "/x.php?key=1")),
+            ),
+            (
+                "https://crm.example/",
+                Err("https is not supported by this version"),
+            ),
+            ("/scripts/price", Err("is no URL: it begins with http://")),
+            (
+                "http://me@crm.example/",
+                Err("is no http://host/path, without a login in front of the host"),
+            ),
+            ("http://", Err("is no URL")),
+            ("http://a b/", Err("is no URL")),
+        ] {
+            let wanted = wanted.map(|(host, port, path)| (host.to_owned(), port, path.to_owned()));
+            assert_eq!(read(text), wanted, "{text}");
+        }
+    }
 }

@@ -278,11 +278,14 @@ async fn a_link_to_a_recording_leads_to_a_clear_answer() -> TestResult {
     Ok(gateway.stop().await?)
 }
 
-// protocol 6.7-d, 7-o, 10-j and 10-n
+// protocol 6.7-d, 7-o, 10-h and 10-n
 #[tokio::test]
 async fn a_page_asks_with_a_one_use_password_and_gets_a_copy_over_its_link() -> TestResult {
     let gateway = Gateway::start(settings()).await?;
     let mut anna = gateway.logged_in("anna").await?;
+    let version = anna.request_ok("getversion", json!({})).await?;
+    let port = gateway.addresses().web.port();
+    assert_eq!(version.field("version")["webserverport"], json!(port));
     let temp = temp_password(&mut anna, true).await?;
     let target = format!("/tst_getuserstate?temppass={temp}&&");
     // A page of another site may, with such a password.

@@ -220,3 +220,13 @@ fn head_is_only_for_what_changes_nothing() {
     assert!(asked.is_some());
     assert_eq!(answer.status(), StatusCode::OK);
 }
+
+#[test]
+fn every_call_stands_in_the_guide() {
+    let guide = include_str!("../../../HTTP.md");
+    for method in InterfaceMethod::ALL {
+        let path = format!("/{}", method.name());
+        assert!(guide.contains(&path), "{path}");
+        assert_eq!(called(&path), Some(*method));
+    }
+}
