@@ -12,8 +12,10 @@
 mod clock;
 mod connection;
 mod counters;
+mod dial;
 mod executor;
 mod http;
+mod http_client;
 mod listen;
 mod mailbox;
 mod ring;
@@ -28,10 +30,12 @@ mod watchdog;
 pub use clock::Clock;
 pub use connection::{Connection, ReadHalf, WriteHalf};
 pub use counters::{Counter, RingCounters};
+pub use dial::{DialError, dial};
 pub use executor::{
     ExecutorSettings, Executors, Seat, ShardFailure, ShardFuture, ShardMain, cores, start,
 };
 pub use http::{HttpLimits, serve_http};
+pub use http_client::{HttpAnswer, HttpClient, HttpClientLimits, HttpFailure, HttpTarget};
 pub use listen::{Listening, listen};
 pub use mailbox::{Inbox, LocalMailbox, Mailbox, MailboxError, RingWaker, mailbox, task_mailbox};
 pub use ring::{Outside, RingSettings, ShardHandle, ShardPort, TabRing, shard_port};
