@@ -126,6 +126,7 @@ pub const fn setting_of(reason: Refused) -> Option<&'static str> {
         | Refused::Protocol
         | Refused::Binary
         | Refused::NotUtf8
+        | Refused::NotXml
         | Refused::NotLoggedIn
         | Refused::InterfaceLogin
         | Refused::Panicked

@@ -48,6 +48,8 @@ refused! {
     Binary = "binary";
     /// A text that is not UTF-8 (1007).
     NotUtf8 = "not_utf8";
+    /// XML cannot say a message: an answer became an error (503), or an event was left out.
+    NotXml = "not_xml";
     /// A frame over the bound (1009).
     FrameTooBig = "frame_too_big";
     /// A message over the bound (1009).

@@ -137,6 +137,11 @@ impl Session {
         }
     }
 
+    /// The format that the link chose.
+    pub const fn format(&self) -> Option<Format> {
+        self.format
+    }
+
     /// Whether the link has not named a format.
     pub const fn is_formatless(&self) -> bool {
         self.format.is_none()
@@ -147,8 +152,9 @@ impl Session {
         matches!(self.standing, Standing::LoggingIn(_))
     }
 
-    /// Deals with one message; its answer, if it needs no hub, is appended to
-    /// `answer`. The text is parsed in place and has no meaning afterwards.
+    /// Deals with one message, given as JSON whatever the link's format; its answer,
+    /// if it needs no hub, is appended to `answer` as JSON. The text is parsed in
+    /// place and has no meaning afterwards.
     pub fn handle_text(
         &mut self,
         text: &mut [u8],
@@ -157,10 +163,7 @@ impl Session {
         answer: &mut Vec<u8>,
         now: Instant,
     ) -> (Method, Outcome) {
-        let is_within = limits
-            .messages
-            .is_none_or(|limit| self.rate.allows(limit, now));
-        if !is_within {
+        if !self.is_within(limits, now) {
             return (Method::Unknown, self.refuse_flood(text, limits, answer));
         }
         self.refusals = if self.format.is_none() {
@@ -168,7 +171,7 @@ impl Session {
         } else {
             0
         };
-        if self.format != Some(Format::Json) {
+        if self.format.is_none() {
             return (Method::Unknown, self.refuse_format(limits, answer));
         }
         let peeked = match peek(text) {
@@ -186,6 +189,25 @@ impl Session {
         let fields = peeked.fields_range;
         let outcome = self.dispatch(method, qid, &mut text[fields], body, answer);
         (method, outcome)
+    }
+
+    /// Deals with one message that could not even be made JSON of, for this fault;
+    /// its name and the JSON text of its `qid` are given where they are known.
+    pub fn handle_malformed(
+        &mut self,
+        fault: &Fault,
+        (name, qid): (Option<&str>, Option<&[u8]>),
+        limits: &Limits,
+        answer: &mut Vec<u8>,
+        now: Instant,
+    ) -> (Method, Outcome) {
+        if !self.is_within(limits, now) {
+            write_error(answer, &too_fast(), name, qid);
+            return (Method::Unknown, self.count_flood(limits));
+        }
+        self.refusals = 0;
+        write_error(answer, fault, name, qid);
+        (Method::Unknown, Outcome::Done)
     }
 
     /// The hub's word on the login: the user on success. Returns the messages
@@ -309,16 +331,24 @@ impl Session {
         Outcome::Subscribed(added)
     }
 
+    /// Counts a message; whether it came no faster than allowed.
+    fn is_within(&mut self, limits: &Limits, now: Instant) -> bool {
+        limits
+            .messages
+            .is_none_or(|limit| self.rate.allows(limit, now))
+    }
+
     fn refuse_flood(&mut self, text: &[u8], limits: &Limits, answer: &mut Vec<u8>) -> Outcome {
-        let fault = Fault::new(
-            ErrorNumber::TooMany,
-            "messages come faster than this link may send them: slow down",
-        );
+        let fault = too_fast();
         match peek(text) {
             Ok(peeked) if is_answer_name(peeked.name) => {}
             Ok(peeked) => write_reply(answer, peeked.name, peeked.qid, &Err(fault)),
             Err(error) => write_error(answer, &fault, error.name, error.qid),
         }
+        self.count_flood(limits)
+    }
+
+    fn count_flood(&mut self, limits: &Limits) -> Outcome {
         self.refusals += 1;
         if self.refusals > limits.refusals_max {
             return Outcome::Close(Closing::TooMany);
@@ -328,11 +358,10 @@ impl Session {
 
     // protocol 2.2: every message on a link without a format is refused, in JSON.
     fn refuse_format(&mut self, limits: &Limits, answer: &mut Vec<u8>) -> Outcome {
-        let text = match self.format {
-            Some(Format::Xml) => "this version speaks JSON only: ask for the subprotocol `json`",
-            _ => "this link has no format: ask for the subprotocol `json` in the handshake",
-        };
-        let fault = Fault::new(ErrorNumber::NotAllowed, text);
+        let fault = Fault::new(
+            ErrorNumber::NotAllowed,
+            "this link has no format: ask for the subprotocol `json` or `xml` in the handshake",
+        );
         write_error(answer, &fault, None, None);
         self.refusals += 1;
         if self.refusals >= limits.formatless_refusals_max {
@@ -340,6 +369,13 @@ impl Session {
         }
         Outcome::Done
     }
+}
+
+fn too_fast() -> Fault {
+    Fault::new(
+        ErrorNumber::TooMany,
+        "messages come faster than this link may send them: slow down",
+    )
 }
 
 /// Whether the user that a message names, if it names one, is the link's own.

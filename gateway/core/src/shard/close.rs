@@ -1,8 +1,7 @@
 //! Telling links things, and ending them.
 
-use std::rc::Rc;
-
 use super::link::Stage;
+use super::xml::Encoded;
 use super::{Ending, Refused, Shard};
 use crate::base::LinkId;
 use crate::fanout::{Fanout, Outbox, Overflow};
@@ -30,24 +29,33 @@ impl Shard {
         }
     }
 
-    /// Sends what is in the answer buffer as one message; nothing if it is empty.
-    pub(super) fn send_answer(&mut self, id: LinkId) {
+    /// Sends what is in the answer buffer as one message, which it is in JSON; nothing
+    /// if it is empty.
+    pub(super) fn send_answer(&mut self, id: LinkId, format: Option<Format>) {
         if self.answer.is_empty() {
             return;
         }
-        let answer = std::mem::take(&mut self.answer);
-        if answer.len() > self.config.limits.multipart_over_bytes {
-            self.send_in_pieces(id, &answer);
-        } else {
-            self.write(id, |out| append_message(out, &answer));
+        if format == Some(Format::Xml) {
+            return self.send_answer_as_xml(id);
         }
+        let answer = std::mem::take(&mut self.answer);
+        self.send_message(id, &answer, Format::Json);
         self.answer = answer;
     }
 
+    /// Sends an answer that is in the link's format.
+    pub(super) fn send_message(&mut self, id: LinkId, answer: &[u8], format: Format) {
+        if answer.len() > self.config.limits.multipart_over_bytes {
+            self.send_in_pieces(id, answer, format);
+        } else {
+            self.write(id, |out| append_message(out, answer));
+        }
+    }
+
     /// protocol 3.3: a long answer goes as a run of packets with nothing between.
-    fn send_in_pieces(&mut self, id: LinkId, answer: &[u8]) {
+    fn send_in_pieces(&mut self, id: LinkId, answer: &[u8], format: Format) {
         let mut frames = Vec::new();
-        for packet in split(answer, self.random.guid(), PACKET_CHARS, Format::Json) {
+        for packet in split(answer, self.random.guid(), PACKET_CHARS, format) {
             append_message(&mut frames, &packet);
         }
         let frames = frames.into();
@@ -62,7 +70,7 @@ impl Shard {
     }
 
     /// Gives an event, encoded in whole frames, to one link.
-    pub(super) fn tell(&mut self, id: LinkId, kind: EventKind, messages: &[Rc<[u8]>]) {
+    pub(super) fn tell(&mut self, id: LinkId, kind: EventKind, messages: &[Encoded]) {
         for message in messages {
             let Some(link) = self.links.get_mut(id) else {
                 return;
@@ -70,8 +78,12 @@ impl Shard {
             if !matches!(link.stage, Stage::Open) {
                 return;
             }
+            let Some(frame) = message.frame(link.format) else {
+                self.refuse(id, Refused::NotXml);
+                continue;
+            };
             self.counters.events[kind as usize] += 1;
-            if self.fanout.share(id, &mut link.outbox, message).is_err() {
+            if self.fanout.share(id, &mut link.outbox, frame).is_err() {
                 self.drop_slow(id);
             }
         }

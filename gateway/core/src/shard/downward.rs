@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::line::is_for_list;
 use super::link::Open;
+use super::xml::Encoded;
 use super::{Shard, Waiting};
 use crate::base::{LinkId, RequestId};
 use crate::hub::Downward;
 use crate::protocol::{
-    Answer, Event, EventKind, FieldWriter, Fields, Method, Occurrence, Reply, write_message,
-    write_reply,
+    Answer, Event, EventKind, FieldWriter, Fields, Format, Method, Occurrence, Reply,
+    write_message, write_reply,
 };
 use crate::session::Session;
 use crate::wire::frame::{CloseCode, append_own_text};
@@ -85,7 +86,10 @@ impl Shard {
             _ if waiting.method == Method::Login => held = self.end_login(id, reply, open),
             _ => {}
         }
+        // protocol 3.2: a list in XML is made for its link alone.
+        let format = open.session.format();
         if is_for_list(waiting.method)
+            && format != Some(Format::Xml)
             && let Ok(answer) = reply
             && self.give_list(waiting, answer, &mut open.given)
         {
@@ -94,7 +98,7 @@ impl Shard {
         self.answer.clear();
         let qid = (!waiting.qid.is_empty()).then_some(&*waiting.qid);
         write_reply(&mut self.answer, waiting.method.name(), qid, reply);
-        self.send_answer(id);
+        self.send_answer(id, format);
         held
     }
 
@@ -168,16 +172,15 @@ impl Shard {
                 continue;
             }
             // Encoded once for all links, and not at all if nobody listens.
-            let message = match &encoded {
-                Some(message) => Rc::clone(message),
-                None => Rc::clone(encoded.insert(self.encode(event))),
-            };
-            self.tell(id, kind, &[message]);
+            if encoded.is_none() {
+                encoded = Some(self.encode(event));
+            }
+            self.tell(id, kind, encoded.as_slice());
         }
     }
 
-    /// An event as one text frame of JSON.
-    pub(super) fn encode(&mut self, event: &Event) -> Rc<[u8]> {
+    /// An event for many links.
+    pub(super) fn encode(&mut self, event: &Event) -> Encoded {
         self.answer.clear();
         write_message(&mut self.answer, event.what.kind().name(), |writer| {
             writer.guid("qid", event.qid);
@@ -189,6 +192,6 @@ impl Shard {
         });
         self.frame.clear();
         append_own_text(&mut self.frame, &self.answer, None);
-        Rc::from(self.frame.as_slice())
+        Encoded::new(Rc::from(self.frame.as_slice()))
     }
 }

@@ -3,8 +3,9 @@
 //! its ring.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::slice;
 
+use super::xml::Encoded;
 use super::{Refused, Shard};
 use crate::base::{Instant, LinkId};
 use crate::protocol::{Event, EventKind};
@@ -16,8 +17,7 @@ pub(super) struct Everybody(VecDeque<Telling>);
 #[derive(Debug)]
 struct Telling {
     kind: EventKind,
-    /// As one frame.
-    message: Rc<[u8]>,
+    message: Encoded,
     began: Instant,
     /// The first slot of the link table whose link has not been told.
     slot: u32,
@@ -60,8 +60,7 @@ impl Shard {
         for id in slice {
             let open = self.links.get_mut(id).and_then(|link| link.open.as_ref());
             if open.is_some_and(|open| open.session.subscriptions.contains(telling.kind)) {
-                let message = Rc::clone(&telling.message);
-                self.tell(id, telling.kind, &[message]);
+                self.tell(id, telling.kind, slice::from_ref(&telling.message));
             }
         }
         if let Some(next) = next {

@@ -51,6 +51,7 @@ impl Shard {
             Progress::Upgraded(session, consumed) => {
                 self.counters.upgraded += 1;
                 link.stage = Stage::Open;
+                link.format = session.format();
                 link.open = Some(Box::new(Open::new(session, &self.config.limits)));
                 link.since = self.now;
                 self.send_answer_raw(id);

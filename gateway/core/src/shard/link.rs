@@ -7,6 +7,7 @@ use super::config::Limits;
 use super::lists::Given;
 use crate::base::{Instant, UserId};
 use crate::fanout::Outbox;
+use crate::protocol::Format;
 use crate::session::Session;
 use crate::wire::frame::{Binary, Role};
 use crate::wire::inbound::Inbound;
@@ -26,6 +27,8 @@ pub(super) struct Link {
     /// The hub was asked something and is to hear when the link is gone.
     pub(super) known_to_hub: bool,
     pub(super) outbox: Outbox,
+    /// What it chose in its handshake.
+    pub(super) format: Option<Format>,
     /// When the stage began.
     pub(super) since: Instant,
     /// When the peer was heard last.
@@ -96,6 +99,7 @@ impl Link {
             user: None,
             known_to_hub: false,
             outbox: Outbox::default(),
+            format: None,
             since: now,
             heard: now,
             pinged: now,

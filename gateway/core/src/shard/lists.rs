@@ -12,7 +12,7 @@ use super::{Shard, Waiting};
 use crate::base::Random;
 use crate::fanout::Overflow;
 use crate::protocol::{
-    Answer, NumberEntry, SharedRest, UserEntry, write_answer_rest, write_answer_start,
+    Answer, Format, NumberEntry, SharedRest, UserEntry, write_answer_rest, write_answer_start,
 };
 
 /// The lists as they were asked for last.
@@ -144,7 +144,7 @@ impl Shard {
         match form {
             Form::Text(rest) => {
                 self.answer.extend_from_slice(&rest);
-                self.send_answer(waiting.link);
+                self.send_answer(waiting.link, Some(Format::Json));
                 true
             }
             Form::Packets(rest) => self.send_packets(waiting, &rest),

@@ -24,6 +24,7 @@ mod refusals;
 mod table;
 mod time;
 mod users;
+mod xml;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

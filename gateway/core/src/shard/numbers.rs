@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Shard;
+use super::xml::Encoded;
 use crate::base::{Instant, LinkId, NumberId};
 use crate::protocol::{Event, EventKind, NUMBERS_PER_EVENT, NumberChange, Occurrence};
 use crate::session::Session;
@@ -29,8 +30,8 @@ pub(super) struct NumberFeed {
 /// An event that has been told to some of the links.
 #[derive(Debug)]
 struct Telling {
-    /// The event as frames, divided if it is long.
-    messages: Rc<[Rc<[u8]>]>,
+    /// The event, divided if it is long.
+    messages: Rc<[Encoded]>,
     /// The version of the states in it: who has read this one needs no telling.
     version: u64,
     began: Instant,
@@ -163,7 +164,7 @@ impl Shard {
     }
 
     /// A long event is divided by content, never sent in multipart (protocol 3.3).
-    fn number_messages(&mut self, changes: &[NumberChange]) -> Vec<Rc<[u8]>> {
+    fn number_messages(&mut self, changes: &[NumberChange]) -> Vec<Encoded> {
         let divided = changes.chunks(NUMBERS_PER_EVENT);
         let mut messages = Vec::with_capacity(divided.len());
         for part in divided {

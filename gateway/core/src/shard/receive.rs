@@ -10,7 +10,7 @@ use super::tests;
 use super::{Refused, Shard, Waiting};
 use crate::base::{LinkId, RequestId, UserId};
 use crate::hub::Upward;
-use crate::protocol::{EventKind, EventSet, Method, UserRequest};
+use crate::protocol::{EventKind, EventSet, Format, Method, UserRequest};
 use crate::session::{Ask, Closing, Outcome, Session};
 use crate::wire::frame::{CloseCode, FrameError, append_pong};
 use crate::wire::inbound::Incoming;
@@ -72,7 +72,10 @@ impl Shard {
         let stage = self.links.get_mut(id).map(|link| &link.stage);
         let is_open = matches!(stage, Some(Stage::Open));
         match incoming {
-            Incoming::Text(text) if is_open => self.handle_text(id, session, text),
+            Incoming::Text(text) if is_open => match session.format() {
+                Some(Format::Xml) => self.handle_document(id, session, text),
+                _ => self.handle_text(id, session, text),
+            },
             Incoming::Ping(payload) if is_open => {
                 self.write(id, |out| append_pong(out, payload, None));
             }
@@ -81,20 +84,31 @@ impl Shard {
         }
     }
 
-    /// Deals with one message of a link.
+    /// Deals with one message of a link, given as JSON.
     pub(super) fn handle_text(&mut self, id: LinkId, session: &mut Session, text: &mut [u8]) {
         #[cfg(test)]
         assert!(text != tests::PANIC, "as the test wishes");
         self.answer.clear();
-        let (method, outcome) = session.handle_text(
+        let answered = session.handle_text(
             text,
             &self.config.limits.session,
             &mut self.body,
             &mut self.answer,
             self.now,
         );
+        self.conclude(id, session, answered);
+    }
+
+    /// Does what follows from a message whose answer, if there is one, is in the
+    /// answer buffer.
+    pub(super) fn conclude(
+        &mut self,
+        id: LinkId,
+        session: &mut Session,
+        (method, outcome): (Method, Outcome),
+    ) {
         self.counters.messages[method.index()] += 1;
-        self.send_answer(id);
+        self.send_answer(id, session.format());
         match outcome {
             Outcome::Done => {}
             Outcome::Refused(reason) => self.refuse(id, reason),
@@ -105,7 +119,7 @@ impl Shard {
                 self.close(id, CloseCode::Normal, "logged out", None);
             }
             Outcome::Close(Closing::NoFormat) => {
-                let reason = "no format: ask for the subprotocol json";
+                let reason = "no format: ask for the subprotocol json or xml";
                 self.close(id, CloseCode::Policy, reason, Some(Refused::Formatless));
             }
             Outcome::Close(Closing::TooMany) => {

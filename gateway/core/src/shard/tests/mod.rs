@@ -7,6 +7,7 @@ mod limits;
 mod lists;
 mod messages;
 mod world;
+mod xml;
 
 /// A message whose handling panics.
 pub(super) const PANIC: &[u8] = br#"["panic",{}]"#;

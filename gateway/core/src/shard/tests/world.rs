@@ -222,6 +222,22 @@ impl World {
         seen
     }
 
+    /// The texts that the peer got since the last look, and nothing else.
+    pub(super) fn texts(&mut self, id: LinkId) -> Vec<String> {
+        let mut bytes = self.take_bytes(id);
+        let mut texts = Vec::new();
+        Inbound::new(Role::Client, Limits::default(), Binary::Refuse)
+            .receive(&mut bytes, |incoming| {
+                let Incoming::Text(text) = incoming else {
+                    panic!("{incoming:?} is no text");
+                };
+                texts.push(String::from_utf8(text.to_vec()).expect("UTF-8"));
+                std::ops::ControlFlow::Continue(())
+            })
+            .expect("the gateway's frames are right");
+        texts
+    }
+
     /// The messages that the peer got since the last look, by name.
     pub(super) fn messages(&mut self, id: LinkId) -> Vec<(String, Value)> {
         let message = |seen| match seen {
