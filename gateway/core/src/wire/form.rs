@@ -110,6 +110,7 @@ mod tests {
 
     use super::*;
 
+    // protocol 2.1-a
     #[test]
     fn what_a_form_gives_a_meaning_is_percent_encoded() {
         let body = post_body(b"\xFB\xEF\xBE\xFF", Format::Xml);

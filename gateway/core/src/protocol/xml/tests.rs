@@ -28,6 +28,7 @@ fn field_problem(element: &str) -> XmlProblem {
     problem(&format!("<message name='x'>{element}</message>"))
 }
 
+// protocol 3.2-a and 3.2-b
 #[test]
 fn the_example_of_the_protocol_means_what_it_says() {
     let xml = r#"<message name="setuserstate"><qid>7-f</qid><userstateid type="number">2</userstateid><onredirect type="boolean">false</onredirect></message>"#;
@@ -43,6 +44,7 @@ fn every_type_has_its_form() {
     ), @r#"<message name="x"><qid type="number">7</qid><text>a &lt;b&gt; &amp; "c" ]]&gt; d	e&#13;g</text><none type="null"/><yes type="boolean">true</yes><list type="array"><item type="number">1</item><item>two</item><item type="array"></item><item type="object"></item><item type="array"><item type="number">3</item><item type="null"/></item></list><empty></empty><item>i</item><inner type="object"><state type="string">5</state><count type="number">5</count></inner></message>"#);
 }
 
+// protocol 3.2-j and 3.2-o
 #[test]
 fn odd_keys_go_into_an_attribute() {
     for (key, element) in [
@@ -77,6 +79,7 @@ fn odd_keys_go_into_an_attribute() {
     }
 }
 
+// protocol 3.2-e
 #[test]
 fn numbers_are_copied_as_they_stand() {
     for number in [
@@ -101,6 +104,7 @@ fn numbers_are_copied_as_they_stand() {
     }
 }
 
+// protocol 3.2-f, 3.2-g and 3.2-h
 #[test]
 fn every_character_survives_or_is_refused() {
     let all: String = ('\0'..='\u{3000}')
@@ -121,6 +125,7 @@ fn every_character_survives_or_is_refused() {
     }
 }
 
+// protocol 3.2-i
 #[test]
 fn halves_of_surrogate_pairs_are_refused_from_both_sides() {
     for (json, place) in [
@@ -155,6 +160,7 @@ fn fields_keep_their_order_and_repetitions() {
     assert_eq!(to_json(&to_xml(json)), json);
 }
 
+// protocol 3.2-c, 3.2-d and 3.2-n
 #[test]
 fn known_fields_without_type_are_converted_if_they_can_be() {
     assert_eq!(
@@ -207,6 +213,7 @@ fn the_table_of_known_fields_is_sorted_and_has_no_field_twice() {
     assert!(NUMBERS.iter().all(|number| !BOOLEANS.contains(number)));
 }
 
+// protocol 3.2-k and 3.2-p
 #[test]
 fn what_other_programs_put_around_a_message_is_ignored() {
     let xml = "\u{FEFF}<?xml version=\"1.0\" encoding=\"utf-8\" standalone='yes'?>\r\n<!-- from: a CRM -->\n\
@@ -235,6 +242,7 @@ fn white_space_is_what_an_xml_parser_makes_of_it() {
     );
 }
 
+// protocol 3.2-l and 3.2-r
 #[test]
 fn each_fault_is_named_with_its_place() {
     use XmlProblem as P;
@@ -348,6 +356,7 @@ fn a_fault_carries_the_name_and_the_qid_that_were_read_before_it() {
     );
 }
 
+// protocol 3.2-q
 #[test]
 fn as_many_levels_are_read_as_peek_allows_and_no_more() {
     let nested = |levels: usize, inner: &str| {
@@ -370,6 +379,7 @@ fn as_many_levels_are_read_as_peek_allows_and_no_more() {
     assert!(matches!(problem(&xml), XmlProblem::TooDeep { at } if at == 34 + 19 * (levels)));
 }
 
+// protocol 2.1-d, 2.1-e and 2.1-l
 #[test]
 fn one_document_may_hold_several_messages() {
     let read = |xml: &str| messages_from_xml(xml.as_bytes());
@@ -411,6 +421,7 @@ fn one_document_may_hold_several_messages() {
     assert_eq!(error.problem, XmlProblem::NotAMessage { at: 10 });
 }
 
+// protocol 2.1-d, 2.1-e and 2.1-l
 #[test]
 fn several_messages_of_json_are_found_where_they_stand() {
     let texts = |text: &str| {
@@ -589,6 +600,7 @@ fn check_document(document: &[u8]) {
 }
 
 proptest! {
+    // protocol 3.2-m
     #[test]
     fn any_message_comes_back_from_xml_as_it_was(fields in fields(value())) {
         let json = format!("[\"x\",{fields}]");

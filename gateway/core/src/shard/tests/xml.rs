@@ -147,6 +147,7 @@ fn numbers_states_and_events_to_everybody_come_as_documents() {
     );
 }
 
+// protocol 3.2-r and 3.4-a
 #[test]
 fn what_is_no_document_is_answered_with_an_error_and_the_link_goes_on() {
     let mut world = world();
@@ -218,6 +219,7 @@ fn what_was_sent_during_the_login_is_done_after_it() {
     assert!(world.posts.iter().any(asked));
 }
 
+// protocol 3.3-e and 3.3-g
 #[test]
 fn a_long_list_comes_in_packets_of_xml() {
     let mut world = world();
@@ -268,6 +270,7 @@ fn a_long_list_comes_in_packets_of_xml() {
     assert_eq!(fields["numbers"][999]["state"], 1);
 }
 
+// protocol 3.2-s
 #[test]
 fn an_event_that_xml_cannot_say_is_left_out_and_counted() {
     let mut world = world();

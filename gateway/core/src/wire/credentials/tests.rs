@@ -117,6 +117,7 @@ fn nobody_is_asked_where_nothing_is_asked_for() {
     assert_eq!(world.check(Some("whatever")), Ok(()));
 }
 
+// protocol 2.2-l and 2.2-m
 #[test]
 fn basic_lets_in_who_knows_login_and_password() {
     let mut world = World::new(Scheme::Basic, mufasa());
@@ -175,6 +176,7 @@ fn basic_lets_in_who_knows_login_and_password() {
     "#);
 }
 
+// protocol 2.2-m
 #[test]
 fn digest_offers_both_hashes_with_one_fresh_nonce() {
     let mut world = World::new(Scheme::Digest, mufasa());
@@ -286,6 +288,7 @@ fn digest_says_why_it_lets_nobody_else_in() {
     assert_eq!(world.check(Some(&header)), Ok(()));
 }
 
+// protocol 2.2-p
 #[test]
 fn what_was_said_once_is_not_good_again() {
     let mut world = World::new(Scheme::Digest, mufasa());
@@ -301,6 +304,7 @@ fn what_was_said_once_is_not_good_again() {
     assert_eq!(world.check(Some(&third)), Ok(()));
 }
 
+// protocol 2.2-p
 #[test]
 fn an_old_nonce_is_called_stale_and_a_fresh_one_goes_on_without_a_question() {
     let mut world = World::new(Scheme::Digest, mufasa());
@@ -351,6 +355,7 @@ fn a_bounded_number_of_nonces_is_remembered_and_none_that_was_forgotten_is_good_
     assert_eq!(world.check(Some(&header)), Ok(()));
 }
 
+// protocol 2.2-q
 #[test]
 fn a_client_takes_the_strongest_challenge_that_it_knows() {
     let digest = |algorithm: &str| {
@@ -409,6 +414,7 @@ fn a_client_takes_the_strongest_challenge_that_it_knows() {
     ));
 }
 
+// protocol 2.1-k, 2.2-o and 2.2-q
 #[test]
 fn a_challenge_that_is_repeated_means_wrong_credentials() {
     let basic = ["Basic realm=\"r\"".to_owned()];

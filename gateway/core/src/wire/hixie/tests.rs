@@ -32,6 +32,7 @@ fn answer(bytes: &[u8]) -> ResponseHead<'_> {
     head.expect("a head").expect("a whole one")
 }
 
+// protocol 2.2-a
 #[test]
 fn the_example_of_the_draft_is_granted() {
     let head = request(EXAMPLE.as_bytes());
@@ -58,6 +59,7 @@ fn the_example_of_the_draft_is_granted() {
     ");
 }
 
+// protocol 2.2-b
 #[test]
 fn version_0_is_spoken_only_where_it_is_allowed() {
     let head = request(EXAMPLE.as_bytes());
@@ -139,6 +141,7 @@ fn ours(nonce: u8) -> UpgradeRequest<'static> {
     }
 }
 
+// protocol 2.2-s
 #[test]
 fn our_request_opens_a_link_to_our_own_server_whatever_the_keys() {
     for nonce in 0..=255 {
@@ -257,6 +260,7 @@ fn texts_and_the_closing_handshake_arrive_in_any_pieces() {
     assert_eq!(&bytes[..3], b"\0\xD0\x9F");
 }
 
+// protocol 2.2-t
 #[test]
 fn what_version_0_does_not_have_is_refused() {
     for (bytes, error) in [

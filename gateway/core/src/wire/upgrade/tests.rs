@@ -381,6 +381,7 @@ fn the_answer_must_prove_that_it_speaks_websocket_and_choose_nothing_else() {
     assert_eq!(replaced("Connection", "X"), Err(UpgradeError::Upgrade));
 }
 
+// protocol 2.2-r
 #[test]
 fn a_refusing_answer_is_an_error_of_its_own_kind() {
     let check = |answer: &str| {
