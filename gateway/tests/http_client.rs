@@ -144,6 +144,7 @@ fn post(address: SocketAddr, limits: HttpClientLimits) -> Result<HttpAnswer, Htt
     posts(address, limits, 1).remove(0)
 }
 
+// protocol 2.1-f
 #[test]
 fn posts_say_what_they_should_and_share_a_connection() {
     let server = Server::start(fine);
@@ -239,6 +240,7 @@ fn an_answer_that_breaks_off_is_told_from_none_and_never_repeated() {
     }
 }
 
+// protocol 2.1-m
 #[test]
 fn a_kept_connection_that_the_server_closes_is_replaced_once() {
     // The second request on a connection meets its end.
@@ -333,6 +335,7 @@ fn what_is_no_http_or_has_too_much_head_is_named() {
     }
 }
 
+// protocol 2.1-n
 #[test]
 fn redirects_and_challenges_are_given_back_as_they_are() {
     let server = Server::start(|got, stream| {

@@ -398,6 +398,48 @@ fn openssl_servers_of_both_versions_are_understood_and_older_ones_refused() {
 }
 
 #[test]
+fn openssl_servers_that_ask_for_a_certificate_get_it_or_the_setting_is_named() {
+    let authority = Authority::new();
+    let server = authority.issue("server", &["crm.example"], Holds::Now);
+    let own = authority.issue("own", &["okgate.example"], Holds::Now);
+    for version in ["-tls1_2", "-tls1_3"] {
+        let ask = |own: Option<&Identity>| {
+            let roots = path(&authority.roots);
+            let options = [
+                version,
+                "-Verify",
+                "1",
+                "-verify_return_error",
+                "-CAfile",
+                roots,
+            ];
+            let (server, connector) = (
+                OpenSsl::start(&server, &options),
+                connector(&authority.roots, own),
+            );
+            let (address, has_own) = (server.address, own.is_some());
+            beside_a_ring(move |_| async move {
+                let connection = connect(&connector, address, "crm.example", IN_TIME).await;
+                let mut connection = connection.map_err(|error| error.to_string())?;
+                let mut buffer = [0; 4];
+                if has_own {
+                    let sent = connection.write_all(b"abc\n").await;
+                    sent.map_err(|error| error.to_string())?;
+                }
+                let read = connection.read(&mut buffer).await;
+                read.map(drop).map_err(|error| error.to_string())
+            })
+        };
+        assert_eq!(ask(Some(&own)), Ok(()), "{version}");
+        let refused = ask(None).expect_err(version);
+        assert!(
+            refused.contains("crm.client_certificate"),
+            "{version}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn openssl_clients_are_served_with_keys_of_every_form() {
     let authority = Authority::new();
     let sec1 = authority.issue("sec1", &["crm.example"], Holds::Now);

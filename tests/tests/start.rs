@@ -120,6 +120,19 @@ async fn a_port_in_use_is_named_with_its_setting_and_the_exit_code_is_3() -> Tes
 }
 
 #[tokio::test]
+async fn a_certificate_that_cannot_be_read_is_named_with_its_setting() -> TestResult {
+    let text = Settings::new().users(1).to_toml();
+    let mode = "mode = \"wss-in\"\n[tls]\ncertificate = \"/nowhere/cert.pem\"\nprivate_key = \"/nowhere/key.pem\"";
+    let text = text.replacen("mode = \"off\"", mode, 1);
+    let file = SettingsFile::new(&text)?;
+    let ended = program::run(&["run", "--config", file.path()?]).await?;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let words = "tls.certificate: /nowhere/cert.pem cannot be read";
+    assert!(ended.errors.contains(words), "{ended:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_second_gateway_on_the_same_ports_is_refused_and_the_first_goes_on() -> TestResult {
     let gateway = Gateway::start(Settings::new().users(1)).await?;
     let mut tab = gateway.logged_in("user1").await?;

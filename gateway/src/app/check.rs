@@ -10,8 +10,10 @@ use crate::config::{self, LoadError, Settings};
 pub(super) fn check(path: &Path, out: &mut impl Write) -> Outcome {
     match config::load(path) {
         Ok(settings) => match tls::check(&settings.crm.mode) {
-            Ok(()) => written(&out.write_all(summary(path, &settings).as_bytes())),
-            Err(fault) => faulty(path, &LoadError::Faults(vec![fault]), out),
+            faults if faults.is_empty() => {
+                written(&out.write_all(summary(path, &settings).as_bytes()))
+            }
+            faults => faulty(path, &LoadError::Faults(faults), out),
         },
         Err(error) => faulty(path, &error, out),
     }
@@ -110,12 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_cannot_be_used_is_a_fault_with_line_and_key() {
+    fn certificates_that_cannot_be_used_are_faults_with_line_and_key() {
         let crm = "[crm]\nmode = \"wss-in\"\n[tls]\ncertificate = \"/nowhere/cert.pem\"\nprivate_key = \"/nowhere/key.pem\"\n";
         let (outcome, out) = check_text(&format!("{crm}[[users]]\nlogin = \"anna\"\n"));
         assert_eq!(outcome.code(), 2);
+        let [certificate, key] = &out.lines().collect::<Vec<_>>()[..] else {
+            panic!("{out}");
+        };
         let expected = "FILE:4: tls.certificate: /nowhere/cert.pem cannot be read: ";
-        assert!(out.starts_with(expected), "{out}");
+        assert!(certificate.starts_with(expected), "{out}");
+        let expected = "FILE:5: tls.private_key: /nowhere/key.pem cannot be read: ";
+        assert!(key.starts_with(expected), "{out}");
         let crm = "[crm]\nmode = \"wss-out\"\naddress = \"a:1\"\ntrust_roots = \"okgate.toml\"\n";
         let (outcome, out) = check_text(&format!("{crm}[[users]]\nlogin = \"anna\"\n"));
         assert_eq!(outcome.code(), 2);

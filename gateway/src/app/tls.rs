@@ -9,55 +9,75 @@ use crate::runtime::{
     TlsSettingsError,
 };
 
-/// Reads the files of this mode as its link will.
-pub(super) fn check(mode: &CrmMode) -> Result<(), Fault> {
+/// Reads the files of this mode as its link will; all faults are returned.
+pub(super) fn check(mode: &CrmMode) -> Vec<Fault> {
     match mode {
         CrmMode::Http(HttpLink { tls: Some(tls), .. })
-        | CrmMode::WebSocketOut(OutLink { tls: Some(tls), .. }) => connector(tls).map(drop),
-        CrmMode::WebSocketIn(InLink { tls: Some(tls), .. }) => acceptor(tls).map(drop),
-        CrmMode::Off | CrmMode::Http(_) | CrmMode::WebSocketOut(_) | CrmMode::WebSocketIn(_) => {
-            Ok(())
+        | CrmMode::WebSocketOut(OutLink { tls: Some(tls), .. }) => {
+            let faults = connector_settings(tls).faults();
+            faults.iter().map(|it| connector_fault(tls, it)).collect()
         }
+        CrmMode::WebSocketIn(InLink { tls: Some(tls), .. }) => {
+            let faults = acceptor_settings(tls).faults();
+            faults.iter().map(|it| acceptor_fault(tls, it)).collect()
+        }
+        CrmMode::Off | CrmMode::Http(_) | CrmMode::WebSocketOut(_) | CrmMode::WebSocketIn(_) => {
+            Vec::new()
+        }
+    }
+}
+
+/// What connects to the CRM with TLS is made of.
+fn connector_settings(tls: &ClientTls) -> ConnectorSettings {
+    let own = tls.client_certificate.as_ref();
+    ConnectorSettings {
+        roots: match &tls.roots {
+            TrustRoots::System => Roots::System,
+            TrustRoots::File(file) => Roots::File(file.path.clone()),
+        },
+        client_certificate: own.map(|(it, key)| (it.path.clone(), key.path.clone())),
+    }
+}
+
+/// What accepts the CRM with TLS is made of.
+fn acceptor_settings(tls: &ServerTls) -> AcceptorSettings {
+    AcceptorSettings {
+        certificate: tls.certificate.path.clone(),
+        private_key: tls.private_key.path.clone(),
+        client_roots: tls.client_roots.as_ref().map(|file| file.path.clone()),
     }
 }
 
 /// What connects to the CRM with TLS.
 pub(super) fn connector(tls: &ClientTls) -> Result<TlsConnector, Fault> {
-    let roots = match &tls.roots {
-        TrustRoots::System => Roots::System,
-        TrustRoots::File(file) => Roots::File(file.path.clone()),
-    };
-    let own = tls.client_certificate.as_ref();
-    let settings = ConnectorSettings {
-        roots,
-        client_certificate: own.map(|(it, key)| (it.path.clone(), key.path.clone())),
-    };
-    TlsConnector::new(&settings).map_err(|error| {
-        let file = match (error.file, &tls.roots) {
-            (TlsFile::Certificate, _) => own.map(|(certificate, _)| certificate),
-            (TlsFile::PrivateKey, _) => own.map(|(_, key)| key),
-            (TlsFile::Roots, TrustRoots::File(file)) => Some(file),
-            (TlsFile::Roots, TrustRoots::System) => None,
-        };
-        fault(file, "crm.trust_roots", &error)
-    })
+    let connector = TlsConnector::new(&connector_settings(tls));
+    connector.map_err(|error| connector_fault(tls, &error))
 }
 
 /// What accepts the CRM with TLS.
 pub(super) fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, Fault> {
-    let settings = AcceptorSettings {
-        certificate: tls.certificate.path.clone(),
-        private_key: tls.private_key.path.clone(),
-        client_roots: tls.client_roots.as_ref().map(|file| file.path.clone()),
+    let acceptor = TlsAcceptor::new(&acceptor_settings(tls));
+    acceptor.map_err(|error| acceptor_fault(tls, &error))
+}
+
+fn connector_fault(tls: &ClientTls, error: &TlsSettingsError) -> Fault {
+    let own = tls.client_certificate.as_ref();
+    let file = match (error.file, &tls.roots) {
+        (TlsFile::Certificate, _) => own.map(|(certificate, _)| certificate),
+        (TlsFile::PrivateKey, _) => own.map(|(_, key)| key),
+        (TlsFile::Roots, TrustRoots::File(file)) => Some(file),
+        (TlsFile::Roots, TrustRoots::System) => None,
     };
-    TlsAcceptor::new(&settings).map_err(|error| {
-        let file = match error.file {
-            TlsFile::Certificate => Some(&tls.certificate),
-            TlsFile::PrivateKey => Some(&tls.private_key),
-            TlsFile::Roots => tls.client_roots.as_ref(),
-        };
-        fault(file, "crm.client_roots", &error)
-    })
+    fault(file, "crm.trust_roots", error)
+}
+
+fn acceptor_fault(tls: &ServerTls, error: &TlsSettingsError) -> Fault {
+    let file = match error.file {
+        TlsFile::Certificate => Some(&tls.certificate),
+        TlsFile::PrivateKey => Some(&tls.private_key),
+        TlsFile::Roots => tls.client_roots.as_ref(),
+    };
+    fault(file, "crm.client_roots", error)
 }
 
 /// A fault of the setting that names the file; without one, of the setting that could.

@@ -18,7 +18,7 @@ use super::Reports;
 use crate::log::RateLimited;
 use crate::runtime::{
     Clock, Connection, ReadHalf, ServerName, Stream, Task, TlsAcceptor, TlsConnector, TlsError,
-    WriteHalf, resolve, timeout,
+    WriteHalf, dial, timeout,
 };
 
 /// What the link wants done with a connection.
@@ -168,18 +168,9 @@ pub(super) struct Target {
 
 impl Target {
     async fn connect(&self) -> Result<Connection, String> {
-        let address = &self.address;
-        let addresses = resolve(address).await;
-        let addresses =
-            addresses.map_err(|error| format!("{address} cannot be resolved: {error}"))?;
-        let mut last = format!("{address} has no address");
-        for address in addresses {
-            match Stream::connect(address, CONNECT_TIMEOUT).await {
-                Ok(stream) => return self.secure(stream).await,
-                Err(error) => last = format!("{address}: {error}"),
-            }
-        }
-        Err(last)
+        let dialled = dial(&self.address, CONNECT_TIMEOUT).await;
+        self.secure(dialled.map_err(|error| error.to_string())?)
+            .await
     }
 
     async fn secure(&self, stream: Stream) -> Result<Connection, String> {
@@ -194,7 +185,7 @@ impl Target {
 /// What one read takes at most; a few reads may wait for the hub.
 const READ_BYTES: usize = 64 << 10;
 
-/// For each address of the CRM; the link itself gives up trying after a time, too.
+/// To connect, to whichever of the CRM's addresses; the link itself gives up after a time, too.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a closed connection's last bytes and the CRM's end are waited for.

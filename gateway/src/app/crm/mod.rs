@@ -5,6 +5,7 @@
 //! close finds still unsent delays the next try by no more than a second.
 
 mod connection;
+mod posts;
 mod setup;
 
 use std::cell::RefCell;
@@ -20,12 +21,13 @@ use okgate_core::crm::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
 
 use super::hub_seat::CrmEnds;
 use super::tls;
-use crate::config::{CrmMode, Fault, HttpLink, OutLink};
+use crate::config::{CrmMode, Fault, HttpLink, OutLink, size};
 use crate::runtime::{
-    self, Clock, Inbox, Listener, Mailbox, MailboxError, RingWaker, StartError, Task, TlsAcceptor,
-    TlsConnector, sleep, spawn, timeout,
+    self, Clock, HttpClientLimits, HttpTarget, Inbox, Listener, Mailbox, MailboxError, RingWaker,
+    StartError, Task, TlsAcceptor, TlsConnector, sleep, spawn, timeout,
 };
 use connection::{Order, Target, Wire};
+use posts::Poster;
 pub(super) use setup::crm_config;
 
 /// Holds the CRM's connections.
@@ -98,7 +100,7 @@ pub(super) fn link(
 ) -> Option<(CrmEnds, CrmDriver)> {
     let way = match mode {
         CrmMode::Off => return None,
-        CrmMode::Http(_) => Way::Posts,
+        CrmMode::Http(link) => Way::Posts(Box::new(posting(link, prepared.connector))),
         CrmMode::WebSocketOut(link) => Way::Out(Arc::new(Target {
             address: link.address(),
             tls: prepared
@@ -151,7 +153,24 @@ enum Way {
     /// By waiting for it here.
     In(TcpListener, Option<TlsAcceptor>),
     /// By posting to it.
-    Posts,
+    Posts(Box<(HttpTarget, HttpClientLimits)>),
+}
+
+fn posting(link: &HttpLink, https: Option<TlsConnector>) -> (HttpTarget, HttpClientLimits) {
+    let target = HttpTarget {
+        https,
+        host: link.host.clone(),
+        port: link.port,
+        path_and_query: link.path_and_query.clone(),
+        host_header: link.host_header(),
+    };
+    let limits = HttpClientLimits {
+        answer: link.answer_timeout,
+        body_bytes: size(link.message_bytes),
+        exchanges_max: link.exchanges,
+        ..HttpClientLimits::default()
+    };
+    (target, limits)
 }
 
 /// What every connection is made with.
@@ -175,14 +194,18 @@ impl CrmDriver {
             clock: self.clock,
             alive,
         };
-        let (target, accepting) = match self.way {
-            Way::Out(target) => (Some(target), None),
+        let (mut target, mut accepting, mut poster) = (None, None, None);
+        match self.way {
+            Way::Out(way) => target = Some(way),
             Way::In(listener, tls) => {
-                let accepting = accept(listener, tls.map(Rc::new), wires.clone());
-                (None, Some(spawn(accepting)))
+                let accept = accept(listener, tls.map(Rc::new), wires.clone());
+                accepting = Some(spawn(accept));
             }
-            Way::Posts => (None, None),
-        };
+            Way::Posts(posting) => {
+                let (target, limits) = *posting;
+                poster = Some(Poster::new(target, limits, wires.reports.clone()));
+            }
+        }
         let mut last: Option<Task> = None;
         while let Some(action) = self.actions.receive().await {
             match action {
@@ -194,7 +217,16 @@ impl CrmDriver {
                 }
                 CrmAction::Send(id, bytes) => wires.order(id, Order::Send(bytes)),
                 CrmAction::Close(id, bytes) => wires.order(id, Order::Close(bytes)),
-                CrmAction::Post(..) | CrmAction::Abandon(_) => {}
+                CrmAction::Post(id, post) => {
+                    if let Some(poster) = &poster {
+                        poster.post(id, post);
+                    }
+                }
+                CrmAction::Abandon(id) => {
+                    if let Some(poster) = &poster {
+                        poster.abandon(id);
+                    }
+                }
             }
         }
         drop((accepting, wires));

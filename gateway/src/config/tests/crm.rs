@@ -348,6 +348,7 @@ fn credentials_may_stand_in_a_file_or_in_the_environment() {
     }
 }
 
+// protocol 2-k
 #[test]
 fn the_port_of_the_crm_differs_from_every_other_one() {
     let taken = |text: &str| mode_faults(&format!("[crm]\nmode = {text}\n"));
@@ -363,6 +364,7 @@ fn the_port_of_the_crm_differs_from_every_other_one() {
     mode("[crm]\nmode = \"off\"\n[clients]\nlisten = [\"127.0.0.1:4067\"]\n");
 }
 
+// protocol 2.2-n
 #[test]
 fn an_open_port_for_the_crm_that_asks_for_nothing_is_warned_of() {
     let warnings =

@@ -124,7 +124,7 @@ impl HttpClient {
         let _turn = turn.ok_or(HttpFailure::Busy)?;
         if let Some(mut link) = self.rested() {
             match link.ask(request.clone()).await {
-                // Nothing of an answer came: see above.
+                // protocol 2.1-m: nothing of an answer came
                 Err(HttpFailure::Closed) => {}
                 answer => {
                     self.rest(link, &answer);

@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 /// Which of the files that TLS is set up from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,20 +101,54 @@ pub(super) fn system_roots() -> Result<RootCertStore, TlsSettingsError> {
     Ok(store)
 }
 
+/// Everything that is wrong with these files.
+pub(super) fn faults(
+    roots_path: Option<&Path>,
+    own: Option<(&Path, &Path)>,
+    provider: &CryptoProvider,
+) -> Vec<TlsSettingsError> {
+    let mut faults = Vec::new();
+    faults.extend(roots_path.and_then(|path| roots(path).err()));
+    if let Some((certificate, key)) = own {
+        let chain = certificates(certificate, TlsFile::Certificate);
+        let private = loaded_key(key, provider);
+        match (chain, private) {
+            (Ok(chain), Ok(private)) => {
+                faults.extend(matching(chain, private, certificate, key).err());
+            }
+            (chain, private) => faults.extend(chain.err().into_iter().chain(private.err())),
+        }
+    }
+    faults
+}
+
 /// A certificate with its chain and its key, which must belong together.
 pub(super) fn identity(
     certificate: &Path,
     key: &Path,
     provider: &CryptoProvider,
 ) -> Result<Arc<CertifiedKey>, TlsSettingsError> {
-    let chain = certificates(certificate, TlsFile::Certificate);
-    let private = private_key(key);
-    let (chain, private) = (chain?, private?);
-    let private = provider.key_provider.load_private_key(private);
-    let private = private.map_err(|error| {
-        let (path, words) = (key.to_owned(), plain(&error));
+    let chain = certificates(certificate, TlsFile::Certificate)?;
+    matching(chain, loaded_key(key, provider)?, certificate, key)
+}
+
+fn loaded_key(
+    path: &Path,
+    provider: &CryptoProvider,
+) -> Result<Arc<dyn SigningKey>, TlsSettingsError> {
+    let loaded = provider.key_provider.load_private_key(private_key(path)?);
+    loaded.map_err(|error| {
+        let (path, words) = (path.to_owned(), plain(&error));
         TlsSettingsError::new(TlsFile::PrivateKey, Reason::Key { path, words })
-    })?;
+    })
+}
+
+fn matching(
+    chain: Vec<CertificateDer<'static>>,
+    private: Arc<dyn SigningKey>,
+    certificate: &Path,
+    key: &Path,
+) -> Result<Arc<CertifiedKey>, TlsSettingsError> {
     let identity = CertifiedKey::new(chain, private);
     match identity.keys_match() {
         // A key that does not tell its public half cannot be compared.

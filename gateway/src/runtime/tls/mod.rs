@@ -58,6 +58,31 @@ pub struct AcceptorSettings {
     pub client_roots: Option<PathBuf>,
 }
 
+impl ConnectorSettings {
+    /// Everything that is wrong with the files; nothing if a connector can be made of them.
+    pub fn faults(&self) -> Vec<TlsSettingsError> {
+        let own = self.client_certificate.as_ref();
+        let own = own.map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+        let roots = match &self.roots {
+            Roots::System => None,
+            Roots::File(path) => Some(path.as_path()),
+        };
+        let mut faults = files::faults(roots, own, &provider());
+        if self.roots == Roots::System {
+            faults.extend(files::system_roots().err());
+        }
+        faults
+    }
+}
+
+impl AcceptorSettings {
+    /// Everything that is wrong with the files; nothing if an acceptor can be made of them.
+    pub fn faults(&self) -> Vec<TlsSettingsError> {
+        let own = (self.certificate.as_path(), self.private_key.as_path());
+        files::faults(self.client_roots.as_deref(), Some(own), &provider())
+    }
+}
+
 /// Connects with TLS. A clone shares everything, resumable sessions included.
 #[derive(Clone)]
 pub struct TlsConnector(Arc<ClientConfig>);
