@@ -26,7 +26,8 @@ import { strings } from "./strings.js";
  */
 export function formOf({ windowid, formkey, formname, inputparameters, inputparams, outputparams }) {
   const values = inputparameters ?? {};
-  const declared = (list) => list.filter((parameter) => parameter?.key).map((parameter) => parameterOf(parameter, values));
+  const declared = (list) =>
+    list.filter((parameter) => parameter?.key).map((parameter) => parameterOf(parameter, values));
   const undeclared = Object.keys(values).map((key) => ({ key }));
   return {
     id: idOf(windowid),

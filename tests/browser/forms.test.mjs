@@ -10,7 +10,10 @@ import { assertFits, assertNamed, assertNothingMoves, assertReadable, shot } fro
 
 const WINDOW = "e0000000-0000-4000-8000-000000000001";
 const OTHER = "e0000000-0000-4000-8000-000000000002";
-const RING = [lineOf("isringing", IVAN), ["phoneevent_ringstarted", { callerid: IVAN.number, callername: "Ivan Golubev" }]];
+const RING = [
+  lineOf("isringing", IVAN),
+  ["phoneevent_ringstarted", { callerid: IVAN.number, callername: "Ivan Golubev" }],
+];
 const CARD = {
   windowid: WINDOW,
   formkey: "card",
@@ -29,7 +32,15 @@ const CARD = {
     { key: "score", name: "Score", type: "number" },
     { key: "again", name: "Call again", type: "boolean" },
     { key: "when", name: "When", type: "datetime" },
-    { key: "outcome", name: "Outcome", type: "list", items: [{ id: "s", name: "Sold" }, { id: "l", name: "Lost" }] },
+    {
+      key: "outcome",
+      name: "Outcome",
+      type: "list",
+      items: [
+        { id: "s", name: "Sold" },
+        { id: "l", name: "Lost" },
+      ],
+    },
   ],
 };
 
@@ -46,7 +57,10 @@ describe("what a form says", () => {
         ["Kind", "Regular"],
       ],
     );
-    assert.deepEqual(outputs.map(({ type }) => type), ["string", "number", "boolean", "datetime", "list"]);
+    assert.deepEqual(
+      outputs.map(({ type }) => type),
+      ["string", "number", "boolean", "datetime", "list"],
+    );
     assert.equal(outputs[1].value, 4, "what the CRM gave is there to be changed");
   });
 
@@ -157,7 +171,9 @@ describe("on the page", () => {
       gateway.step(...RING);
       gateway.say("showuserform", CARD);
       await form().waitFor();
-      await form().getByRole("button", { name: locale === "ru-RU" ? "Отправить" : "Send" }).scrollIntoViewIfNeeded();
+      await form()
+        .getByRole("button", { name: locale === "ru-RU" ? "Отправить" : "Send" })
+        .scrollIntoViewIfNeeded();
       await assertReadable(page);
       await assertNamed(page);
       await assertFits(page);
