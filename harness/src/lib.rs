@@ -22,9 +22,12 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod auth;
 pub mod crm;
 pub mod error;
+pub mod format;
 pub mod gateway;
+pub mod hixie;
 pub mod hostile;
 pub mod journal;
 pub mod load;
@@ -39,6 +42,9 @@ pub mod report;
 pub mod soak;
 pub mod swarm;
 pub mod tab;
+pub mod tls;
+pub mod xml;
 
 pub use error::{Error, Result};
+pub use format::Format;
 pub use message::Message;

@@ -35,12 +35,17 @@ impl Message {
     pub fn parse(text: &str) -> Result<Self> {
         let malformed = || Error::Malformed(shortened(text));
         let value: Value = serde_json::from_str(text).map_err(|_| malformed())?;
-        match value {
-            Value::Array(pair) => match <[Value; 2]>::try_from(pair) {
-                Ok([Value::String(name), Value::Object(fields)]) => Ok(Self { name, fields }),
-                _ => Err(malformed()),
-            },
-            _ => Err(malformed()),
+        Self::from_value(value).ok_or_else(malformed)
+    }
+
+    /// The message that this JSON value is, if it is one.
+    pub(crate) fn from_value(value: Value) -> Option<Self> {
+        let Value::Array(pair) = value else {
+            return None;
+        };
+        match <[Value; 2]>::try_from(pair) {
+            Ok([Value::String(name), Value::Object(fields)]) => Some(Self { name, fields }),
+            _ => None,
         }
     }
 

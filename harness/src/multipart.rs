@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::message::{Message, guid};
 
 /// How many base64 characters one packet carries.
@@ -24,7 +25,12 @@ pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Cuts the message into packets, in order. Non-ASCII characters are escaped first, since receivers decode each
 /// packet on its own as UTF-8.
 pub fn split(message: &Message) -> Vec<Message> {
-    let encoded = STANDARD.encode(escape_non_ascii(&message.to_text()));
+    split_as(message, Format::Json)
+}
+
+/// As [`split`], for a link of this format.
+pub fn split_as(message: &Message, format: Format) -> Vec<Message> {
+    let encoded = STANDARD.encode(format.write_ascii(message));
     let message_id = guid();
     let packet_count = encoded.len().div_ceil(PACKET_CHARACTERS);
     (0..packet_count)
@@ -37,7 +43,7 @@ pub fn split(message: &Message) -> Vec<Message> {
                     "message-id": message_id,
                     "packetcount": packet_count,
                     "packetnumber": number,
-                    "content-type": "text/json; charset=utf-8",
+                    "content-type": format!("text/{format}; charset=utf-8"),
                     "content-transfer-encoding": "base64",
                     "content-length": content.len(),
                     "content": content,
@@ -50,10 +56,19 @@ pub fn split(message: &Message) -> Vec<Message> {
 /// Puts packets together.
 #[derive(Debug, Default)]
 pub struct Assembler {
+    format: Format,
     unfinished: HashMap<String, Unfinished>,
 }
 
 impl Assembler {
+    /// One for a link of this format; the default is JSON.
+    pub fn new(format: Format) -> Self {
+        Self {
+            format,
+            unfinished: HashMap::new(),
+        }
+    }
+
     /// Takes one `multipart` message; gives the whole message when this was its last missing packet.
     pub fn accept(&mut self, packet: &Message) -> Result<Option<Message>> {
         let id = packet.text("message-id").unwrap_or_default().to_owned();
@@ -107,7 +122,7 @@ impl Assembler {
             .copied()
             .collect();
         let text = String::from_utf8(whole).map_err(|_| wrong("the whole is not UTF-8"))?;
-        Message::parse(&text).map(Some)
+        self.format.read(&text).map(Some)
     }
 }
 
@@ -143,24 +158,6 @@ fn unsigned(packet: &Message, key: &str) -> Option<usize> {
         .as_u64()
         .or_else(|| value.as_str().and_then(|text| text.parse().ok()))?;
     usize::try_from(number).ok()
-}
-
-fn escape_non_ascii(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_ascii() {
-            escaped.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str("\\u");
-                for shift in [12, 8, 4, 0] {
-                    let digit = u32::from(*unit >> shift) & 0xF;
-                    escaped.extend(char::from_digit(digit, 16));
-                }
-            }
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -231,12 +228,14 @@ mod tests {
         #[test]
         fn any_text_survives(text in ".{0,3000}") {
             let message = Message::new("x", json!({"text": text}));
-            let mut assembler = Assembler::default();
-            let mut whole = None;
-            for packet in split(&message) {
-                whole = assembler.accept(&packet).unwrap();
+            for format in Format::ALL {
+                let mut assembler = Assembler::new(format);
+                let mut whole = None;
+                for packet in split_as(&message, format) {
+                    whole = assembler.accept(&packet).unwrap();
+                }
+                prop_assert_eq!(whole.as_ref(), Some(&message));
             }
-            prop_assert_eq!(whole, Some(message));
         }
     }
 }
