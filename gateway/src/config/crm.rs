@@ -172,7 +172,7 @@ impl Reader<'_, '_> {
             _ => ("http", 80),
         };
         // It is not shown, since a password could stand in it.
-        if text.contains('@') {
+        if authority(text).contains('@') {
             self.view.fault(
                 "url",
                 "has an @: login and password belong into crm.credentials",
@@ -335,6 +335,12 @@ fn named(view: &View<'_>, key: &str, whole_key: &'static str) -> Option<NamedFil
     })
 }
 
+/// What stands between the scheme and the path.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
 /// Scheme, host without brackets, port, path with query; or what is wrong.
 fn parse_url(text: &str, default_port: u16) -> Result<(String, String, u16, String), String> {
     let uri = Uri::from_str(text).map_err(|error| error.to_string())?;
@@ -376,7 +382,31 @@ fn parse_credentials(bytes: &[u8]) -> Result<Credentials, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_url_is_taken_apart_as_it_was_put_together(
+            host in "[a-z][a-z0-9-]{0,20}(\\.[a-z]{2,8}){0,3}",
+            port in 1..=u16::MAX,
+            path in "(/[a-zA-Z0-9._~@:-]{0,8}){0,4}",
+            query in "(\\?[a-z]{1,4}=[0-9]{1,4})?",
+        ) {
+            let path = if path.is_empty() { "/".to_owned() } else { path };
+            let url = format!("https://{host}:{port}{path}{query}");
+            let parts = ("https".to_owned(), host, port, path + &query);
+            prop_assert_eq!(parse_url(&url, 443), Ok(parts));
+        }
+
+        #[test]
+        fn no_text_upsets_the_parsers(text in ".{0,80}", bytes in any::<Vec<u8>>()) {
+            let _url = parse_url(&text, 80);
+            let _url = parse_url(&format!("http://{text}"), 80);
+            let _credentials = parse_credentials(&bytes);
+        }
+    }
 
     #[test]
     fn the_login_of_credentials_ends_at_the_first_colon() {
