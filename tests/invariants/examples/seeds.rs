@@ -24,6 +24,9 @@ fn main() -> io::Result<()> {
         ("multipart", multiparts()),
         ("shard", programs(include_str!("seeds/shard.txt"))),
         ("crm", programs(include_str!("seeds/crm.txt"))),
+        ("xml", documents()),
+        ("auth", programs(include_str!("seeds/auth.txt"))),
+        ("hixie", hixies()),
     ];
     for (target, seeds) in targets {
         let directory = Path::new(&directory).join(target);
@@ -163,6 +166,49 @@ fn multiparts() -> Vec<Vec<u8>> {
     let fields: Vec<Vec<u8>> = fields.collect();
     seeds.push([b"m", fields.join(&RECORD_SEPARATOR).as_slice()].concat());
     seeds.extend(programs(include_str!("seeds/multipart.txt")));
+    seeds
+}
+
+/// Messages in JSON, and documents.
+fn documents() -> Vec<Vec<u8>> {
+    let json = messages().into_iter().map(|message| format!("j{message}"));
+    let documents = include_str!("seeds/documents.txt").lines();
+    let documents = documents
+        .filter(|line| !line.is_empty())
+        .map(|it| format!("x{it}"));
+    json.chain(documents).map(String::into_bytes).collect()
+}
+
+fn hixies() -> Vec<Vec<u8>> {
+    const EXAMPLE: &str = "hGET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nSec-WebSocket-Protocol: json\r\nUpgrade: WebSocket\r\n\
+        Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://example.com\r\n\r\n^n:ds[4U";
+    let newer = EXAMPLE.replace(
+        "Origin:",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin:",
+    );
+    let mut seeds: Vec<Vec<u8>> = [
+        EXAMPLE,
+        &EXAMPLE[..EXAMPLE.len() - 1],
+        &EXAMPLE.replace("Key2", "Key3"),
+        &EXAMPLE.replace("12998 5", "12998x5"),
+        &EXAMPLE.replace("/demo", "/demo?a=b"),
+        &newer,
+    ]
+    .map(|request| request.as_bytes().to_vec())
+    .into();
+    let frames: [&[u8]; 8] = [
+        b"0\0[\"ping\",{}]\xFF\0\xFF\xFF\0\0late\xFF",
+        b"1\0\xD0\xB6\xFF",
+        b"2\0\xD0\xFF",
+        b"3\x80\x01x",
+        b"4\xFF\x01x",
+        b"5\x01x\xFF",
+        b"6\xFF",
+        b"7\0unfinished",
+    ];
+    seeds.extend(frames.map(<[u8]>::to_vec));
+    seeds.push([b"8\0", [b'x'; 101].as_slice(), b"\xFF"].concat());
     seeds
 }
 

@@ -5,6 +5,8 @@
 
 use base64_simd::STANDARD;
 use okgate_core::protocol::{json_field, json_text};
+use roxmltree::{Document, Node};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// What was read.
@@ -137,8 +139,11 @@ const fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// protocol 3.1-a: an array of a name and an object.
+/// protocol 3.1-a: an array of a name and an object; protocol 3.2-a: or a document.
 pub(crate) fn read_message(text: &str) -> Said {
+    if text.starts_with('<') {
+        return read_document(text);
+    }
     let read: Result<(&RawValue, &RawValue), _> = serde_json::from_str(text);
     let (name, fields) = read.unwrap_or_else(|error| panic!("no message: {error}: {text}"));
     let name = serde_json::from_str(name.get()).expect("a name is a text");
@@ -147,6 +152,53 @@ pub(crate) fn read_message(text: &str) -> Said {
         name,
         fields: fields.get().to_owned(),
     }
+}
+
+/// protocol 3.2-b: the same message as a document. Its fields become JSON, their numbers as they stand.
+fn read_document(text: &str) -> Said {
+    let document = Document::parse(text).unwrap_or_else(|error| panic!("no XML: {error}: {text}"));
+    let root = document.root_element();
+    assert!(root.has_tag_name("message"), "no message: {text}");
+    Said::Message {
+        name: root.attribute("name").expect("a name").to_owned(),
+        fields: json_object(root),
+    }
+}
+
+fn json_object(node: Node<'_, '_>) -> String {
+    let field = |child: Node<'_, '_>| {
+        let key = child.attribute("name").unwrap_or(child.tag_name().name());
+        let key = match child.attribute("name-encoding") {
+            Some(_) => decoded(key),
+            None => key.to_owned(),
+        };
+        format!("{}:{}", Value::String(key), json_value(child))
+    };
+    let fields = node.children().filter(Node::is_element).map(field);
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+}
+
+fn json_value(node: Node<'_, '_>) -> String {
+    let text = node.text().unwrap_or_default();
+    match node.attribute("type") {
+        Some("number" | "boolean") => text.to_owned(),
+        Some("null") => "null".to_owned(),
+        Some("object") => json_object(node),
+        Some("array") => {
+            let items = node.children().filter(Node::is_element).map(json_value);
+            format!("[{}]", items.collect::<Vec<_>>().join(","))
+        }
+        None | Some("string") if node.attribute("encoding").is_some() => {
+            Value::String(decoded(text)).to_string()
+        }
+        None | Some("string") => Value::String(text.to_owned()).to_string(),
+        Some(other) => panic!("the type {other}"),
+    }
+}
+
+fn decoded(base64: &str) -> String {
+    let bytes = STANDARD.decode_to_vec(base64).expect("base64");
+    String::from_utf8(bytes).expect("base64 of UTF-8")
 }
 
 /// A text field of a message.

@@ -78,11 +78,12 @@ impl Shard {
             if !matches!(link.stage, Stage::Open) {
                 return;
             }
-            let Some(frame) = message.frame(link.format) else {
-                self.refuse(id, Refused::NotXml);
+            if link.format == Some(Format::Xml) {
+                self.tell_as_xml(id, kind, message);
                 continue;
-            };
+            }
             self.counters.events[kind as usize] += 1;
+            let frame = message.json();
             if self.fanout.share(id, &mut link.outbox, frame).is_err() {
                 self.drop_slow(id);
             }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::{Refused, Shard};
 use crate::base::LinkId;
 use crate::protocol::{
-    ErrorNumber, Fault, Format, json_from_xml, peek, write_error, xml_from_json,
+    ErrorNumber, EventKind, Fault, Format, json_from_xml, peek, write_error, xml_from_json,
 };
 use crate::session::Session;
 use crate::wire::frame::{append_own_text, header_length};
@@ -30,16 +30,17 @@ impl Encoded {
         }
     }
 
-    /// The frame for a link of this format; `None` if the format cannot say the message.
-    pub(super) fn frame(&self, format: Option<Format>) -> Option<&Rc<[u8]>> {
-        match format {
-            Some(Format::Xml) => self.xml.get_or_init(|| as_xml(&self.json)).as_ref(),
-            Some(Format::Json) | None => Some(&self.json),
-        }
+    /// The frame in JSON.
+    pub(super) const fn json(&self) -> &Rc<[u8]> {
+        &self.json
+    }
+
+    /// The frame in XML; `None` if that cannot say the message.
+    fn xml(&self) -> Option<&Rc<[u8]>> {
+        self.xml.get_or_init(|| as_xml(&self.json)).as_ref()
     }
 }
 
-#[cold]
 fn as_xml(frame: &[u8]) -> Option<Rc<[u8]>> {
     let lengths = [2, 4, 10];
     let is_head = |head: &usize| header_length(frame.len().saturating_sub(*head), false) == *head;
@@ -69,6 +70,20 @@ impl Shard {
                 );
                 self.conclude(id, session, answered);
             }
+        }
+    }
+
+    /// Gives an event to a link that wants documents.
+    #[cold]
+    pub(super) fn tell_as_xml(&mut self, id: LinkId, kind: EventKind, message: &Encoded) {
+        let Some(frame) = message.xml() else {
+            return self.refuse(id, Refused::NotXml);
+        };
+        self.counters.events[kind as usize] += 1;
+        if let Some(link) = self.links.get_mut(id)
+            && self.fanout.share(id, &mut link.outbox, frame).is_err()
+        {
+            self.drop_slow(id);
         }
     }
 
@@ -120,10 +135,10 @@ mod tests {
             let text = frame.iter().position(|byte| matches!(byte, b'<' | b'['));
             String::from_utf8(frame[text.expect("a message")..].to_vec()).expect("UTF-8")
         };
-        let json = encoded.frame(Some(Format::Json)).map(text).expect("JSON");
-        let xml = || encoded.frame(Some(Format::Xml)).map(Rc::as_ptr);
+        let json = text(encoded.json());
+        let xml = || encoded.xml().map(Rc::as_ptr);
         assert_eq!(xml(), xml(), "made once");
-        (json, encoded.frame(Some(Format::Xml)).map(text))
+        (json, encoded.xml().map(text))
     }
 
     #[test]

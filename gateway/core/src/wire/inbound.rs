@@ -83,11 +83,11 @@ struct Rest {
 
 /// An unfinished data message.
 #[derive(Debug)]
-pub(super) struct Message {
+struct Message {
     is_text: bool,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     /// So many bytes are known to be whole UTF-8 characters.
-    pub(super) checked: usize,
+    checked: usize,
 }
 
 impl Inbound {
@@ -390,7 +390,7 @@ impl Rest {
 }
 
 impl Message {
-    pub(super) const fn new(is_text: bool) -> Self {
+    const fn new(is_text: bool) -> Self {
         Self {
             is_text,
             bytes: Vec::new(),
@@ -398,9 +398,9 @@ impl Message {
         }
     }
 
-    /// Appends the next piece; `missing` bytes of its frame, or fewer, are still to come. A text that can no
+    /// Appends the next piece; `missing` bytes of its frame are still to come. A text that can no
     /// longer become UTF-8 fails here, not at the message's end.
-    pub(super) fn push(&mut self, piece: &[u8], missing: usize) -> Result<(), FrameError> {
+    fn push(&mut self, piece: &[u8], missing: usize) -> Result<(), FrameError> {
         let needed = self.bytes.len() + piece.len();
         if needed > self.bytes.capacity() {
             // Twice as much each time keeps the copying linear; what a head only promises is not

@@ -42,6 +42,10 @@ impl<'a> Tag<'a> {
             kind: None,
             encoding: None,
         };
+        if !are_apart(start.attributes_raw()) {
+            let what = "no space between attributes";
+            return Err(XmlProblem::NotXml { what, at });
+        }
         for (index, attribute) in start.attributes().enumerate() {
             if index == ATTRIBUTES_MAX {
                 return Err(XmlProblem::Attributes { at });
@@ -126,6 +130,22 @@ fn is_base64(encoding: Option<&str>, at: usize) -> Result<bool, XmlProblem> {
         Some("base64") => Ok(true),
         Some(_) => Err(XmlProblem::UnknownEncoding { at }),
     }
+}
+
+/// Whether each attribute has white space behind its value, or the tag's end: the parser does not look.
+fn are_apart(attributes: &str) -> bool {
+    let mut rest = attributes;
+    while let Some(start) = rest.find(['"', '\'']) {
+        let (quote, value) = rest[start..].split_at(1);
+        let Some((_, behind)) = value.split_once(quote) else {
+            return true;
+        };
+        if !behind.is_empty() && !behind.starts_with([' ', '\t', '\r', '\n']) {
+            return false;
+        }
+        rest = behind;
+    }
+    true
 }
 
 /// What stands behind the prefix of a name.

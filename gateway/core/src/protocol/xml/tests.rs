@@ -325,6 +325,7 @@ fn what_is_no_xml_is_told_with_its_place() {
         ("<message name='x'><a:b:c/></message>", 18),
         ("<message name='x'><t a='<'/></message>", 18),
         ("<message name='x'><t a=b/></message>", 18),
+        ("<message name='x'><t a='b'c='d'/></message>", 18),
         ("<message name='x'><t>a]]>b</t></message>", 21),
         ("<message name='x'><t>&#x;</t></message>", 21),
         ("<message name='x'><!-- a -- b --></message>", 25),

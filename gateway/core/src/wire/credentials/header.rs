@@ -24,6 +24,10 @@ pub(super) struct Malformed(pub(super) &'static str);
 impl<'a> Scheme<'a> {
     /// Reads all schemes of a header value.
     pub(super) fn read_all(value: &'a str) -> Result<Vec<Self>, Malformed> {
+        let is_control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+        if value.bytes().any(is_control) {
+            return Err(Malformed("control characters"));
+        }
         let mut reader = Reader { rest: value };
         let mut schemes = Vec::new();
         reader.skip(|byte| is_space(byte) || byte == b',');

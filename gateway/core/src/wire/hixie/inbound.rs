@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::{CLOSE, END, TEXT};
 use crate::wire::frame::{FrameError, Limits};
-use crate::wire::inbound::{Incoming, Message};
+use crate::wire::inbound::Incoming;
 
 /// The receiving half of a link of version 0 after the handshake, of either side.
 #[derive(Debug)]
@@ -21,11 +21,43 @@ enum Stage {
     /// Between two frames.
     Between,
     /// Within a text, of which this has come.
-    Text(Message),
+    Text(Unfinished),
     /// The first byte of the closing handshake has come.
     Closing,
     /// Everything that comes is ignored.
     Finished,
+}
+
+/// The beginning of a text.
+#[derive(Debug, Default)]
+struct Unfinished {
+    bytes: Vec<u8>,
+    /// So many bytes are known to be whole UTF-8 characters.
+    checked: usize,
+}
+
+impl Unfinished {
+    /// Appends the next piece of a text that may be so long. One that can no longer become UTF-8 fails here, and first: so
+    /// that the same bytes fail in the same way however they are cut.
+    fn push(&mut self, piece: &[u8], bytes_max: usize) -> Result<(), FrameError> {
+        let fitting = piece.len().min(bytes_max - self.bytes.len());
+        let needed = self.bytes.len() + fitting;
+        if needed > self.bytes.capacity() {
+            // Twice as much each time keeps the copying linear.
+            let wanted = (2 * self.bytes.len()).clamp(needed, bytes_max);
+            self.bytes.reserve_exact(wanted - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(&piece[..fitting]);
+        match str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if error.error_len().is_some() => return Err(FrameError::Utf8),
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        if fitting < piece.len() {
+            return Err(FrameError::MessageTooLong);
+        }
+        Ok(())
+    }
 }
 
 impl HixieInbound {
@@ -68,7 +100,7 @@ impl HixieInbound {
     /// Bytes of heap that it holds: none between messages, and no more than a message may be long.
     pub fn held_bytes(&self) -> usize {
         match &self.stage {
-            Stage::Text(message) => message.bytes.capacity(),
+            Stage::Text(text) => text.bytes.capacity(),
             _ => 0,
         }
     }
@@ -109,14 +141,14 @@ impl HixieInbound {
         bytes: &mut [u8],
         deliver: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<usize, FrameError> {
-        let Some(end) = memchr(END, bytes) else {
-            self.stage = Stage::Text(Message::new(true));
-            return self.text(bytes, deliver);
+        let end = match memchr(END, bytes) {
+            Some(end) if end <= self.bytes_max => end,
+            _ => {
+                self.stage = Stage::Text(Unfinished::default());
+                return self.text(bytes, deliver);
+            }
         };
         let text = &mut bytes[..end];
-        if text.len() > self.bytes_max {
-            return Err(FrameError::MessageTooLong);
-        }
         str::from_utf8(text).map_err(|_| FrameError::Utf8)?;
         self.hand_over(Incoming::Text(text), deliver);
         Ok(end + 1)
@@ -128,24 +160,22 @@ impl HixieInbound {
         bytes: &[u8],
         deliver: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<usize, FrameError> {
-        let Stage::Text(message) = &mut self.stage else {
+        let Stage::Text(text) = &mut self.stage else {
             unreachable!("called within a text only");
         };
         let end = memchr(END, bytes);
         let piece = &bytes[..end.unwrap_or(bytes.len())];
-        let room = self.bytes_max - message.bytes.len();
-        let missing = room.checked_sub(piece.len());
-        message.push(piece, missing.ok_or(FrameError::MessageTooLong)?)?;
+        text.push(piece, self.bytes_max)?;
         let Some(end) = end else {
             return Ok(bytes.len());
         };
-        let Stage::Text(mut message) = mem::replace(&mut self.stage, Stage::Between) else {
+        let Stage::Text(mut text) = mem::replace(&mut self.stage, Stage::Between) else {
             unreachable!("it was a text a moment ago");
         };
-        if message.checked < message.bytes.len() {
+        if text.checked < text.bytes.len() {
             return Err(FrameError::Utf8);
         }
-        self.hand_over(Incoming::Text(&mut message.bytes), deliver);
+        self.hand_over(Incoming::Text(&mut text.bytes), deliver);
         Ok(end + 1)
     }
 

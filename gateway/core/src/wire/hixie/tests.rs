@@ -277,6 +277,11 @@ fn what_version_0_does_not_have_is_refused() {
             FrameError::MessageTooLong,
         ),
         (b"\0a\xFF\0aaaaaaaaaaaaaaaaa", FrameError::MessageTooLong),
+        (b"\0a\xFF\0aaaaaaaaaaaaaaa\x80a\xFF", FrameError::Utf8),
+        (
+            b"\0a\xFF\0aaaaaaaaaaaaaaaaa\x80\xFF",
+            FrameError::MessageTooLong,
+        ),
     ] {
         assert_eq!(
             whole(bytes),
