@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use okgate_core::base::{Instant, Random};
 use okgate_core::protocol::Format;
-use okgate_core::wire::credentials::{Authenticator, ClientCredentials, Denied, Login, Scheme};
+use okgate_core::wire::credentials::{
+    Authenticator, ClientCredentials, Denied, Login, Scheme, Tries,
+};
 use okgate_core::wire::upgrade::{UpgradeRequest, Version};
 
 use crate::frames::AnswerHead;
 use crate::records::{number, records, split};
 
 /// The first byte chooses what the server asks for: `b`, Basic; else, Digest. The rest is records: `t` and a digit, time
-/// passes; `s`, an `Authorization` for the server; `c`, a `WWW-Authenticate` for the client; `a`, the client is told that
-/// it was accepted; `g`, the client asks the server, and answers it; `r` and a digit, it repeats what it said before.
+/// passes; `s`, an `Authorization` for the server; `c`, a `WWW-Authenticate` for the client; `a`, the client's next
+/// request begins; `g`, the client asks the server, and answers it; `r` and a digit, it repeats what it said before.
 ///
 /// Nobody comes in who does not know the password, everybody who does; nothing comes in twice; all that is said can be
 /// a header.
@@ -33,7 +35,7 @@ pub fn auth(input: &[u8]) {
             }
             b's' => assert!(world.check(text).is_err(), "without the password"),
             b'c' => drop(world.answer(&[text])),
-            b'a' => world.client.accepted(),
+            b'a' => world.tries = Tries::default(),
             b'g' => world.there_and_back(),
             b'r' => world.repeat(number(split(operand).0)),
             _ => {}
@@ -47,6 +49,7 @@ struct World {
     scheme: Scheme,
     server: Authenticator,
     client: ClientCredentials,
+    tries: Tries,
     random: Random,
     now: Instant,
     /// What brought the client in.
@@ -61,6 +64,7 @@ impl World {
             scheme,
             server: Authenticator::new(scheme, "okgate \"x\"", login(), &mut random),
             client: ClientCredentials::new(login()),
+            tries: Tries::default(),
             random,
             now: Instant::default(),
             said: Vec::new(),
@@ -86,30 +90,36 @@ impl World {
     }
 
     fn answer(&mut self, challenges: &[&str]) -> Option<String> {
-        let answer = self
-            .client
-            .answer(challenges, "GET", TARGET, &mut self.random);
+        let answer =
+            self.client
+                .answer(&mut self.tries, challenges, "GET", TARGET, &mut self.random);
         let answer = answer.ok()?;
         check_header(&answer);
         Some(answer)
     }
 
+    fn header(&mut self) -> String {
+        self.client
+            .header(&mut self.tries, "GET", TARGET, &mut self.random)
+    }
+
     /// The client asks until it is let in, at most three times.
     fn there_and_back(&mut self) {
-        self.client.accepted();
-        let mut header = self.client.header("GET", TARGET, &mut self.random);
+        self.tries = Tries::default();
+        let mut header = self.header();
         for _ in 0..3 {
             check_header(&header);
             let Err(denied) = self.check(&header) else {
-                self.client.accepted();
                 self.said.push(header);
                 return;
             };
             let challenges: Vec<&str> = denied.challenges.iter().map(String::as_str).collect();
-            match self.answer(&challenges) {
-                Some(answer) => header = answer,
+            if let Some(answer) = self.answer(&challenges) {
+                header = answer;
+            } else {
                 // It was led to say Digest where Basic is asked for, and begins anew.
-                None => header = self.client.header("GET", TARGET, &mut self.random),
+                self.tries = Tries::default();
+                header = self.header();
             }
         }
         panic!("the one who knows the password is kept out");

@@ -34,7 +34,7 @@ pub(super) enum Stage {
 /// What belongs to one connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    phase: Phase,
+    pub(super) phase: Phase,
     /// The format of its messages.
     pub(super) format: Format,
     /// `None` over HTTP, and while bytes are being taken.
@@ -48,11 +48,11 @@ pub(super) struct Connection {
     /// `sessionid` of the methods that run over it.
     pub(super) session: Guid,
     /// Over HTTP: when to introduce the gateway again.
-    introduce_at: Option<Instant>,
+    pub(super) introduce_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+pub(super) enum Phase {
     Handshake {
         until: Instant,
     },
@@ -244,11 +244,6 @@ impl CrmLink {
             .is_some_and(|it| matches!(it.phase, Phase::Ready { .. }))
     }
 
-    pub(super) fn is_introducing(&self) -> bool {
-        self.connection()
-            .is_some_and(|it| matches!(it.phase, Phase::Introduction { .. }))
-    }
-
     pub(super) fn connection(&self) -> Option<&Connection> {
         match &self.stage {
             Stage::Connected(connection) => Some(connection),
@@ -294,42 +289,6 @@ impl CrmLink {
         self.connection_id.0 += 1;
         self.actions
             .push_back(CrmAction::Connect(self.connection_id));
-    }
-
-    /// The introduction is over: events may go out, and the CRM is asked what it
-    /// can do and who is there (protocol 4).
-    pub(super) fn end_introduction(&mut self, now: Instant) {
-        let Stage::Connected(connection) = &mut self.stage else {
-            return;
-        };
-        connection.phase = Phase::Ready { since: now };
-        if matches!(self.config.transport, Transport::Http) {
-            connection.introduce_at = Some(now + self.config.limits.refresh);
-            self.ask_for_catalogues();
-        } else {
-            self.ask_for_catalogues();
-            self.request(Purpose::Other, "getactiveusers", |_| {});
-        }
-        self.events.push_back(CrmEvent::Ready {
-            peer: self.peer.as_deref().map(Arc::from),
-        });
-        self.start_waiting_runs();
-    }
-
-    fn ask_for_catalogues(&mut self) {
-        for name in ["getavailablemethods", "getavailableforms"] {
-            self.request(Purpose::Catalogue, name, |_| {});
-        }
-    }
-
-    /// protocol 2.1-j: introduces the gateway over HTTP again after a failure.
-    pub(super) fn introduce_soon(&mut self, now: Instant) {
-        let soon = now + self.config.limits.pause_min;
-        if let Stage::Connected(connection) = &mut self.stage
-            && let Some(at) = &mut connection.introduce_at
-        {
-            *at = soon.min(*at);
-        }
     }
 
     /// Asks the link to show that it lives.
@@ -425,29 +384,6 @@ impl CrmLink {
         self.fail_sent_runs();
     }
 
-    /// The handshake is over: introduces the gateway (protocol 4).
-    fn opened(&mut self, now: Instant) {
-        let wait = self.config.limits.introduction_wait;
-        if let Stage::Connected(connection) = &mut self.stage {
-            let until = Some(now + wait);
-            connection.phase = Phase::Introduction { until };
-            self.counters.connects += 1;
-            self.introduce();
-        }
-    }
-
-    fn introduce(&mut self) {
-        let Some(qid) = self.connection().map(|it| it.introduction) else {
-            return;
-        };
-        let mut message = Vec::new();
-        write_message(&mut message, "whoareyou", |writer| {
-            writer.guid("qid", qid);
-            self.write_identity(writer);
-        });
-        self.send_for(Purpose::Introduction, &message);
-    }
-
     fn take_in(&mut self, incoming: Incoming<'_>, now: Instant) -> ControlFlow<()> {
         match incoming {
             Incoming::Text(text) => self.take_message(text, now),
@@ -528,16 +464,6 @@ impl CrmLink {
             }
             Stage::Waiting { .. } | Stage::Connecting { .. } | Stage::Listening | Stage::Off => {}
         }
-    }
-
-    /// protocol 2.1-j: over HTTP, from time to time.
-    fn introduce_again(&mut self, now: Instant) {
-        let refresh = self.config.limits.refresh;
-        if let Stage::Connected(connection) = &mut self.stage {
-            connection.introduce_at = Some(now + refresh);
-        }
-        self.introduce();
-        self.ask_for_catalogues();
     }
 
     fn handle_connection_timeout(&mut self, phase: Phase, now: Instant) {

@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod door;
 mod forms;
+mod introduction;
 mod link;
 mod messages;
 mod outbox;

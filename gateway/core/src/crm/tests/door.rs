@@ -214,10 +214,10 @@ fn a_second_crm_is_refused_when_the_first_shows_that_it_lives() {
     let mut door = ready();
     door.knock(2, "json");
     assert_eq!(door.text(2), "", "it has to wait");
-    let ping = door.pings(1).pop().expect("the first is pinged at once");
+    let payload = door.pings(1).pop().expect("the first is pinged at once");
     door.pass(Duration::from_millis(1900));
     let mut pong = Vec::new();
-    append_pong(&mut pong, &ping, MASK);
+    append_pong(&mut pong, &payload, MASK);
     door.bytes(1, pong);
     door.assert_answered(2, "409");
     assert_eq!(door.closed, [2]);
