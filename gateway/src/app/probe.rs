@@ -213,11 +213,12 @@ impl Probe {
         }
         while let Some(event) = self.link.poll_event() {
             match event {
-                CrmEvent::Lost { reason, .. } => return Err(reason.to_string()),
+                CrmEvent::Lost { reason, .. } | CrmEvent::ExchangeFailed { reason } => {
+                    return Err(reason.to_string());
+                }
                 CrmEvent::TurnedAway { peer, reason } => {
                     self.lines.step(format!("{peer} was turned away: {reason}"));
                 }
-                CrmEvent::ExchangeFailed { reason } => return Err(reason.to_string()),
                 CrmEvent::Ready { .. } => self.is_ready = true,
                 CrmEvent::CatalogueChanged => self.catalogues += 1,
                 _ => {}

@@ -73,7 +73,7 @@ async fn exchange(client: &HttpClient, post: Post) -> Result<PostAnswer, PostFai
         content_type,
         location,
         body,
-    } = answer.map_err(failure)?;
+    } = answer.map_err(|error| failure(&error))?;
     Ok(PostAnswer {
         status,
         challenges: www_authenticate,
@@ -83,7 +83,7 @@ async fn exchange(client: &HttpClient, post: Post) -> Result<PostAnswer, PostFai
     })
 }
 
-fn failure(failure: HttpFailure) -> PostFailure {
+fn failure(failure: &HttpFailure) -> PostFailure {
     let words = failure.to_string();
     match failure {
         HttpFailure::Dial(_) | HttpFailure::Tls(_) => PostFailure::Unreachable(words),
