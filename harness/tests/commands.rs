@@ -133,7 +133,7 @@ fn a_load_reports_the_servers_cpu_time() {
 
 #[test]
 fn the_crm_says_where_it_listens_and_wrong_usage_has_its_exit_code() {
-    let mut server = Server::start(&["crm", "--listen", "127.0.0.1:0"]);
+    let mut server = Server::start(&["crm", "--json", "--listen", "127.0.0.1:0"]);
     let line: Value = serde_json::from_str(&server.next_line()).unwrap();
     assert_eq!(line["kind"], "listening");
     let address = line["address"].as_str().unwrap();
@@ -298,4 +298,66 @@ fn a_signal_to_the_whole_process_group_still_leads_to_a_report() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["lost_workers"], 0);
     assert!(report["ping"]["count"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn a_crm_of_any_mode_is_played_for_a_while_and_sums_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(
+        file("crm.toml"),
+        "introduce = \"never\"\n[link]\ndrop_every = 5\n",
+    )
+    .unwrap();
+    let arguments = [
+        "crm",
+        "--mode",
+        "wss-out",
+        "--format",
+        "xml",
+        "--auth",
+        "digest",
+        "--credentials",
+        "crm:secret",
+        "--websocket-version",
+        "0",
+        "--listen",
+        "127.0.0.1:0",
+        "--behaviour",
+        &file("crm.toml"),
+        "--write-root",
+        &file("root.pem"),
+        "--seconds",
+        "0.1",
+    ];
+    let output = harness(&arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("listening: 127.0.0.1:"), "{text}");
+    assert!(
+        text.contains("(wss-out, xml)") && text.contains("links: 0"),
+        "{text}"
+    );
+    let root = std::fs::read_to_string(file("root.pem")).unwrap();
+    assert!(root.starts_with("-----BEGIN CERTIFICATE-----"), "{root}");
+}
+
+#[test]
+fn what_cannot_be_played_is_wrong_usage() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("crm.toml");
+    std::fs::write(&file, "[link]\ndrops = 5\n").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["--behaviour", file][..],
+        &["--auth", "basic"],
+        &["--mode", "wss-in"],
+        &["--mode", "smoke-signals"],
+        &["--credentials", "nocolon"],
+        &["--certificate", file],
+        &["--seconds", "-1"],
+    ] {
+        let output = harness(&[&["crm"], arguments].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
 }

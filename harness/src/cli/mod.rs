@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs a simulated CRM server that a gateway in the mode ws-out connects to
-    Crm(crm::CrmArguments),
+    /// Plays a CRM server for a gateway in any of the six modes
+    Crm(Box<crm::CrmArguments>),
     /// Holds many logged-in, subscribed tabs and counts what they get
     Tabs(tabs::TabsArguments),
     /// Prints a settings file for a gateway with many users
@@ -47,7 +47,7 @@ enum Command {
 /// Runs the chosen subcommand.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
-        Command::Crm(arguments) => one_thread()?.block_on(crm::run(arguments)),
+        Command::Crm(arguments) => one_thread()?.block_on(crm::run(*arguments)),
         Command::Tabs(arguments) => one_thread()?.block_on(tabs::run(arguments)),
         Command::GatewaySettings(arguments) => settings::run(&arguments),
         Command::TabsWorker => {

@@ -1,268 +1,220 @@
-//! Owns one link of the simulated CRM: the handshake, the answers to the gateway's requests, the runs that take time.
+//! Owns one permanent link of the simulated CRM: what comes is recorded and answered, runs that take time are answered later,
+//! long messages go in packets, and faults are made as told.
 //!
-//! Frames come in; answers and what the handle wants sent go out, one message at a time, long ones in packets.
+//! Texts come in from a [`Socket`]; answers and what the handle wants sent go out, one message at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message as Frame;
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
 
-use super::catalogue::{self, Outcome};
-use super::{CrmSeen, Introduce, Shared, SubprotocolAnswer};
-use crate::error::{Error, Result};
-use crate::message::{Message, guid};
+use super::behaviour::{LinkBehaviour, Packets, Reads};
+use super::mind::Reply;
+use super::socket::{Event, Socket};
+use super::{CrmSeen, Shared, tunnel};
+use crate::error::Result;
+use crate::format::Format;
+use crate::message::Message;
 use crate::multipart::{self, Assembler};
 
 /// What a link is asked to send.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    /// A message, in packets if it is long.
-    Message(Message),
-    /// A catalogue, in packets also if it is short and the options say so.
-    Catalogue(Message),
+    /// A message.
+    Message(Message, Packets),
     /// A text as it is.
     Text(String),
     /// A close frame with this code.
     Close(u16),
+    /// Nothing: the connection is dropped without a word.
+    Drop,
 }
 
 /// Serves one link until it ends; says how it ended.
-pub(super) async fn serve(number: u64, stream: TcpStream, shared: Arc<Shared>) -> Result<String> {
-    let (socket, asked) = shake_hands(stream, &shared.options.subprotocol).await?;
+pub(super) async fn serve(
+    number: u64,
+    socket: Socket,
+    asked: Option<String>,
+    format: Format,
+    shared: Arc<Shared>,
+) -> Result<String> {
     let (sender, receiver) = mpsc::channel(OUTGOING_MAX);
     shared.links().insert(number, sender.clone());
     shared.record(number, CrmSeen::LinkUp(asked));
+    let listed = Arc::new(Notify::new());
+    let users = tokio::spawn(tunnel::run(
+        Arc::clone(&shared),
+        number,
+        sender.clone(),
+        Arc::clone(&listed),
+    ));
     let link = Link {
         number,
+        behaviour: shared.options.behaviour.link,
         shared,
         socket,
+        format,
         sender,
-        assembler: Assembler::default(),
+        assembler: Assembler::new(format),
         runs: HashMap::new(),
+        users,
+        listed,
+        received: 0,
     };
     link.run(receiver).await
 }
 
 struct Link {
     number: u64,
+    behaviour: LinkBehaviour,
     shared: Arc<Shared>,
-    socket: WebSocketStream<TcpStream>,
+    socket: Socket,
+    format: Format,
     /// For runs that answer later.
     sender: mpsc::Sender<Outgoing>,
     assembler: Assembler,
     /// Runs under way by `executionid`.
-    runs: HashMap<String, AbortHandle>,
+    runs: HashMap<String, Vec<AbortHandle>>,
+    /// The users who speak over this link.
+    users: JoinHandle<()>,
+    /// Told when the gateway knows who is active.
+    listed: Arc<Notify>,
+    /// How many messages came.
+    received: u64,
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        for run in self.runs.values() {
+        self.users.abort();
+        for run in self.runs.values().flatten() {
             run.abort();
         }
+        self.shared.tunnel.link_ended(self.number);
     }
 }
 
 impl Link {
     async fn run(mut self, mut receiver: mpsc::Receiver<Outgoing>) -> Result<String> {
-        if self.shared.options.introduce == Introduce::First {
-            let question = self.about_itself("whoareyou", Some(&guid()));
-            self.send(Outgoing::Message(question)).await?;
+        let greeting = self.shared.mind().greeting(self.number);
+        if let Some(question) = greeting {
+            self.send(question, Packets::Auto).await?;
         }
         loop {
+            let reads = !(self.is_silent() && self.behaviour.reads == Reads::Nothing);
             tokio::select! {
-                frame = self.socket.next() => match frame {
-                    Some(Ok(Frame::Text(text))) => self.handle_text(&text).await?,
-                    Some(Ok(Frame::Close(frame))) => {
-                        let code = frame.map_or(1005, |frame| u16::from(frame.code));
-                        return Ok(format!("closed by the gateway with {code}"));
+                event = self.socket.next(), if reads => match event? {
+                    Event::Text(text) => {
+                        self.handle_text(&text).await?;
+                        if self.is_to_be_dropped() {
+                            return Ok("dropped on purpose".into());
+                        }
                     }
-                    Some(Ok(Frame::Binary(_))) => {
-                        self.record(CrmSeen::Malformed("a binary frame".into()));
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(Error::web_socket("reading", error)),
-                    None => return Ok("ended".into()),
+                    Event::Binary => self.record(CrmSeen::Malformed("a binary frame".into())),
+                    Event::Ended(how) => return Ok(how),
                 },
-                Some(outgoing) = receiver.recv() => self.send(outgoing).await?,
+                Some(outgoing) = receiver.recv() => match outgoing {
+                    Outgoing::Message(message, packets) => self.send(message, packets).await?,
+                    Outgoing::Text(text) => self.socket.send(text).await?,
+                    Outgoing::Close(code) => self.socket.close(code).await?,
+                    Outgoing::Drop => return Ok("dropped on purpose".into()),
+                },
             }
         }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.behaviour.reads != Reads::AndAnswers && self.received >= self.behaviour.silent_after
+    }
+
+    fn is_to_be_dropped(&self) -> bool {
+        let every = self.behaviour.drop_every;
+        every > 0 && self.received >= every
     }
 
     async fn handle_text(&mut self, text: &str) -> Result<()> {
-        let message = match Message::parse(text) {
-            Ok(message) if message.name == "multipart" => match self.assembler.accept(&message) {
-                Ok(Some(whole)) => whole,
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    self.record(CrmSeen::Malformed(error.to_string()));
-                    return Ok(());
-                }
-            },
-            Ok(message) => message,
-            Err(_) => {
-                self.record(CrmSeen::Malformed(text.to_owned()));
+        let whole = match self.format.read(text) {
+            Ok(message) if message.name == "multipart" => self.assembler.accept(&message),
+            read => read.map(Some),
+        };
+        let message = match whole {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.record(CrmSeen::Malformed(format!("{error}")));
                 return Ok(());
             }
         };
+        let is_answered = !self.is_silent();
+        self.received += 1;
+        self.shared.tunnel.take(&message);
         self.record(CrmSeen::Received(message.clone()));
-        match self.answer(&message) {
-            Some(answer) => self.send(answer).await,
-            None => Ok(()),
+        if !is_answered {
+            return Ok(());
         }
-    }
-
-    /// The answer that goes out at once, if there is one.
-    fn answer(&mut self, message: &Message) -> Option<Outgoing> {
-        let qid = message.qid();
-        let introduce = self.shared.options.introduce;
-        match message.name.as_str() {
-            "ping" => {
-                let pong = Message {
-                    name: "pong".into(),
-                    fields: message.fields.clone(),
-                };
-                Some(Outgoing::Message(pong))
-            }
-            "whoareyou" if introduce != Introduce::Never => {
-                Some(Outgoing::Message(self.about_itself("iam", qid)))
-            }
-            // Protocol 4: some CRMs ask for the numbers after each introduction.
-            "iam" if introduce == Introduce::First => Some(Outgoing::Message(Message::new(
-                "getpbxnumbers",
-                json!({"qid": guid(), "mode": "full", "userlogin": "", "userid": ""}),
-            ))),
-            "getavailablemethods" => Some(Outgoing::Catalogue(Message::new(
-                "availablemethods",
-                json!({"qid": qid, "methods": catalogue::methods()}),
-            ))),
-            "getavailableforms" => Some(Outgoing::Catalogue(Message::new(
-                "availableforms",
-                json!({"qid": qid, "forms": catalogue::forms()}),
-            ))),
-            "getactiveusers" => Some(Outgoing::Message(self.active_users(qid))),
-            "executemethod" => self.run_method(message),
-            "cancelmethod" => {
-                let id = message.text("executionid").unwrap_or_default();
-                if let Some(run) = self.runs.remove(id) {
-                    run.abort();
-                }
-                None
-            }
-            _ => None,
-        }
-    }
-
-    fn about_itself(&self, name: &str, qid: Option<&str>) -> Message {
-        Message::new(
-            name,
-            json!({
-                "qid": qid,
-                "type": "ws-server",
-                "name": "okgate-harness simulated CRM",
-                "version": env!("CARGO_PKG_VERSION"),
-                "build": self.number.to_string(),
-            }),
-        )
-    }
-
-    fn active_users(&self, qid: Option<&str>) -> Message {
-        let users: Vec<Value> = self
-            .shared
-            .options
-            .active_users
-            .iter()
-            .map(|user| json!({"userlogin": user.login, "userid": user.id, "type": "ws-server"}))
-            .collect();
-        Message::new("activeusers", json!({"qid": qid, "users": users}))
-    }
-
-    fn run_method(&mut self, request: &Message) -> Option<Outgoing> {
-        let key = request.text("methodkey").unwrap_or_default();
-        let outcome = catalogue::run(
-            key,
-            request.field("inputparameters"),
-            &self.shared.options.callers,
-        );
-        let mut fields = json!({
-            "qid": request.field("qid"),
-            "executionid": request.field("executionid"),
-        });
-        match outcome {
-            Outcome::Now(outputs) => fields["outputparameters"] = outputs,
-            Outcome::Failed(error, text) => {
-                fields["result"] = json!(0);
-                fields["error"] = json!(error);
-                fields["errormsg"] = json!(text);
-            }
-            Outcome::Later(outputs) => {
-                fields["outputparameters"] = outputs;
-                self.answer_later(request, Message::new("methodresult", fields));
-                return None;
+        let reaction = self.shared.mind().react(&message, self.number);
+        if let Some(run) = reaction.cancelled {
+            for answer in self.runs.remove(&run).unwrap_or_default() {
+                answer.abort();
             }
         }
-        Some(Outgoing::Message(Message::new("methodresult", fields)))
-    }
-
-    fn answer_later(&mut self, request: &Message, answer: Message) {
-        self.runs.retain(|_, run| !run.is_finished());
-        if self.runs.len() >= RUNS_MAX {
-            tracing::warn!(RUNS_MAX, "a slow run was dropped: too many are under way");
-            return;
-        }
-        let delay = self.shared.options.method_delay;
-        let sender = self.sender.clone();
-        let run = tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            // The link may be gone by now; then nobody waits for the answer.
-            let _ = sender.send(Outgoing::Message(answer)).await;
-        });
-        let id = request.text("executionid").unwrap_or_default().to_owned();
-        self.runs.insert(id, run.abort_handle());
-    }
-
-    async fn send(&mut self, outgoing: Outgoing) -> Result<()> {
-        let frames = match outgoing {
-            Outgoing::Message(message) => self.frames_of(message, false),
-            Outgoing::Catalogue(message) => {
-                let is_forced = self.shared.options.multipart_catalogue;
-                self.frames_of(message, is_forced)
+        for reply in reaction.replies {
+            if reply.after.is_zero() {
+                self.send(reply.message, reply.packets).await?;
+            } else {
+                self.send_later(reply);
             }
-            Outgoing::Text(text) => vec![Frame::text(text)],
-            Outgoing::Close(code) => vec![Frame::Close(Some(CloseFrame {
-                code: code.into(),
-                reason: "".into(),
-            }))],
-        };
-        for frame in frames {
-            self.socket
-                .send(frame)
-                .await
-                .map_err(|error| Error::web_socket("sending", error))?;
+        }
+        if message.name == "getactiveusers" {
+            self.listed.notify_one();
         }
         Ok(())
     }
 
-    fn frames_of(&self, message: Message, is_packed: bool) -> Vec<Frame> {
-        let text = message.to_text();
-        let frames = if is_packed || text.len() > UNPACKED_BYTES_MAX {
-            multipart::split(&message)
-                .iter()
-                .map(|packet| Frame::text(packet.to_text()))
-                .collect()
-        } else {
-            vec![Frame::text(text)]
+    fn send_later(&mut self, reply: Reply) {
+        if self.runs.len() >= RUNS_MAX {
+            self.runs
+                .retain(|_, answers| answers.iter().any(|answer| !answer.is_finished()));
+        }
+        if self.runs.len() >= RUNS_MAX {
+            tracing::warn!(RUNS_MAX, "a slow run was dropped: too many are under way");
+            return;
+        }
+        let sender = self.sender.clone();
+        let run = reply.run.unwrap_or_default();
+        let answer = tokio::spawn(async move {
+            tokio::time::sleep(reply.after).await;
+            // The link may be gone by now; then nobody waits for the answer.
+            let _ = sender
+                .send(Outgoing::Message(reply.message, reply.packets))
+                .await;
+        });
+        self.runs
+            .entry(run)
+            .or_default()
+            .push(answer.abort_handle());
+    }
+
+    async fn send(&mut self, message: Message, packets: Packets) -> Result<()> {
+        let packets = match packets {
+            Packets::Auto => self.behaviour.packets,
+            told => told,
         };
+        let text = self.format.write(&message);
+        let is_divided = match packets {
+            Packets::Auto => text.len() > UNPACKED_BYTES_MAX,
+            Packets::Always => true,
+            Packets::Never => false,
+        };
+        if is_divided {
+            for packet in multipart::split_as(&message, self.format) {
+                self.socket.send(self.format.write(&packet)).await?;
+            }
+        } else {
+            self.socket.send(text).await?;
+        }
         self.record(CrmSeen::Sent(message));
-        frames
+        Ok(())
     }
 
     fn record(&self, what: CrmSeen) {
@@ -270,50 +222,9 @@ impl Link {
     }
 }
 
-/// Accepts the handshake; gives the link and the subprotocol that was asked for.
-async fn shake_hands(
-    stream: TcpStream,
-    subprotocol: &SubprotocolAnswer,
-) -> Result<(WebSocketStream<TcpStream>, Option<String>)> {
-    stream
-        .set_nodelay(true)
-        .map_err(|error| Error::io("setting TCP_NODELAY", error))?;
-    let mut asked = None;
-    #[allow(clippy::result_large_err)] // the type is the library's
-    let choose = |request: &Request, mut response: Response| {
-        asked = request
-            .headers()
-            .get(SEC_WEBSOCKET_PROTOCOL)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let first_asked = asked.as_deref().and_then(|tokens| tokens.split(',').next());
-        let chosen = match subprotocol {
-            SubprotocolAnswer::Echo => first_asked.map(str::trim),
-            SubprotocolAnswer::Nothing => None,
-            SubprotocolAnswer::Token(token) => Some(token.as_str()),
-        };
-        if let Some(value) = chosen.and_then(|token| HeaderValue::from_str(token).ok()) {
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
-        }
-        Ok(response)
-    };
-    let handshake = tokio_tungstenite::accept_hdr_async(stream, choose);
-    let socket = tokio::time::timeout(HANDSHAKE_MAX, handshake)
-        .await
-        .map_err(|_| Error::Deadline {
-            awaited: "the gateway's handshake".into(),
-            after: HANDSHAKE_MAX,
-            instead: "nothing".into(),
-        })?
-        .map_err(|error| Error::web_socket("shaking hands", error))?;
-    Ok((socket, asked))
-}
-
 /// How many messages wait to be sent on a link.
-const OUTGOING_MAX: usize = 1024;
-/// How many runs of `slow` are under way on a link.
+const OUTGOING_MAX: usize = 4096;
+/// How many slow runs are under way on a link.
 const RUNS_MAX: usize = 10_000;
 /// Protocol 3.3: longer texts go in packets on server links.
 const UNPACKED_BYTES_MAX: usize = 2048;
-/// How long a handshake may take.
-const HANDSHAKE_MAX: std::time::Duration = std::time::Duration::from_secs(10);
