@@ -34,6 +34,7 @@ pub mod load;
 pub mod measure;
 pub mod message;
 pub mod multipart;
+pub mod pairing;
 pub mod password;
 mod raw;
 mod raw_link;

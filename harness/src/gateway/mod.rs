@@ -233,33 +233,36 @@ impl Died {
 }
 
 impl Addresses {
-    /// Three free ports of the loopback address, below the range that outgoing connections take theirs from.
+    /// Three free ports of the loopback address.
     fn free() -> Result<Self> {
-        let mut listeners = Vec::new();
-        for _ in 0..PORT_TRIES_MAX {
-            let port = rand::random_range(PORTS);
-            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                listeners.push(listener);
-            }
-            if let [clients, web, admin] = &listeners[..] {
-                let address = |listener: &TcpListener| {
-                    listener
-                        .local_addr()
-                        .map_err(|error| Error::io("finding free ports", error))
-                };
-                return Ok(Self {
-                    clients: address(clients)?,
-                    web: address(web)?,
-                    admin: address(admin)?,
-                });
-            }
-        }
-        Err(Error::Usage(format!("no free ports among {PORTS:?}")))
+        let [clients, web, admin] = free_addresses()?;
+        Ok(Self {
+            clients,
+            web,
+            admin,
+        })
     }
 
     fn put_into(self, settings: Settings) -> Settings {
         settings.listen(self.clients, self.web, self.admin)
     }
+}
+
+/// Addresses with free ports of the loopback address, below the range that outgoing connections take theirs from.
+pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT]> {
+    let mut listeners = Vec::new();
+    for _ in 0..PORT_TRIES_MAX {
+        if listeners.len() == COUNT {
+            break;
+        }
+        let port = rand::random_range(PORTS);
+        listeners.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+    }
+    let addresses: std::io::Result<Vec<SocketAddr>> =
+        listeners.iter().map(TcpListener::local_addr).collect();
+    let addresses = addresses.map_err(|error| Error::io("finding free ports", error))?;
+    <[SocketAddr; COUNT]>::try_from(addresses)
+        .map_err(|_| Error::Usage(format!("no {COUNT} free ports among {PORTS:?}")))
 }
 
 fn program_from_environment() -> Result<PathBuf> {
