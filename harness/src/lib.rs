@@ -36,6 +36,7 @@ pub mod message;
 pub mod multipart;
 pub mod pairing;
 pub mod password;
+pub mod proxy;
 mod raw;
 mod raw_link;
 pub mod reference;

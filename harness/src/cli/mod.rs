@@ -3,6 +3,7 @@
 mod crm;
 mod load;
 mod measure;
+mod proxy;
 mod settings;
 mod soak;
 mod tabs;
@@ -42,6 +43,8 @@ enum Command {
     Measure(measure::MeasureArguments),
     /// Runs a bare single-threaded epoll WebSocket server, the yardstick for measurements
     Reference(load::ReferenceArguments),
+    /// Runs a bare proxy before a CRM, the yardstick for what its link costs
+    Proxy(proxy::ProxyArguments),
 }
 
 /// Runs the chosen subcommand.
@@ -58,6 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),
         Command::Reference(arguments) => load::run_reference(&arguments),
+        Command::Proxy(arguments) => one_thread()?.block_on(proxy::run(arguments)),
     }
 }
 

@@ -292,6 +292,9 @@ impl Shared {
     }
 
     fn record(&self, link: u64, what: CrmSeen) {
+        if !self.options.keeps_record {
+            return;
+        }
         self.journal.push(CrmRecord {
             at: self.started.elapsed(),
             link,

@@ -56,6 +56,8 @@ pub struct CrmOptions {
     pub behaviour: Behaviour,
     /// What its chances are drawn from.
     pub seed: u64,
+    /// Whether it keeps a record; under a long load that would be a lot.
+    pub keeps_record: bool,
 }
 
 impl CrmOptions {
@@ -82,6 +84,7 @@ impl CrmOptions {
             active_users: Vec::new(),
             behaviour: Behaviour::default(),
             seed: 1,
+            keeps_record: true,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Owns the measurements of a gateway beside the reference server: what a tab costs, a fan-out, a round trip, an arrival, and
-//! how soon a ring is in the tabs, and whether each event is there once and in order.
+//! how soon a ring is in the tabs, whether each event is there once and in order, and what the CRM's runs and requests cost.
 //!
 //! Options come in; a [`Table`] goes out. Every figure with a reference is measured in turns with it, in one run, since
 //! machines are shared: the ratios hold, the absolute figures do not. The gateway is the real program, with the settings that
@@ -11,11 +11,13 @@ mod exactness;
 mod fan_out;
 mod healthy;
 mod memory;
+mod methods;
 mod popup;
 mod round_trips;
 mod servers;
 mod statistics;
 mod table;
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -46,6 +48,10 @@ pub enum Subject {
     Popup,
     /// Whether under many calls every event reaches each tab of its user once and in order, and what memory does
     Exactness,
+    /// What a dynamic method costs, from the scenario API to the CRM and back, beside a bare proxy
+    Methods,
+    /// What a request costs that the CRM sends in a user's name, beside a bare proxy
+    Tunnel,
 }
 
 /// How it is measured.
@@ -135,6 +141,8 @@ pub async fn run(
         Subject::BadInput => bad_input::measure(options, &progress).await,
         Subject::Popup => popup::measure(options, &progress).await,
         Subject::Exactness => exactness::measure(options, &progress).await,
+        Subject::Methods => methods::measure(options, &progress).await,
+        Subject::Tunnel => tunnel::measure(options, &progress).await,
     }
 }
 

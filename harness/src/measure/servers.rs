@@ -78,6 +78,26 @@ pub(super) async fn until_empty(admin: &Admin) -> Result<()> {
     }
 }
 
+/// Waits until the CRM is linked.
+pub(super) async fn until_linked(admin: &Admin) -> Result<()> {
+    let deadline = Instant::now() + LINKED_WITHIN;
+    let mut ticks = interval(EMPTY_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let crm = admin.status().await?["crm"].clone();
+        if crm["state"] == "ready" {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::Deadline {
+                awaited: "the gateway to be linked with the CRM".into(),
+                after: LINKED_WITHIN,
+                instead: crm.to_string(),
+            });
+        }
+    }
+}
+
 /// The reference server as a process; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Reference {
@@ -91,12 +111,30 @@ impl Reference {
         options: &MeasureOptions,
         answer_bytes: Option<usize>,
     ) -> Result<Self> {
-        let failed = |error| Error::io("starting the reference server", error);
         let mut command = Command::new(&options.harness);
         command.args(["reference", "--listen", "127.0.0.1:0"]);
         if let Some(bytes) = answer_bytes {
             command.arg("--answer-bytes").arg(bytes.to_string());
         }
+        Self::spawn(command).await
+    }
+
+    /// Starts a proxy before the CRM at this address, which answers the CRM's own messages with so many bytes.
+    pub(super) async fn start_proxy(
+        options: &MeasureOptions,
+        crm: SocketAddr,
+        answer_bytes: usize,
+    ) -> Result<Self> {
+        let mut command = Command::new(&options.harness);
+        command.args(["proxy", "--listen", "127.0.0.1:0"]);
+        command.arg("--connect").arg(crm.to_string());
+        command.arg("--answer-bytes").arg(answer_bytes.to_string());
+        Self::spawn(command).await
+    }
+
+    /// Runs the program, whose first line ends with the address.
+    async fn spawn(mut command: Command) -> Result<Self> {
+        let failed = |error| Error::io("starting the reference server", error);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -135,5 +173,7 @@ impl Server for Reference {
 
 /// How long the gateway may take to notice that all tabs are gone.
 const EMPTY_WITHIN: Duration = Duration::from_secs(60);
+/// How long the gateway may take to link the CRM.
+const LINKED_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is asked.
 const EMPTY_INTERVAL: Duration = Duration::from_millis(100);
