@@ -116,7 +116,7 @@ fn each_fault_of_a_servers_certificate_is_told_in_words_of_its_own() {
     );
     let own = say(&authority.self_signed("g", &names, true), "crm.example");
     assert!(
-        own.contains("signed with its own key") && own.contains("CA:FALSE"),
+        own.contains("marked as an authority's") && own.contains("crm.trust_roots"),
         "{own}"
     );
     let mail = say(&authority.issue_for_mail("h", &names), "crm.example");
@@ -126,13 +126,26 @@ fn each_fault_of_a_servers_certificate_is_told_in_words_of_its_own() {
 #[test]
 fn a_self_signed_certificate_that_is_named_as_trusted_is_accepted() {
     let authority = Authority::new();
-    let own = authority.self_signed("own", &["crm.example"], false);
-    let received = talk(
-        connector(&own.certificate, None),
-        acceptor(&own, None),
-        "crm.example",
-    );
-    assert_eq!(received, 8 << 20);
+    for is_authority in [false, true] {
+        let own = authority.self_signed("own", &["crm.example"], is_authority);
+        let received = talk(
+            connector(&own.certificate, None),
+            acceptor(&own, None),
+            "crm.example",
+        );
+        assert_eq!(received, 8 << 20);
+    }
+}
+
+#[test]
+fn a_named_certificate_that_is_marked_as_an_authoritys_must_still_be_for_the_server() {
+    let authority = Authority::new();
+    let own = authority.self_signed("own", &["crm.example"], true);
+    let another = authority.self_signed("other", &["crm.example"], true);
+    let words = complaint(&own.certificate, &own, "other.example");
+    assert!(words.contains("is not for \"other.example\""), "{words}");
+    let words = complaint(&another.certificate, &own, "crm.example");
+    assert!(words.contains("crm.trust_roots"), "{words}");
 }
 
 #[test]

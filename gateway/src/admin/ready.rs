@@ -41,7 +41,7 @@ impl Readiness {
     }
 }
 
-/// `/readyz`: 200, or 503 with the reasons.
+/// `/readyz`: 200, or 503 with the reasons; and how the CRM's link is, which is none.
 pub(super) async fn answer(gate: &AdminGate) -> Result<Answer, AdminFault> {
     let status = gate.status().await.ok();
     let reasons = gate.readiness.reasons(status.as_ref());
@@ -50,6 +50,11 @@ pub(super) async fn answer(gate: &AdminGate) -> Result<Answer, AdminFault> {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let body = serde_json::json!({"ready": reasons.is_empty(), "reasons": reasons});
+    let crm = status.as_ref().map(|status| &status.crm);
+    let body = serde_json::json!({
+        "ready": reasons.is_empty(),
+        "reasons": reasons,
+        "crm": crm.map(|crm| serde_json::json!({"mode": crm.mode, "state": crm.state})),
+    });
     body::json(code, &body)
 }

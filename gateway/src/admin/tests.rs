@@ -120,6 +120,10 @@ fn it_is_ready_between_the_start_and_the_drain_while_the_switch_is_there() {
     let stage = stage(None);
     let ready = |reply: HubReply| {
         let (told, _) = stage.send_to_hub(Request::builder().uri("/readyz"), "", reply);
+        assert_eq!(
+            told.json()["crm"]["state"].is_string(),
+            told.json()["crm"].is_object()
+        );
         (told.status, told.json()["reasons"].to_string())
     };
     assert_eq!(ready(Ok(up())), (503, r#"["starting"]"#.to_owned()));

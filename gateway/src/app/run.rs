@@ -19,6 +19,7 @@ use super::programs::Programs;
 use super::reload::Reloader;
 use super::services::Services;
 use super::signals::SignalHandler;
+use super::tls;
 use super::urls::UrlCaller;
 use super::wiring::hub_config;
 use crate::admin::{AdminGate, Readiness};
@@ -27,7 +28,7 @@ use crate::log::{self, LogCounters};
 use crate::metrics::{Metrics, RingReader, ShardMetrics};
 use crate::runtime::{
     self, Clock, ExecutorSettings, Executors, Inbox, Mailbox, RingSettings, Seat, ShardHandle,
-    ShardMain, ShardPort, Signal, SignalSource, TabRing, Watchdog,
+    ShardMain, ShardPort, Signal, SignalSource, TabRing, TlsSettingsError, Watchdog,
 };
 use crate::store::Store;
 use crate::web::{Interface, Proxies, Site};
@@ -74,6 +75,8 @@ enum StartFailure {
     Runtime(#[from] runtime::StartError),
     #[error(transparent)]
     Crm(#[from] PrepareError),
+    #[error("procedures.url: {0}")]
+    Https(#[from] TlsSettingsError),
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
     #[error("gateway.data_dir: {0}")]
@@ -119,7 +122,8 @@ fn start(settings: &Settings, path: &Path, log: Arc<LogCounters>) -> Result<Runn
     let readiness = Arc::new(Readiness::default());
     let ring = RingSettings::default().with_descriptors(descriptors);
     let crm = crm::link(&settings.crm.mode, prepared, handles[0].waker(), clock);
-    let (helpers, url_caller) = helpers(store, &handles[0], &hub_mailbox)?;
+    let (helpers, mut url_caller) = helpers(store, &handles[0], &hub_mailbox)?;
+    url_caller.https = tls::for_procedures(&settings.desk)?;
     let (source, signals) = runtime::signals(handles[0].waker())?;
     let mut first = Some(First {
         hub,
@@ -181,7 +185,8 @@ fn helpers(
         store,
     };
     let hub = hub.clone();
-    Ok((helpers, UrlCaller { runs, hub }))
+    let https = None;
+    Ok((helpers, UrlCaller { runs, hub, https }))
 }
 
 fn ring_reader(shard: &ShardHandle<ToShard>) -> RingReader {

@@ -1,9 +1,9 @@
 //! TLS of the CRM's link: from what the settings name to what the runtime takes. A file that
 //! cannot be used becomes a fault of the setting that names it.
 
-use crate::config::{
-    ClientTls, CrmMode, Fault, HttpLink, InLink, NamedFile, OutLink, ServerTls, TrustRoots,
-};
+use okgate_core::hub::{DeskConfig, Procedure, ProcedureSource, RunTarget};
+
+use crate::config::{ClientTls, CrmMode, Fault, NamedFile, ServerTls, TrustRoots};
 use crate::runtime::{
     AcceptorSettings, ConnectorSettings, Roots, TlsAcceptor, TlsConnector, TlsFile,
     TlsSettingsError,
@@ -11,20 +11,25 @@ use crate::runtime::{
 
 /// Reads the files of this mode as its link will; all faults are returned.
 pub(super) fn check(mode: &CrmMode) -> Vec<Fault> {
-    match mode {
-        CrmMode::Http(HttpLink { tls: Some(tls), .. })
-        | CrmMode::WebSocketOut(OutLink { tls: Some(tls), .. }) => {
-            let faults = connector_settings(tls).faults();
-            faults.iter().map(|it| connector_fault(tls, it)).collect()
-        }
-        CrmMode::WebSocketIn(InLink { tls: Some(tls), .. }) => {
-            let faults = acceptor_settings(tls).faults();
-            faults.iter().map(|it| acceptor_fault(tls, it)).collect()
-        }
-        CrmMode::Off | CrmMode::Http(_) | CrmMode::WebSocketOut(_) | CrmMode::WebSocketIn(_) => {
-            Vec::new()
-        }
+    let (out, incoming, posts) = match mode {
+        CrmMode::Off => return Vec::new(),
+        CrmMode::Http(link) => (None, None, Some(&link.url)),
+        CrmMode::WebSocketOut(link) => (link.tls.as_ref(), None, link.method_url.as_ref()),
+        CrmMode::WebSocketIn(link) => (None, link.tls.as_ref(), link.method_url.as_ref()),
+    };
+    let posts = posts.and_then(|url| url.tls.as_ref());
+    // With the link's own files there is nothing new to be found wrong.
+    let posts = posts.filter(|_| out.is_none());
+    let mut faults = Vec::new();
+    for tls in [out, posts].into_iter().flatten() {
+        let found = connector_settings(tls).faults();
+        faults.extend(found.iter().map(|it| connector_fault(tls, it)));
     }
+    if let Some(tls) = incoming {
+        let found = acceptor_settings(tls).faults();
+        faults.extend(found.iter().map(|it| acceptor_fault(tls, it)));
+    }
+    faults
 }
 
 /// What connects to the CRM with TLS is made of.
@@ -58,6 +63,25 @@ pub(super) fn connector(tls: &ClientTls) -> Result<TlsConnector, Fault> {
 pub(super) fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, Fault> {
     let acceptor = TlsAcceptor::new(&acceptor_settings(tls));
     acceptor.map_err(|error| acceptor_fault(tls, &error))
+}
+
+/// What procedures' URLs are asked with; `None` if none of them is `https`.
+pub(super) fn for_procedures(desk: &DeskConfig) -> Result<Option<TlsConnector>, TlsSettingsError> {
+    let is_https = |procedure: &Procedure| match &procedure.source {
+        ProcedureSource::Program {
+            target: RunTarget::Url(url),
+            ..
+        } => url.is_https,
+        _ => false,
+    };
+    if !desk.procedures.iter().any(is_https) {
+        return Ok(None);
+    }
+    let settings = ConnectorSettings {
+        roots: Roots::System,
+        client_certificate: None,
+    };
+    TlsConnector::new(&settings).map(Some)
 }
 
 fn connector_fault(tls: &ClientTls, error: &TlsSettingsError) -> Fault {

@@ -6,6 +6,7 @@
 //! are not followed: the settings say who is asked.
 
 use std::future::pending;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::future::or;
@@ -13,29 +14,31 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Response, rt};
+use hyper::{Method, Request, Response};
 use okgate_core::hub::{ProgramFailure, ProgramRun, RunTarget, UrlMethod, UrlTarget};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::hub_seat::HubMessage;
 use crate::runtime::{
-    Connection, Inbox, Mailbox, MailboxError, Stream, resolve, sleep, spawn, timeout,
+    Connection, Inbox, Mailbox, MailboxError, ServerName, TlsConnector, dial, sleep, spawn, timeout,
 };
 
 /// Serves the hub's runs until the hub is gone.
 pub(super) struct UrlCaller {
     pub(super) runs: Inbox<ProgramRun>,
     pub(super) hub: Mailbox<HubMessage>,
+    /// For `https`: whom the system trusts is trusted.
+    pub(super) https: Option<TlsConnector>,
 }
 
 impl UrlCaller {
     /// Each run is a task of its own; the hub bounds how many go on at a time.
     pub(super) async fn run(self) {
         while let Some(run) = self.runs.receive().await {
-            let hub = self.hub.clone();
+            let (hub, https) = (self.hub.clone(), self.https.clone());
             spawn(async move {
-                let end = end_of(&run).await;
+                let end = end_of(&run, https.as_ref()).await;
                 if let Err(failure) = &end {
                     tracing::warn!(procedure = &*run.name, %failure, "a procedure failed");
                 }
@@ -50,17 +53,21 @@ impl UrlCaller {
     }
 }
 
-async fn end_of(run: &ProgramRun) -> Result<Vec<u8>, ProgramFailure> {
+async fn end_of(run: &ProgramRun, https: Option<&TlsConnector>) -> Result<Vec<u8>, ProgramFailure> {
     let RunTarget::Url(target) = &run.target else {
         return Err(ProgramFailure::NotStarted);
     };
-    let end = timeout(run.timeout, exchange(run, target)).await;
+    let end = timeout(run.timeout, exchange(run, target, https)).await;
     end.unwrap_or(Err(ProgramFailure::TimedOut))
 }
 
-async fn exchange(run: &ProgramRun, target: &UrlTarget) -> Result<Vec<u8>, ProgramFailure> {
+async fn exchange(
+    run: &ProgramRun,
+    target: &UrlTarget,
+    https: Option<&TlsConnector>,
+) -> Result<Vec<u8>, ProgramFailure> {
     let request = request(run, target)?;
-    let connection = connect(target, run.timeout).await;
+    let connection = connect(target, https, run.timeout).await;
     let connection = connection.map_err(|error| failure("cannot be reached", &error))?;
     let broken = |error: hyper::Error| failure("gave no whole answer", &error.to_string());
     let mut builder = http1::Builder::new();
@@ -176,34 +183,26 @@ fn push_pair(whole: &mut String, key: &str, value: &Value) {
     whole.extend(utf8_percent_encode(&text, QUERY));
 }
 
-/// A connection for HTTP, whatever is under it.
-trait Transport: rt::Read + rt::Write + Unpin {}
-
-impl<T: rt::Read + rt::Write + Unpin> Transport for T {}
-
-/// The one place that knows what a scheme is spoken over.
 async fn connect(
     target: &UrlTarget,
-    within: std::time::Duration,
-) -> Result<Box<dyn Transport>, String> {
-    if target.is_https {
-        return Err("https is not supported by this version".to_owned());
-    }
+    https: Option<&TlsConnector>,
+    within: Duration,
+) -> Result<Connection, String> {
     let UrlTarget { host, port, .. } = target;
-    let name = if host.contains(':') {
+    let address = if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
         format!("{host}:{port}")
     };
-    let addresses = resolve(&name).await.map_err(|error| error.to_string())?;
-    let mut last = "its host has no address".to_owned();
-    for address in addresses {
-        match Stream::connect(address, within).await {
-            Ok(stream) => return Ok(Box::new(Connection::from(stream))),
-            Err(error) => last = error.to_string(),
-        }
+    let dialled = dial(&address, within).await;
+    let stream = dialled.map_err(|error| error.to_string())?;
+    if !target.is_https {
+        return Ok(stream.into());
     }
-    Err(last)
+    let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
+    let https = https.ok_or("nobody is trusted")?;
+    let secured = https.connect(stream, &name, within).await;
+    secured.map_err(|error| error.to_string())
 }
 
 fn failure(what: &str, why: &str) -> ProgramFailure {
@@ -224,7 +223,7 @@ const QUERY_BYTES_MAX: usize = 8 << 10;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// When a full mailbox is tried again.
-const RETRY: std::time::Duration = std::time::Duration::from_millis(1);
+const RETRY: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use super::check;
 use super::file::File;
 use super::link::{
     ClientTls, Credentials, CrmAuth, CrmMode, CrmSettings, HttpLink, InLink, NamedFile, OutLink,
-    ServerTls, TrustRoots,
+    PostUrl, ServerTls, TrustRoots,
 };
 use super::secret::Secret;
 use super::view::View;
@@ -73,32 +73,59 @@ struct Reader<'v, 'd> {
 impl Reader<'_, '_> {
     fn http(&self) -> Option<HttpLink> {
         let view = self.view;
-        let url = self.needed("url").and_then(|text| self.url(&text));
-        let host = url.as_ref().map(|(host, ..)| host.as_str());
+        let url = self.needed("url").and_then(|text| self.url("url", &text));
+        let host = url.as_ref().map(|url| url.host.as_str());
         let tls = self.client_tls("url", host);
         let credentials = self.credentials();
         let format = self.format();
-        let (answer_timeout, exchanges) = (
-            view.milliseconds("answer_timeout_ms"),
-            usize::try_from(view.integer("exchanges_max")).unwrap_or(usize::MAX),
-        );
         let refresh = Duration::from_secs(view.integer("refresh_s"));
         let message_bytes = view.limit_size("message_bytes_max");
         let method_runs = view.limit_size("method_runs_max");
-        let (host, port, path_and_query) = url?;
+        let url = self.post_url(url?, tls.ok()?);
         Some(HttpLink {
-            host,
-            port,
-            path_and_query,
-            tls: tls.ok()?,
+            url,
             format,
             credentials: credentials.ok()?,
-            answer_timeout,
-            exchanges,
             refresh,
             message_bytes,
             method_runs,
         })
+    }
+
+    /// Where methods are posted to beside a WebSocket; `link` says whom the link itself trusts.
+    fn method_url(&self, link: Option<&ClientTls>) -> Result<Option<PostUrl>, Noted> {
+        let view = self.view;
+        let Some(text) = view.text("method_url") else {
+            return if view.has("method_url") {
+                Err(Noted)
+            } else {
+                Ok(None)
+            };
+        };
+        let url = self.url("method_url", &text).ok_or(Noted)?;
+        let tls = if url.scheme == "https" {
+            let name = self.server_name("method_url", &url.host).ok_or(Noted)?;
+            Some(ClientTls {
+                name,
+                roots: link.map_or(TrustRoots::System, |link| link.roots.clone()),
+                client_certificate: link.and_then(|link| link.client_certificate.clone()),
+            })
+        } else {
+            None
+        };
+        Ok(Some(self.post_url(url, tls)))
+    }
+
+    fn post_url(&self, url: Url, tls: Option<ClientTls>) -> PostUrl {
+        let view = self.view;
+        PostUrl {
+            host: url.host,
+            port: url.port,
+            path_and_query: url.path_and_query,
+            tls,
+            answer_timeout: view.milliseconds("answer_timeout_ms"),
+            exchanges: usize::try_from(view.integer("exchanges_max")).unwrap_or(usize::MAX),
+        }
     }
 
     fn out(&self) -> Option<OutLink> {
@@ -115,15 +142,18 @@ impl Reader<'_, '_> {
             view.limit_size("queue_bytes_max"),
         );
         let method_runs = view.limit_size("method_runs_max");
+        let tls = tls.ok()?;
+        let method_url = self.method_url(tls.as_ref());
         let (host, port) = address?;
         Some(OutLink {
             host,
             port,
             path,
             version,
-            tls: tls.ok()?,
+            tls,
             format,
             credentials: credentials.ok()?,
+            method_url: method_url.ok()?,
             message_bytes,
             queue_bytes,
             method_runs,
@@ -145,11 +175,13 @@ impl Reader<'_, '_> {
         );
         let method_runs = view.limit_size("method_runs_max");
         let allow_hixie = view.boolean("allow_hixie");
+        let method_url = self.method_url(None);
         Some(InLink {
             listen: listen?.value,
             tls: tls?,
             auth: auth?,
             allow_hixie,
+            method_url: method_url.ok()?,
             message_bytes,
             queue_bytes,
             method_runs,
@@ -165,30 +197,30 @@ impl Reader<'_, '_> {
         self.view.text(key)
     }
 
-    /// Host, port, path with query.
-    fn url(&self, text: &str) -> Option<(String, u16, String)> {
-        let (scheme, default_port) = match self.mode {
-            "https-out" => ("https", 443),
-            _ => ("http", 80),
-        };
+    fn url(&self, key: &str, text: &str) -> Option<Url> {
         // It is not shown, since a password could stand in it.
         if authority(text).contains('@') {
             self.view.fault(
-                "url",
+                key,
                 "has an @: login and password belong into crm.credentials",
             );
             return None;
         }
-        let found = parse_url(text, default_port).and_then(|(found, host, port, path)| {
-            if found == scheme {
-                Ok((host, port, path))
-            } else {
+        let wanted = match self.mode {
+            "http-out" => Some("http"),
+            "https-out" => Some("https"),
+            _ => None,
+        };
+        let found = parse_url(text).and_then(|url| match wanted {
+            Some(scheme) if url.scheme != scheme => {
                 Err(format!("mode {:?} needs {scheme}://", self.mode))
             }
+            _ => Ok(url),
         });
+        let example = wanted.unwrap_or("http");
         let faulty = |words| {
-            let reason = format!("{text:?}: {words}, such as \"{scheme}://crm.example/oktell\"");
-            self.view.fault("url", reason);
+            let reason = format!("{text:?}: {words}, such as \"{example}://crm.example/oktell\"");
+            self.view.fault(key, reason);
         };
         found.map_err(faulty).ok()
     }
@@ -281,11 +313,7 @@ impl Reader<'_, '_> {
             return Ok(None);
         }
         let view = self.view;
-        let name = host.and_then(|host| {
-            let name = ServerName::try_from(host.to_owned());
-            let reason = format!("{host:?} is no name that a certificate could be for");
-            name.map_err(|_| view.fault(key, reason)).ok()
-        });
+        let name = host.and_then(|host| self.server_name(key, host));
         let roots = match view.text("trust_roots").as_deref() {
             Some("system") | None => Some(TrustRoots::System),
             Some(_) => named(view, "trust_roots", "crm.trust_roots").map(TrustRoots::File),
@@ -308,6 +336,12 @@ impl Reader<'_, '_> {
             roots,
             client_certificate: certificate.zip(private_key),
         }))
+    }
+
+    fn server_name(&self, key: &str, host: &str) -> Option<ServerName<'static>> {
+        let name = ServerName::try_from(host.to_owned());
+        let reason = format!("{host:?} is no name that a certificate could be for");
+        name.map_err(|_| self.view.fault(key, reason)).ok()
     }
 
     fn server_tls(&self, tls: &View<'_>) -> Option<ServerTls> {
@@ -341,11 +375,26 @@ fn authority(url: &str) -> &str {
     rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
-/// Scheme, host without brackets, port, path with query; or what is wrong.
-fn parse_url(text: &str, default_port: u16) -> Result<(String, String, u16, String), String> {
+/// A URL in its parts.
+#[derive(Debug, PartialEq, Eq)]
+struct Url {
+    scheme: &'static str,
+    /// Without brackets.
+    host: String,
+    port: u16,
+    path_and_query: String,
+}
+
+/// The parts of an `http` or `https` URL; or what is wrong.
+fn parse_url(text: &str) -> Result<Url, String> {
     let uri = Uri::from_str(text).map_err(|error| error.to_string())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err("it must begin with a scheme and a host".to_owned());
+    };
+    let (scheme, default_port) = match scheme {
+        "http" => ("http", 80),
+        "https" => ("https", 443),
+        _ => return Err("it must begin with http:// or https://".to_owned()),
     };
     if text.contains('#') {
         return Err("a part behind # is never sent".to_owned());
@@ -359,7 +408,12 @@ fn parse_url(text: &str, default_port: u16) -> Result<(String, String, u16, Stri
     let port = port.ok_or("the port must be within 1 to 65535")?;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok((scheme.to_owned(), bare.to_owned(), port, path.to_owned()))
+    Ok(Url {
+        scheme,
+        host: bare.to_owned(),
+        port,
+        path_and_query: path.to_owned(),
+    })
 }
 
 /// `login:password`: the login goes to the first colon (RFC 7617, 2).
@@ -396,14 +450,15 @@ mod tests {
         ) {
             let path = if path.is_empty() { "/".to_owned() } else { path };
             let url = format!("https://{host}:{port}{path}{query}");
-            let parts = ("https".to_owned(), host, port, path + &query);
-            prop_assert_eq!(parse_url(&url, 443), Ok(parts));
+            let path_and_query = path + &query;
+            let parts = Url { scheme: "https", host, port, path_and_query };
+            prop_assert_eq!(parse_url(&url), Ok(parts));
         }
 
         #[test]
         fn no_text_upsets_the_parsers(text in ".{0,80}", bytes in any::<Vec<u8>>()) {
-            let _url = parse_url(&text, 80);
-            let _url = parse_url(&format!("http://{text}"), 80);
+            let _url = parse_url(&text);
+            let _url = parse_url(&format!("http://{text}"));
             let _credentials = parse_credentials(&bytes);
         }
     }

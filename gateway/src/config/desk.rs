@@ -194,14 +194,16 @@ fn target(text: &str, method: UrlMethod) -> Result<UrlTarget, &'static str> {
     let url: Uri = text.parse().map_err(|_| "is no URL")?;
     let is_https = match url.scheme_str() {
         Some("http") => false,
-        Some("https") => return Err("https is not supported by this version"),
-        _ => return Err("is no URL: it begins with http://"),
+        Some("https") => true,
+        _ => return Err("is no URL: it begins with http:// or https://"),
     };
     let host = url.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let authority = url.authority().map_or("", Authority::as_str);
     if host.is_empty() || authority.contains('@') {
-        return Err("is no http://host/path, without a login in front of the host");
+        return Err(
+            "is no http://host/path or https://host/path, without a login in front of the host",
+        );
     }
     let usual_port = if is_https { 443 } else { 80 };
     let path = url.path_and_query().map_or("/", PathAndQuery::as_str);
@@ -315,14 +317,16 @@ mod tests {
                 "http://[::1]:8080/x.php?key=1#top",
                 Ok(("::1", 8080, "/x.php?key=1")),
             ),
+            ("https://crm.example/", Ok(("crm.example", 443, "/"))),
             (
-                "https://crm.example/",
-                Err("https is not supported by this version"),
+                "/scripts/price",
+                Err("is no URL: it begins with http:// or https://"),
             ),
-            ("/scripts/price", Err("is no URL: it begins with http://")),
             (
                 "http://me@crm.example/",
-                Err("is no http://host/path, without a login in front of the host"),
+                Err(
+                    "is no http://host/path or https://host/path, without a login in front of the host",
+                ),
             ),
             ("http://", Err("is no URL")),
             ("http://a b/", Err("is no URL")),

@@ -41,7 +41,7 @@ impl CrmMode {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Off => "off",
-            Self::Http(HttpLink { tls: None, .. }) => "http-out",
+            Self::Http(link) if link.url.tls.is_none() => "http-out",
             Self::Http(_) => "https-out",
             Self::WebSocketOut(OutLink { tls: None, .. }) => "ws-out",
             Self::WebSocketOut(_) => "wss-out",
@@ -54,22 +54,12 @@ impl CrmMode {
 /// HTTP requests to the CRM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpLink {
-    /// The CRM's host, by name or number (an IPv6 one without brackets).
-    pub host: String,
-    /// The CRM's port.
-    pub port: u16,
-    /// What to ask for, from the first slash on.
-    pub path_and_query: String,
-    /// With TLS, and whom it trusts.
-    pub tls: Option<ClientTls>,
+    /// Where they go.
+    pub url: PostUrl,
     /// The format of messages.
     pub format: Format,
     /// Who the gateway is there.
     pub credentials: Option<Credentials>,
-    /// How long an answer may take, to its last byte.
-    pub answer_timeout: Duration,
-    /// Requests at a time.
-    pub exchanges: usize,
     /// How often the introduction and the catalogues are asked for.
     pub refresh: Duration,
     /// Bytes of an answer.
@@ -78,7 +68,24 @@ pub struct HttpLink {
     pub method_runs: Option<usize>,
 }
 
-impl HttpLink {
+/// A URL that messages are posted to, and the bounds on that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostUrl {
+    /// The CRM's host, by name or number (an IPv6 one without brackets).
+    pub host: String,
+    /// The CRM's port.
+    pub port: u16,
+    /// What to ask for, from the first slash on.
+    pub path_and_query: String,
+    /// With TLS, and whom it trusts.
+    pub tls: Option<ClientTls>,
+    /// How long an answer may take, to its last byte.
+    pub answer_timeout: Duration,
+    /// Requests at a time.
+    pub exchanges: usize,
+}
+
+impl PostUrl {
     /// The `Host` header: the port is left out if it is the scheme's own (RFC 9110, 7.2).
     #[must_use]
     pub fn host_header(&self) -> String {
@@ -103,6 +110,8 @@ pub struct OutLink {
     pub format: Format,
     /// Who the gateway is there.
     pub credentials: Option<Credentials>,
+    /// Where methods are posted to that the CRM declares for HTTP.
+    pub method_url: Option<PostUrl>,
     /// Bytes of a message from the CRM.
     pub message_bytes: Option<usize>,
     /// Bytes that wait to be sent to the CRM.
@@ -136,6 +145,8 @@ pub struct InLink {
     pub auth: CrmAuth,
     /// Whether version 0 is accepted; never with TLS.
     pub allow_hixie: bool,
+    /// Where methods are posted to that the CRM declares for HTTP.
+    pub method_url: Option<PostUrl>,
     /// Bytes of a message from the CRM.
     pub message_bytes: Option<usize>,
     /// Bytes that wait to be sent to the CRM.

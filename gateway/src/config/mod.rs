@@ -38,7 +38,7 @@ pub use limits::setting_of;
 pub(crate) use limits::{narrow, size};
 pub use link::{
     ClientTls, Credentials, CrmAuth, CrmMode, CrmSettings, HttpLink, InLink, NamedFile, OutLink,
-    ServerTls, TrustRoots,
+    PostUrl, ServerTls, TrustRoots,
 };
 pub use print::{reference_page, sample};
 pub use secret::Secret;

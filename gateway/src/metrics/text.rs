@@ -216,6 +216,10 @@ fn crm(page: &mut Page<'_>, status: &Status) -> Result<(), Error> {
     crm_traffic(page, &crm.counters)?;
     let help = "Bytes that wait to be sent to the CRM";
     page.gauge("crm_queue_bytes", help, count(crm.queue_bytes))?;
+    let help = "Messages that are being posted to the CRM";
+    page.gauge("crm_exchanges", help, count(crm.exchanges))?;
+    let help = "Connections to the CRM's address that are not let in, or not yet";
+    page.gauge("crm_candidates", help, count(crm.candidates))?;
     let help = "Dynamic methods that the CRM declared";
     page.gauge("crm_methods", help, count(crm.methods))?;
     let help = "Forms that the CRM declared";
@@ -246,6 +250,31 @@ fn crm_traffic(page: &mut Page<'_>, crm: &CrmCounters) -> Result<(), Error> {
     page.counters("crm_events_dropped", help, dropped)?;
     let help = "Links to the CRM dropped since too much waited to be sent";
     page.counter("crm_queue_overflows", help, crm.queue_overflows)?;
+    let help = "Connections to the CRM's address that were not let in, by reason";
+    let told = crm.unauthenticated + crm.conflicts;
+    let others = crm.turned_away.saturating_sub(told);
+    let turned_away = [
+        ([("reason", "unauthenticated")], crm.unauthenticated),
+        ([("reason", "conflict")], crm.conflicts),
+        ([("reason", "other")], others),
+    ];
+    page.counters("crm_turned_away", help, turned_away)?;
+    page.counter("crm_posts", "Messages posted to the CRM", crm.posts)?;
+    let help = "Messages posted to the CRM that came to nothing, by reason";
+    let failed = [
+        ([("reason", "unreachable")], crm.posts_unreachable),
+        ([("reason", "timed_out")], crm.posts_timed_out),
+        ([("reason", "broken")], crm.posts_broken),
+        ([("reason", "unauthorized")], crm.posts_unauthorized),
+        ([("reason", "status")], crm.posts_status),
+        ([("reason", "html")], crm.posts_html),
+        ([("reason", "base64")], crm.posts_base64),
+    ];
+    page.counters("crm_posts_failed", help, failed)?;
+    let help = "Requests in the CRM's answers to what was posted: they are ignored";
+    page.counter("crm_requests_ignored", help, crm.requests_ignored)?;
+    let help = "Messages that the format of the CRM's link cannot say";
+    page.counter("crm_unwritable", help, crm.unwritable)?;
     let help = "Results of dynamic methods that came after their time-out";
     let late = [
         ([("accepted", "yes")], crm.late_accepted),

@@ -85,6 +85,8 @@ impl Default for WebSocketIn {
 pub struct Posting {
     /// Path and query of the URL.
     pub target: String,
+    /// Messages that may be posted at a time; more wait.
+    pub exchanges_max: usize,
 }
 
 /// The bounds and times of the link.
@@ -95,8 +97,6 @@ pub struct Limits {
     /// Bytes that may wait to be sent; more closes the link with 1013, and it is
     /// made again.
     pub queue_bytes_max: usize,
-    /// Messages that may be posted at a time; more wait.
-    pub exchanges_max: usize,
     /// Over HTTP: how often the CRM is asked again who it is and what it can do (protocol 2.1-j).
     pub refresh: Duration,
     /// Connections of CRMs that may ask to be let in at a time.
@@ -152,7 +152,6 @@ impl Default for Limits {
         Self {
             message_bytes_max: 16 << 20,
             queue_bytes_max: 16 << 20,
-            exchanges_max: 16,
             refresh: Duration::from_secs(600),
             candidates_max: 16,
             contest: Duration::from_secs(2),

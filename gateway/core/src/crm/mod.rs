@@ -265,6 +265,8 @@ pub struct CrmLink {
     peer: Option<String>,
     backoff: Backoff,
     credentials: Option<ClientCredentials>,
+    /// The same for what is posted, where something else may be asked for.
+    posting_credentials: Option<ClientCredentials>,
     /// What was tried to get the present connection accepted, and what it was asked for.
     tries: Tries,
     authorization: Option<String>,
@@ -301,6 +303,7 @@ impl CrmLink {
             connection_id: CrmConnectionId::default(),
             peer: None,
             backoff: Backoff::default(),
+            posting_credentials: credentials.clone(),
             credentials,
             tries: Tries::default(),
             authorization: None,

@@ -40,6 +40,7 @@ pub(super) struct Exchange {
     purpose: Purpose,
     /// The text of the message in the link's format.
     message: Vec<u8>,
+    format: Format,
     tries: Tries,
     /// What the CRM asked for in its last answer.
     authorization: Option<String>,
@@ -136,9 +137,11 @@ impl CrmLink {
             return false;
         }
         self.posts.bytes += message.len();
+        let format = self.format();
         self.posts.waiting.push_back(Exchange {
             purpose,
             message,
+            format,
             tries: Tries::default(),
             authorization: None,
         });
@@ -150,15 +153,17 @@ impl CrmLink {
         let at_a_time = if self.is_http() && self.is_introducing() {
             1
         } else {
-            self.config.limits.exchanges_max
+            self.config
+                .posting
+                .as_ref()
+                .map_or(1, |it| it.exchanges_max)
         };
-        let format = self.config.format;
         let (id, exchange) = self.posts.start(at_a_time)?;
         self.counters.posts += 1;
-        let body = post_body(&exchange.message, format);
+        let body = post_body(&exchange.message, exchange.format);
         let target = self.config.posting.as_ref().map_or("/", |it| &it.target);
         let authorization = exchange.authorization.take().or_else(|| {
-            let credentials = self.credentials.as_mut()?;
+            let credentials = self.posting_credentials.as_mut()?;
             Some(credentials.header(&mut exchange.tries, "POST", target, &mut self.random))
         });
         Some(CrmAction::Post(
@@ -187,7 +192,7 @@ impl CrmLink {
                     Err(fault) => Err(fault),
                 }
             }
-            Ok(answer) => messages_of(answer, self.config.format),
+            Ok(answer) => messages_of(answer, exchange.format),
             Err(failure) => Err(failure.into()),
         };
         match read {
@@ -208,7 +213,7 @@ impl CrmLink {
         exchange: &mut Exchange,
         challenges: &[String],
     ) -> Result<(), ExchangeFault> {
-        let credentials = self.credentials.as_mut();
+        let credentials = self.posting_credentials.as_mut();
         let credentials = credentials.ok_or(ExchangeFault::Unauthorized)?;
         let challenges: Vec<&str> = challenges.iter().map(String::as_str).collect();
         let target = self.config.posting.as_ref().map_or("/", |it| &it.target);

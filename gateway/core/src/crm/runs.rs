@@ -347,7 +347,7 @@ impl CrmLink {
         });
         let purpose = Purpose::Run(execution);
         let is_sent = if by_http && !self.is_http() {
-            let text = text::written(&message, self.config.format);
+            let text = text::written(&message, self.format());
             let text = text.map_err(|error| MethodFailure::WrongParameters(error.to_string()))?;
             self.post(purpose, text.into_owned())
         } else {
@@ -409,7 +409,7 @@ impl CrmLink {
 /// What can be said against a run before its input is looked at.
 fn check(method: &MethodRun, declared: &Declared, can_post: bool) -> Result<(), MethodFailure> {
     if declared.by_http && !can_post {
-        let words = "the CRM declares this method for HTTP: put its address into crm.url";
+        let words = "the CRM declares this method for HTTP: put its address into crm.method_url";
         return Err(MethodFailure::Failed(words.to_owned()));
     }
     if declared.define_user && method.user_login.is_none() {

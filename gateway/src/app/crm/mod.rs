@@ -21,7 +21,7 @@ use okgate_core::crm::{CrmAction, CrmConnectionId, CrmInput, CrmReport};
 
 use super::hub_seat::CrmEnds;
 use super::tls;
-use crate::config::{CrmMode, Fault, HttpLink, OutLink, size};
+use crate::config::{CrmMode, Fault, size};
 use crate::runtime::{
     self, Clock, HttpClientLimits, HttpTarget, Inbox, Listener, Mailbox, MailboxError, RingWaker,
     StartError, Task, TlsAcceptor, TlsConnector, sleep, spawn, timeout,
@@ -33,6 +33,7 @@ pub(super) use setup::crm_config;
 /// Holds the CRM's connections.
 pub(super) struct CrmDriver {
     way: Way,
+    posting: Option<(HttpTarget, HttpClientLimits)>,
     clock: Clock,
     actions: Inbox<CrmAction>,
     reports: Mailbox<CrmReport>,
@@ -43,6 +44,8 @@ pub(super) struct CrmDriver {
 pub(super) struct Prepared {
     listener: Option<TcpListener>,
     connector: Option<TlsConnector>,
+    /// For what is posted.
+    https: Option<TlsConnector>,
     acceptor: Option<TlsAcceptor>,
 }
 
@@ -67,18 +70,23 @@ impl Prepared {
     /// Reads the certificates, and listens where the settings say, if they do.
     pub(super) fn new(mode: &CrmMode) -> Result<Self, PrepareError> {
         let mut prepared = Self::default();
-        match mode {
-            CrmMode::Off => {}
-            CrmMode::Http(HttpLink { tls, .. }) | CrmMode::WebSocketOut(OutLink { tls, .. }) => {
-                prepared.connector = tls.as_ref().map(tls::connector).transpose()?;
+        let posts = match mode {
+            CrmMode::Off => None,
+            CrmMode::Http(link) => Some(&link.url),
+            CrmMode::WebSocketOut(link) => {
+                prepared.connector = link.tls.as_ref().map(tls::connector).transpose()?;
+                link.method_url.as_ref()
             }
             CrmMode::WebSocketIn(link) => {
                 prepared.acceptor = link.tls.as_ref().map(tls::acceptor).transpose()?;
                 let listening = runtime::listen(link.listen, 1, BACKLOG, "crm.listen")?;
                 tracing::info!(address = %listening.address, "the CRM is waited for");
                 prepared.listener = listening.sockets.into_iter().next();
+                link.method_url.as_ref()
             }
-        }
+        };
+        let https = posts.and_then(|url| url.tls.as_ref());
+        prepared.https = https.map(tls::connector).transpose()?;
         Ok(prepared)
     }
 }
@@ -100,7 +108,7 @@ pub(super) fn link(
 ) -> Option<(CrmEnds, CrmDriver)> {
     let way = match mode {
         CrmMode::Off => return None,
-        CrmMode::Http(link) => Way::Posts(Box::new(posting(link, prepared.connector))),
+        CrmMode::Http(_) => Way::None,
         CrmMode::WebSocketOut(link) => Way::Out(Arc::new(Target {
             address: link.address(),
             tls: prepared
@@ -113,6 +121,7 @@ pub(super) fn link(
     let (reports, reported) = runtime::mailbox(REPORTS_MAX, waker);
     let driver = CrmDriver {
         way,
+        posting: posting(mode, prepared.https),
         clock,
         actions: wanted,
         reports,
@@ -152,25 +161,32 @@ enum Way {
     Out(Arc<Target>),
     /// By waiting for it here.
     In(TcpListener, Option<TlsAcceptor>),
-    /// By posting to it.
-    Posts(Box<(HttpTarget, HttpClientLimits)>),
+    /// There is no connection: everything is posted.
+    None,
 }
 
-fn posting(link: &HttpLink, https: Option<TlsConnector>) -> (HttpTarget, HttpClientLimits) {
+/// Where messages are posted to, in an HTTP mode all of them.
+fn posting(mode: &CrmMode, https: Option<TlsConnector>) -> Option<(HttpTarget, HttpClientLimits)> {
+    let (url, message_bytes) = match mode {
+        CrmMode::Off => return None,
+        CrmMode::Http(link) => (&link.url, link.message_bytes),
+        CrmMode::WebSocketOut(link) => (link.method_url.as_ref()?, link.message_bytes),
+        CrmMode::WebSocketIn(link) => (link.method_url.as_ref()?, link.message_bytes),
+    };
     let target = HttpTarget {
         https,
-        host: link.host.clone(),
-        port: link.port,
-        path_and_query: link.path_and_query.clone(),
-        host_header: link.host_header(),
+        host: url.host.clone(),
+        port: url.port,
+        path_and_query: url.path_and_query.clone(),
+        host_header: url.host_header(),
     };
     let limits = HttpClientLimits {
-        answer: link.answer_timeout,
-        body_bytes: size(link.message_bytes),
-        exchanges_max: link.exchanges,
+        answer: url.answer_timeout,
+        body_bytes: size(message_bytes),
+        exchanges_max: url.exchanges,
         ..HttpClientLimits::default()
     };
-    (target, limits)
+    Some((target, limits))
 }
 
 /// What every connection is made with.
@@ -194,17 +210,17 @@ impl CrmDriver {
             clock: self.clock,
             alive,
         };
-        let (mut target, mut accepting, mut poster) = (None, None, None);
+        let (mut target, mut accepting) = (None, None);
+        let poster = self
+            .posting
+            .map(|(target, limits)| Poster::new(target, limits, wires.reports.clone()));
         match self.way {
             Way::Out(way) => target = Some(way),
             Way::In(listener, tls) => {
                 let accept = accept(listener, tls.map(Rc::new), wires.clone());
                 accepting = Some(spawn(accept));
             }
-            Way::Posts(posting) => {
-                let (target, limits) = *posting;
-                poster = Some(Poster::new(target, limits, wires.reports.clone()));
-            }
+            Way::None => {}
         }
         let mut last: Option<Task> = None;
         while let Some(action) = self.actions.receive().await {

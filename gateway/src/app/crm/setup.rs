@@ -7,7 +7,9 @@ use okgate_core::protocol::{MultipartLimits, VersionInfo};
 use okgate_core::wire::credentials::{Login, Scheme};
 use okgate_core::wire::upgrade::Format;
 
-use crate::config::{Credentials, CrmAuth, CrmMode, HttpLink, InLink, OutLink, narrow, size};
+use crate::config::{
+    Credentials, CrmAuth, CrmMode, HttpLink, InLink, OutLink, PostUrl, narrow, size,
+};
 
 /// How the CRM is linked, if it is.
 pub(in crate::app) fn crm_config(mode: &CrmMode, gateway: &VersionInfo) -> Option<CrmConfig> {
@@ -27,12 +29,9 @@ pub(in crate::app) fn crm_config(mode: &CrmMode, gateway: &VersionInfo) -> Optio
 
 fn http(link: &HttpLink) -> CrmConfig {
     CrmConfig {
-        posting: Some(Posting {
-            target: link.path_and_query.clone(),
-        }),
+        posting: Some(posting(&link.url)),
         credentials: link.credentials.as_ref().map(login),
         limits: crm::Limits {
-            exchanges_max: link.exchanges,
             refresh: link.refresh,
             ..limits(link.message_bytes, link.message_bytes, link.method_runs)
         },
@@ -46,10 +45,11 @@ fn out(link: &OutLink) -> CrmConfig {
         path: link.path.clone(),
         version: link.version,
     });
+    let config = config(transport, link.format);
     CrmConfig {
         credentials: link.credentials.as_ref().map(login),
         limits: limits(link.message_bytes, link.queue_bytes, link.method_runs),
-        ..config(transport, link.format)
+        ..posting_methods(config, link.method_url.as_ref())
     }
 }
 
@@ -74,10 +74,26 @@ fn incoming(link: &InLink) -> CrmConfig {
             asks.nonce_lifetime = *nonce_lifetime;
         }
     }
+    // The CRM chooses the format.
+    let config = config(Transport::WebSocketIn(asks), Format::Json);
     CrmConfig {
         limits: limits(link.message_bytes, link.queue_bytes, link.method_runs),
-        // The CRM chooses.
-        ..config(Transport::WebSocketIn(asks), Format::Json)
+        ..posting_methods(config, link.method_url.as_ref())
+    }
+}
+
+/// Beside a WebSocket.
+fn posting_methods(config: CrmConfig, url: Option<&PostUrl>) -> CrmConfig {
+    CrmConfig {
+        posting: url.map(posting),
+        ..config
+    }
+}
+
+fn posting(url: &PostUrl) -> Posting {
+    Posting {
+        target: url.path_and_query.clone(),
+        exchanges_max: url.exchanges,
     }
 }
 

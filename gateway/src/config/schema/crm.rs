@@ -51,6 +51,14 @@ pub(super) static CRM: Section = Section {
         .like("\"http://crm.example/oktell\"")
         .only_in(HTTP),
         Key::new(
+            "method_url",
+            Kind::Url,
+            Fallback::Absent("such methods cannot be run"),
+            "Where methods are posted to that the CRM declares with connectiontype \"http\" (in the HTTP modes all are, to url). An https:// one must be trusted by the system, in mode wss-out by trust_roots.",
+        )
+        .like("\"http://crm.example/oktell\"")
+        .only_in(WEB_SOCKET),
+        Key::new(
             "address",
             Kind::HostAndPort,
             Fallback::Absent("required in modes ws-out and wss-out"),
@@ -184,14 +192,14 @@ pub(super) static CRM: Section = Section {
             Fallback::Integer(30_000),
             "How long the CRM's answer to an HTTP request is waited for, to its last byte.",
         )
-        .only_in(HTTP),
+        .only_in(LINKED),
         Key::new(
             "exchanges_max",
             integer(1, 1024),
             Fallback::Integer(16),
             "HTTP requests to the CRM at a time, and so connections; further ones wait for their turn.",
         )
-        .only_in(HTTP),
+        .only_in(LINKED),
         Key::new(
             "refresh_s",
             integer(10, 86_400),

@@ -150,34 +150,63 @@ fn http_links_are_read_whole() {
     let CrmMode::Http(link) = http else {
         panic!("{http:?}");
     };
-    assert_eq!((link.host.as_str(), link.port), ("crm.example", 8080));
-    assert_eq!(link.path_and_query, "/oktell?x=1");
-    assert_eq!(link.host_header(), "crm.example:8080");
-    assert_eq!((link.format, link.tls), (Format::Xml, None));
+    assert_eq!(
+        (link.url.host.as_str(), link.url.port),
+        ("crm.example", 8080)
+    );
+    assert_eq!(link.url.path_and_query, "/oktell?x=1");
+    assert_eq!(link.url.host_header(), "crm.example:8080");
+    assert_eq!((link.format, link.url.tls), (Format::Xml, None));
     let credentials = link.credentials.expect("credentials");
     assert_eq!(credentials.login, "okgate");
     assert_eq!(credentials.password.reveal(), b"a:b");
     assert_eq!(
-        (link.exchanges, link.refresh),
+        (link.url.exchanges, link.refresh),
         (4, Duration::from_secs(600))
     );
-    assert_eq!(link.answer_timeout, Duration::from_secs(30));
+    assert_eq!(link.url.answer_timeout, Duration::from_secs(30));
 
     let https = mode("[crm]\nmode = \"https-out\"\nurl = \"https://[::1]\"\n");
     assert_eq!(https.name(), "https-out");
     let CrmMode::Http(link) = https else {
         panic!("{https:?}");
     };
-    assert_eq!((link.host.as_str(), link.port), ("::1", 443));
+    assert_eq!((link.url.host.as_str(), link.url.port), ("::1", 443));
     assert_eq!(
-        (link.path_and_query.as_str(), link.host_header()),
+        (link.url.path_and_query.as_str(), link.url.host_header()),
         ("/", "[::1]".to_owned())
     );
-    let tls = link.tls.expect("TLS");
+    let tls = link.url.tls.expect("TLS");
     assert_eq!(
         (tls.name.to_str(), tls.roots),
         ("::1".into(), TrustRoots::System)
     );
+}
+
+#[test]
+fn methods_may_be_posted_beside_a_websocket() {
+    let text = "[crm]\nmode = \"wss-out\"\naddress = \"crm.example:8045\"\n\
+                method_url = \"https://other.example/oktell\"\nexchanges_max = 3\n";
+    let CrmMode::WebSocketOut(link) = mode(text) else {
+        panic!("{text}");
+    };
+    let url = link.method_url.expect("a url");
+    assert_eq!(
+        (url.host.as_str(), url.port, url.exchanges),
+        ("other.example", 443, 3)
+    );
+    let tls = url.tls.expect("TLS");
+    assert_eq!(
+        (tls.name.to_str(), tls.roots),
+        ("other.example".into(), TrustRoots::System)
+    );
+    let text = "[crm]\nmode = \"ws-in\"\nmethod_url = \"http://crm.example/\"\n";
+    let CrmMode::WebSocketIn(link) = mode(text) else {
+        panic!("{text}");
+    };
+    assert!(link.method_url.is_some_and(|url| url.tls.is_none()));
+    let faults = mode_faults("[crm]\nmode = \"ws-in\"\nmethod_url = \"crm.example\"\n");
+    assert!(faults[0].starts_with("3: crm.method_url: "), "{faults:?}");
 }
 
 #[test]
@@ -196,7 +225,7 @@ fn urls_that_cannot_be_asked_are_told_with_what_is_wrong() {
         (
             "http-out",
             "ftp://crm.example/",
-            "mode \"http-out\" needs http://",
+            "it must begin with http:// or https://",
         ),
         ("http-out", "crm.example/oktell", "invalid format"),
         (

@@ -20,11 +20,11 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     (
         "[[procedures]]\nname = \"a\"\nurl = \"ftp://host/x\"\n",
-        "8: procedures[1].url: is no URL: it begins with http://",
+        "8: procedures[1].url: is no URL: it begins with http:// or https://",
     ),
     (
         "[[procedures]]\nname = \"a\"\nurl = \"http://me:secret@host/x\"\n",
-        "8: procedures[1].url: is no http://host/path, without a login in front of the host",
+        "8: procedures[1].url: is no http://host/path or https://host/path, without a login in front of the host",
     ),
     (
         "[[procedures]]\nname = \"a\"\nkind = \"script\"\nvalue = \"x\"\nmethod = \"GET\"\n",

@@ -220,7 +220,7 @@ impl CertificateFault {
                 "is signed with its own key and not trusted here: name it with {roots} if it is the right one"
             ),
             Self::SelfSigned { is_authority: true } => format!(
-                "is signed with its own key and marked as an authority's (CA:TRUE): make one with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …` and name it with {roots}"
+                "is signed with its own key, marked as an authority's, and not trusted here: name it with {roots} if it is the right one"
             ),
             Self::Authority => format!(
                 "is that of an authority (CA:TRUE): the {whose} must show one that this authority has signed"

@@ -86,6 +86,11 @@ pub(super) fn roots(path: &Path) -> Result<RootCertStore, TlsSettingsError> {
     Ok(store)
 }
 
+/// The certificates in this file themselves.
+pub(super) fn named(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSettingsError> {
+    certificates(path, TlsFile::Roots)
+}
+
 /// The authorities that the system trusts.
 pub(super) fn system_roots() -> Result<RootCertStore, TlsSettingsError> {
     let found = rustls_native_certs::load_native_certs();

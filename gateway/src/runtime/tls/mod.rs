@@ -91,11 +91,14 @@ impl TlsConnector {
     /// Reads the files.
     pub fn new(settings: &ConnectorSettings) -> Result<Self, TlsSettingsError> {
         let provider = provider();
-        let roots = match &settings.roots {
-            Roots::System => files::system_roots()?,
-            Roots::File(path) => files::roots(path)?,
+        let (roots, named) = match &settings.roots {
+            Roots::System => (files::system_roots()?, Vec::new()),
+            Roots::File(path) => (files::roots(path)?, files::named(path)?),
         };
-        let verifier = verifier::Verifier(server_verifier(roots, &provider, &settings.roots)?);
+        let verifier = verifier::Verifier {
+            usual: server_verifier(roots, &provider, &settings.roots)?,
+            named,
+        };
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("the provider has ciphers of both versions")

@@ -1,5 +1,6 @@
 //! The check of a server's certificate: rustls' own, which here also tells a certificate that
-//! is signed with its own key from one of an unknown authority.
+//! is signed with its own key from one of an unknown authority, and trusts one that is itself named as
+//! trusted, even where it is marked as an authority's, as tools make them by default.
 
 use std::sync::Arc;
 
@@ -12,7 +13,41 @@ use super::error::{SelfSigned, is_authority};
 
 /// Checks as `WebPkiServerVerifier` does, with one more word for a refusal.
 #[derive(Debug)]
-pub(super) struct Verifier(pub(super) Arc<WebPkiServerVerifier>);
+pub(super) struct Verifier {
+    pub(super) usual: Arc<WebPkiServerVerifier>,
+    /// The certificates in the file that names whom to trust.
+    pub(super) named: Vec<CertificateDer<'static>>,
+}
+
+impl Verifier {
+    /// An authority's own certificate, as a server shows it: good if it is itself named as trusted
+    /// and is for this server. That it is valid now was seen before it was refused.
+    fn verify_named(
+        &self,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+    ) -> Option<Result<ServerCertVerified, Error>> {
+        self.named.iter().find(|named| *named == certificate)?;
+        let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
+        let fits = certificate.verify_is_valid_for_subject_name(name);
+        let wrong = |error| {
+            Error::InvalidCertificate(match error {
+                webpki::Error::CertNotValidForName(webpki::InvalidNameContext {
+                    expected,
+                    presented,
+                }) => CertificateError::NotValidForNameContext {
+                    expected,
+                    presented,
+                },
+                _ => CertificateError::NotValidForName,
+            })
+        };
+        Some(
+            fits.map(|()| ServerCertVerified::assertion())
+                .map_err(wrong),
+        )
+    }
+}
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
@@ -23,9 +58,15 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let usual = &self.usual;
         let checked =
-            self.0
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+            usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if let Err(Error::InvalidCertificate(CertificateError::Other(other))) = &checked
+            && is_authority(other)
+            && let Some(verified) = self.verify_named(end_entity, server_name)
+        {
+            return verified;
+        }
         checked.map_err(|error| {
             let is_authority = match &error {
                 Error::InvalidCertificate(CertificateError::UnknownIssuer) => false,
@@ -51,7 +92,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.usual.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -60,11 +101,11 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.usual.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.usual.supported_verify_schemes()
     }
 }
 

@@ -22,6 +22,7 @@ fn http() -> CrmConfig {
         transport: Transport::Http,
         posting: Some(Posting {
             target: "/oktell".to_owned(),
+            exchanges_max: 16,
         }),
         ..config()
     }
