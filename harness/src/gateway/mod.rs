@@ -143,6 +143,13 @@ impl Gateway {
         self.spawn_again(AFTER_KILL_ATTEMPTS_MAX).await
     }
 
+    /// Writes other settings, on the same ports, and sends SIGHUP.
+    pub fn reload(&mut self, settings: Settings) -> Result<()> {
+        self.settings = self.addresses.put_into(settings);
+        write_settings(&self.directory, &self.settings)?;
+        self.signal(rustix::process::Signal::HUP)
+    }
+
     /// An error with this problem and the end of the log.
     pub fn failure(&self, problem: impl Into<String>) -> Error {
         let log = self.log();
@@ -170,14 +177,16 @@ impl Gateway {
         }
     }
 
+    fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        let id = self.child.id();
+        let id = id.and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        let id = id.ok_or_else(|| self.failure("it had ended before it was sent a signal"))?;
+        rustix::process::kill_process(id, signal)
+            .map_err(|error| Error::io("sending the gateway a signal", error.into()))
+    }
+
     async fn terminate(&mut self) -> Result<()> {
-        let id = self
-            .child
-            .id()
-            .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?))
-            .ok_or_else(|| self.failure("it had ended before it was stopped"))?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM)
-            .map_err(|error| Error::io("stopping the gateway", error.into()))?;
+        self.signal(rustix::process::Signal::TERM)?;
         match timeout(STOP_MAX, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(self.failure(format!("after SIGTERM it ended with {status}"))),
@@ -282,13 +291,19 @@ fn program_from_environment() -> Result<PathBuf> {
     Ok(program)
 }
 
+fn write_settings(directory: &TempDir, settings: &Settings) -> Result<PathBuf> {
+    let file = directory.path().join("okgate.toml");
+    let written = std::fs::write(&file, settings.to_toml());
+    written.map_err(|error| Error::io("writing the settings for the gateway", error))?;
+    Ok(file)
+}
+
 fn spawn(program: &PathBuf, directory: &TempDir, settings: &Settings) -> Result<Child> {
     let failed = |doing: &str| {
         let doing = format!("{doing} for the gateway");
         move |error| Error::io(doing, error)
     };
-    let file = directory.path().join("okgate.toml");
-    std::fs::write(&file, settings.to_toml()).map_err(failed("writing the settings"))?;
+    let file = write_settings(directory, settings)?;
     let log = File::options()
         .create(true)
         .append(true)
