@@ -220,8 +220,8 @@ async fn a_second_crm_is_refused_while_the_first_answers_and_takes_its_place_whe
     let (mut first, _) = knock_and_stay(address, None).await?;
     let second = tokio::spawn(knock_and_stay(address, None));
     let ping = loop {
-        let (first_byte, payload) = first.next_frame().await?;
-        if first_byte == FINAL | PING {
+        let (opcode, payload) = first.next_frame().await?;
+        if opcode == PING {
             break payload;
         }
     };
