@@ -272,6 +272,7 @@ async fn a_busy_port_of_the_crms_is_named_at_the_start() -> TestResult {
     Ok(())
 }
 
+// protocol 2-n
 #[tokio::test]
 async fn the_mode_changes_on_sighup_and_no_tab_notices() -> TestResult {
     let [listen] = free_addresses()?;

@@ -209,15 +209,15 @@ impl CrmLink {
         self.send(&message);
     }
 
-    /// Sends a message that consists of these fields' text.
-    pub(super) fn send_fields(&mut self, name: &str, fields: &[u8]) {
+    /// Sends a message that consists of these fields' text; `false` if it cannot be sent.
+    pub(super) fn send_fields(&mut self, name: &str, fields: &[u8]) -> bool {
         let mut message = Vec::with_capacity(fields.len() + name.len() + 8);
         write_message(&mut message, name, |_| {});
         // The empty object at the end makes room for the given one.
         message.truncate(message.len() - b"{}]".len());
         message.extend_from_slice(fields);
         message.push(b']');
-        self.send(&message);
+        self.send(&message)
     }
 
     fn answers_introduction(&self, outline: &Outline) -> bool {

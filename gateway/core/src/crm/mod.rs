@@ -186,6 +186,8 @@ pub struct CrmCounters {
     pub posts_base64: u64,
     /// Requests in the answers to what was posted: they are ignored.
     pub requests_ignored: u64,
+    /// Answers and requests that are longer than what may wait to be sent.
+    pub too_long: u64,
     /// Messages that cannot be written in the link's format.
     pub unwritable: u64,
     /// Results that came after their time-out and were accepted.
@@ -417,9 +419,9 @@ impl CrmLink {
         self.events.pop_front()
     }
 
-    /// Sends a message that is an answer or a request.
-    fn send(&mut self, message: &[u8]) {
-        self.send_for(Purpose::Other, message);
+    /// Sends a message that is an answer or a request; `false` if it cannot be sent.
+    fn send(&mut self, message: &[u8]) -> bool {
+        self.send_for(Purpose::Other, message)
     }
 
     /// Sends a message, over HTTP as an exchange for this purpose; `false` if it cannot be sent.
@@ -432,6 +434,10 @@ impl CrmLink {
         }
         let format = self.format();
         let (limits, random) = (&self.config.limits, &mut self.random);
+        if !Outbox::admits(&text, limits) {
+            self.counters.too_long += 1;
+            return false;
+        }
         self.outbox.message(&text, format, limits, random);
         true
     }

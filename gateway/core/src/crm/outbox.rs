@@ -39,6 +39,13 @@ impl Framing {
     }
 }
 
+/// Bytes that a byte beyond ASCII grows by when its character is escaped: in XML, where two bytes
+/// become up to seven characters.
+const ESCAPE_GROWTH: usize = 3;
+
+/// What stands around the content of a packet, in XML at most.
+const PACKET_ROOM: usize = 512;
+
 impl Outbox {
     /// An empty one.
     pub(super) fn new(framing: Framing) -> Self {
@@ -68,6 +75,18 @@ impl Outbox {
         append_text_with(&mut self.pending, mask, message.len(), |out| {
             out.extend_from_slice(message);
         });
+    }
+
+    /// Whether a message can ever be sent: in packets, where what is beyond ASCII is escaped, it is
+    /// longer than it is.
+    pub(super) fn admits(message: &[u8], limits: &Limits) -> bool {
+        if message.len() <= limits.plain_bytes_max {
+            return true;
+        }
+        let beyond = message.iter().filter(|byte| !byte.is_ascii()).count();
+        let escaped = message.len() + beyond * ESCAPE_GROWTH;
+        let packets = escaped.div_ceil(limits.packet_chars.max(4) / 4 * 3);
+        packets.saturating_mul(limits.packet_chars + PACKET_ROOM) <= limits.queue_bytes_max
     }
 
     /// An answer or a request: packets, if it is long (protocol 3.3).

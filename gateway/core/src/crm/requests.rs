@@ -26,7 +26,12 @@ impl CrmLink {
     /// Serves a request, or says why not: each that has a `qid` gets one answer.
     pub(super) fn take_request(&mut self, outline: Outline, fields: &mut [u8]) {
         let reply = match outline.name.as_str() {
-            "ping" => return self.send_fields("pong", fields),
+            "ping" => {
+                if !self.send_fields("pong", fields) {
+                    self.say_unsaid(&outline);
+                }
+                return;
+            }
             "whoareyou" => {
                 self.take_identity(fields);
                 return self.answer_whoareyou(outline.qid.as_deref());
@@ -103,6 +108,15 @@ impl CrmLink {
         }));
     }
 
+    /// The answer to a request cannot be sent: it is too long, or cannot be written in the link's
+    /// format.
+    fn say_unsaid(&mut self, outline: &Outline) {
+        let text =
+            "the answer is longer than crm.queue_bytes_max, or the link's format cannot say it";
+        let fault = Fault::new(ErrorNumber::TooBig, text);
+        self.say_error(&fault, Some(&outline.name), outline.qid.as_deref());
+    }
+
     pub(super) fn reply(&mut self, outline: &Outline, reply: &Reply) {
         if outline.origin != Origin::Connection {
             // What came in an answer is not answered.
@@ -117,8 +131,8 @@ impl CrmLink {
         }
         write_reply_with(&mut message, &outline.name, echo, reply);
         // A request without a `qid` that was served is not answered.
-        if !message.is_empty() {
-            self.send(&message);
+        if !message.is_empty() && !self.send(&message) {
+            self.say_unsaid(outline);
         }
     }
 }

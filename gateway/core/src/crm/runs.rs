@@ -164,7 +164,9 @@ impl CrmLink {
             return self.done(execution, Err(MethodFailure::TooMany));
         }
         let can_start = self.can_run();
-        if !can_start && !run.wait_for_link {
+        // What the CRM can do has just been asked for: that is worth some of the run's time.
+        let is_coming = self.is_ready() && !self.methods.is_known;
+        if !can_start && !is_coming && !run.wait_for_link {
             return self.done(execution, Err(MethodFailure::Unavailable));
         }
         self.runs.insert(execution, run, now);
@@ -205,7 +207,8 @@ impl CrmLink {
 
     /// The link is lost: its runs fail, but those that wait for the next one.
     pub(super) fn fail_sent_runs(&mut self) {
-        for execution in self.runs.matching(|run| run.is_sent) {
+        let is_lost = |run: &Run| run.is_sent || !run.method.wait_for_link;
+        for execution in self.runs.matching(is_lost) {
             self.fail_sent(execution);
         }
     }
@@ -213,8 +216,8 @@ impl CrmLink {
     fn fail_sent(&mut self, execution: ExecutionId) {
         match self.runs.open.get_mut(&execution) {
             Some(run) if run.method.wait_for_link => run.is_sent = false,
-            Some(run) if run.is_sent => self.end(execution, Err(MethodFailure::Unavailable)),
-            _ => {}
+            Some(_) => self.end(execution, Err(MethodFailure::Unavailable)),
+            None => {}
         }
     }
 

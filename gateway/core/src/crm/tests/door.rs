@@ -327,6 +327,7 @@ fn what_is_no_upgrade_is_answered_and_closed() {
     }
 }
 
+// protocol 2-l
 #[test]
 fn who_asks_too_slowly_or_too_much_is_closed() {
     let mut door = Doorway::new();
@@ -339,6 +340,7 @@ fn who_asks_too_slowly_or_too_much_is_closed() {
     assert_eq!(door.closed, [1, 2]);
 }
 
+// protocol 2-l
 #[test]
 fn more_than_some_may_not_stand_before_the_door() {
     let mut door = Doorway::with(Limits {
@@ -428,6 +430,7 @@ fn a_crm_answers_a_digest_challenge_on_its_next_connection() {
     door.assert_answered(3, "401");
 }
 
+// protocol 2-m
 #[test]
 fn who_is_not_let_in_does_not_disturb_the_link() {
     let mut door = asking(Scheme::Basic);

@@ -195,6 +195,7 @@ fn a_crm_may_ask_back_or_say_nothing_at_all() {
     assert_eq!(office.state(), "ready");
 }
 
+// protocol 2.1-p
 #[test]
 fn whatever_else_it_asks_in_an_answer_is_ignored() {
     let mut office = Office::ready();
@@ -221,6 +222,7 @@ fn a_method_runs_in_one_exchange_and_needs_no_id_in_its_answer() {
     }
 }
 
+// protocol 2.1-o
 #[test]
 fn a_hundred_runs_at_a_time_get_their_own_results_and_sixteen_go_out_at_once() {
     let mut office = Office::ready();
@@ -248,6 +250,7 @@ fn a_hundred_runs_at_a_time_get_their_own_results_and_sixteen_go_out_at_once() {
     assert_eq!(of_runs, expected);
 }
 
+// protocol 2.1-o
 #[test]
 fn a_run_that_times_out_or_is_cancelled_gives_its_exchange_up() {
     let mut office = Office::ready();
@@ -303,6 +306,7 @@ fn an_answer_that_is_none_fails_its_run_alone_and_says_what_is_wrong() {
     }
 }
 
+// protocol 2.1-q
 #[test]
 fn each_kind_of_wrong_answer_has_its_own_counter() {
     let mut office = Office::ready();
@@ -402,6 +406,7 @@ fn no_event_is_posted() {
     assert_eq!(office.link.status().counters.events_not_wanted, 1);
 }
 
+// protocol 2.1-r
 #[test]
 fn a_method_that_is_declared_for_http_is_posted_also_beside_a_websocket() {
     let mut world = World::ready_with(CrmConfig {

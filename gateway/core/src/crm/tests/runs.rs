@@ -338,10 +338,6 @@ fn without_a_link_a_run_is_unavailable_at_once() {
     let mut world = World::introducing();
     world.run(run("loose", "{}"));
     assert_eq!(world.end(), Err(MethodFailure::Unavailable));
-    // The CRM has not said yet what it can do.
-    let mut world = World::ready();
-    world.run(run("loose", "{}"));
-    assert_eq!(world.end(), Err(MethodFailure::Unavailable));
 }
 
 #[test]
@@ -425,4 +421,40 @@ fn the_end_of_the_gateway_ends_every_run() {
     world.link.shut_down("the gateway is going down", world.now);
     world.pump();
     assert_eq!(world.end(), Err(MethodFailure::Unavailable));
+}
+
+// protocol 8-v
+#[test]
+fn a_run_in_the_moment_between_the_introduction_and_the_catalogue_waits_for_it() {
+    let mut world = World::ready();
+    let (first, second) = (ExecutionId(Guid::random(1)), ExecutionId(Guid::random(2)));
+    let run = MethodRun {
+        key: "name".into(),
+        input: "{}".into(),
+        user_login: None,
+        timeout: Duration::from_secs(3),
+        wait_for_link: false,
+    };
+    world.link.run_method(run.clone(), first, world.now);
+    world.pump();
+    assert_eq!(world.take_events(), []);
+    world.say("availablemethods", &json!({"methods": [{"key": "name"}]}));
+    assert_eq!(world.heard("executemethod")["methodkey"], "name");
+    // One that never declares anything is not waited for longer than the run's own time.
+    let mut world = World::ready();
+    world.link.run_method(run.clone(), second, world.now);
+    world.pass_seconds(3);
+    let end = Err(MethodFailure::Unavailable);
+    let execution = second;
+    assert_eq!(
+        world.take_events(),
+        [CrmEvent::MethodDone { execution, end }]
+    );
+    // Nor when the link is lost meanwhile.
+    let mut world = World::ready();
+    world.link.run_method(run, second, world.now);
+    world.report(CrmInput::Closed("gone".to_owned()));
+    let ends = world.take_events();
+    let is_end = |event: &CrmEvent| matches!(event, CrmEvent::MethodDone { .. });
+    assert_eq!(ends.iter().filter(|event| is_end(event)).count(), 1);
 }

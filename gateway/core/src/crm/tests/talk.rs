@@ -487,3 +487,24 @@ fn what_is_no_message_is_answered_with_an_error_and_the_link_goes_on() {
     assert_eq!(world.heard_names(), [""; 0]);
     assert_eq!((world.state(), world.counters().malformed), ("ready", 5));
 }
+
+// protocol 3.3-j
+#[test]
+fn an_answer_that_is_too_long_to_be_sent_costs_itself_and_not_the_link() {
+    let limits = Limits {
+        queue_bytes_max: 20_000,
+        ..Limits::default()
+    };
+    let mut world = World::ready_with(CrmConfig { limits, ..config() });
+    // In packets, and escaped, it is three times as long.
+    let text = "ы".repeat(4000);
+    world.say("ping", &json!({"qid": "long", "text": text}));
+    let error = world.heard("error");
+    assert_eq!(
+        (&error["qid"], &error["error"]),
+        (&json!("long"), &json!(413))
+    );
+    assert_eq!((world.state(), world.counters().too_long), ("ready", 1));
+    world.say("ping", &json!({"qid": "short"}));
+    assert_eq!(world.heard("pong")["qid"], "short");
+}

@@ -103,6 +103,7 @@ fn the_old_link_is_ended_before_the_new_one_is_made() {
     assert_eq!(world.hub.crm_status().mode, "off");
 }
 
+// protocol 2-n
 #[test]
 fn no_tab_hears_of_it() {
     let mut world = World::new();
