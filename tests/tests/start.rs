@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use okgate_harness::gateway::{Gateway, Settings};
+use okgate_harness::crm::{CrmHandle, CrmOptions, SimulatedCrm};
+use okgate_harness::gateway::{Gateway, Settings, free_addresses};
 use okgate_harness::tab::{Incoming, Seen, Tab};
 use okgate_tests::{TestResult, program};
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,6 +33,20 @@ impl SettingsFile {
     fn path(&self) -> anyhow::Result<&str> {
         self.path.to_str().context("a path in UTF-8")
     }
+}
+
+/// Without asking the gateway for anything, which would wake it.
+// protocol 4-d
+#[tokio::test]
+async fn the_crm_is_linked_at_once_although_nothing_else_happens() -> TestResult {
+    let crm = SimulatedCrm::start(CrmOptions::on_loopback()).await?;
+    let mut received = crm.received();
+    let [clients, web, admin] = free_addresses()?;
+    let settings = Settings::new().users(1).crm_ws_out(crm.address());
+    let file = SettingsFile::new(&settings.listen(clients, web, admin).to_toml())?;
+    let _gateway = program::start(&["run", "--config", file.path()?])?;
+    CrmHandle::wait_for(&mut received, "whoareyou", Duration::from_secs(5)).await?;
+    Ok(())
 }
 
 #[tokio::test]

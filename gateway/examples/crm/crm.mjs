@@ -67,10 +67,13 @@ function listen(port, certificate, key) {
   const server = certificate
     ? createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key) })
     : createServer();
-  const handleProtocols = (offered) => offered.has("json") && "json";
+  const handleProtocols = () => "json";
   const wanted = credentials && `Basic ${Buffer.from(credentials).toString("base64")}`;
-  const verifyClient = ({ req }, done) =>
-    done(!wanted || req.headers.authorization === wanted, 401, "Unauthorized", { "WWW-Authenticate": 'Basic realm="crm"' });
+  const verifyClient = ({ req: { headers } }, done) => {
+    if (headers["sec-websocket-protocol"] !== "json") done(false, 400, "This CRM speaks JSON");
+    else if (!wanted || headers.authorization === wanted) done(true);
+    else done(false, 401, "Unauthorized", { "WWW-Authenticate": 'Basic realm="crm"' });
+  };
   new WebSocketServer({ server, handleProtocols, verifyClient }).on("connection", serve);
   server.listen(port, "127.0.0.1", () => console.log(`listening on ${port}`));
 }

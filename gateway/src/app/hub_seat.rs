@@ -98,7 +98,7 @@ impl HubSeat {
         crm: Option<CrmEnds>,
         helpers: Helpers,
     ) -> Self {
-        Self {
+        let mut seat = Self {
             hub: Box::new(hub),
             now: clock.now(),
             clock,
@@ -111,7 +111,11 @@ impl HubSeat {
             helpers,
             asking: HashMap::new(),
             last_ticket: 0,
-        }
+        };
+        // What the hub wants done first must not wait until somebody asks for something.
+        seat.hub.handle_timeout(seat.now);
+        seat.settle();
+        seat
     }
 
     /// Both clocks at this point of the monotonic one.
