@@ -86,6 +86,7 @@ impl Reloader {
                 "users, departments and groups",
                 old.directory != new.directory,
             ),
+            ("[forms] and [[form_rules]]", old.forms != new.forms),
             ("[desk] and [[procedures]]", old.desk != new.desk),
         ];
         let changed = sections.into_iter().filter(|(_, is_changed)| *is_changed);
