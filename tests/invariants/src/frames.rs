@@ -16,8 +16,10 @@ pub(crate) enum Said {
     Message {
         /// Its name.
         name: String,
-        /// The text of its fields.
+        /// The text of its fields, in JSON.
         fields: String,
+        /// It came as a document.
+        is_xml: bool,
     },
     /// A ping and its payload.
     Ping(Vec<u8>),
@@ -151,6 +153,7 @@ pub(crate) fn read_message(text: &str) -> Said {
     Said::Message {
         name,
         fields: fields.get().to_owned(),
+        is_xml: false,
     }
 }
 
@@ -162,6 +165,7 @@ fn read_document(text: &str) -> Said {
     Said::Message {
         name: root.attribute("name").expect("a name").to_owned(),
         fields: json_object(root),
+        is_xml: true,
     }
 }
 
@@ -222,7 +226,7 @@ impl Packets {
     /// Takes what was said, and gives the message that it is or completes.
     pub(crate) fn take(&mut self, said: Said) -> Option<Said> {
         match said {
-            Said::Message { name, fields } if name == "multipart" => self.take_packet(&fields),
+            Said::Message { name, fields, .. } if name == "multipart" => self.take_packet(&fields),
             // What was to follow may have been dropped.
             Said::Close(_) => Some(said),
             _ => {

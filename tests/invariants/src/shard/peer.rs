@@ -123,7 +123,7 @@ impl Peer {
     fn hear(&mut self, said: Said, now: Instant) {
         match self.packets.take(said) {
             Some(Said::Close(code)) => self.check_close(code),
-            Some(Said::Message { name, fields }) => self.hear_message(&name, &fields),
+            Some(Said::Message { name, fields, .. }) => self.hear_message(&name, &fields),
             Some(Said::Ping(_)) => {
                 // protocol 3.5-b; what waited in a queue comes when it comes.
                 let is_early = self.pinged.is_some_and(|at| now - at < self.ping_after);
