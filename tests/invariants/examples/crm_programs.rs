@@ -77,7 +77,8 @@ fn program(random: &mut Random) -> Vec<Vec<u8>> {
 
 fn record(random: &mut Random) -> Vec<u8> {
     let mut pick = |bound: usize| usize::try_from(random.below(bound as u64)).expect("small");
-    let operations = b"aaaggggggjjcxfuuuubtttttttttpmmmmmmmyyyyyyyyyywwwwwwwzeeeeFFrrrrrrkkssllhhqoo";
+    let operations =
+        b"aaaggggggjjcxfuuuubtttttttttpmmmmmmmyyyyyyyyyywwwwwwwzeeeeFFrrrrrrkkssllhhqoo";
     let operation = operations[pick(operations.len())];
     if operation == b'q' && pick(20) > 0 {
         return vec![b'w', b'3'];

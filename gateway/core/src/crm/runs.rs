@@ -166,7 +166,8 @@ impl CrmLink {
         let can_start = self.can_run();
         // What the CRM can do has just been asked for: that is worth some of the run's time.
         let is_coming = self.is_ready() && !self.methods.is_known;
-        if !can_start && !is_coming && !run.wait_for_link {
+        let can_wait = is_coming || run.wait_for_link && !self.is_off();
+        if !can_start && !can_wait {
             return self.done(execution, Err(MethodFailure::Unavailable));
         }
         self.runs.insert(execution, run, now);

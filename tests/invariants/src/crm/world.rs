@@ -52,7 +52,11 @@ impl World {
         let Settings { mode, config } = Settings::new(choice);
         let now = Instant::from_micros(1_000_000);
         let mut world = Self {
-            link: CrmLink::new(config.clone(), okgate_core::base::Random::from_number(7), now),
+            link: CrmLink::new(
+                config.clone(),
+                okgate_core::base::Random::from_number(7),
+                now,
+            ),
             mode,
             now,
             peers: BTreeMap::new(),
@@ -138,8 +142,16 @@ impl World {
         if self.mode != Mode::In || !self.peers.get(&id).is_some_and(is_new) {
             return;
         }
-        let format = if bits & 1 != 0 { Format::Xml } else { Format::Json };
-        let version = if bits & 4 != 0 { Version::V0 } else { Version::V13 };
+        let format = if bits & 1 != 0 {
+            Format::Xml
+        } else {
+            Format::Json
+        };
+        let version = if bits & 4 != 0 {
+            Version::V0
+        } else {
+            Version::V13
+        };
         let request = self.request_of_crm(format, version, bits & 2 == 0, bits & 8 == 0);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;

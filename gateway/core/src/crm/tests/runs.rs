@@ -458,3 +458,17 @@ fn a_run_in_the_moment_between_the_introduction_and_the_catalogue_waits_for_it()
     let is_end = |event: &CrmEvent| matches!(event, CrmEvent::MethodDone { .. });
     assert_eq!(ends.iter().filter(|event| is_end(event)).count(), 1);
 }
+
+#[test]
+fn after_the_end_of_the_gateway_no_run_waits_for_a_link() {
+    let mut world = World::able();
+    world.link.shut_down("going down", world.now);
+    world.pump();
+    world.events.clear();
+    world.run(MethodRun {
+        wait_for_link: true,
+        ..run("sum", "{}")
+    });
+    assert_eq!(world.end(), Err(MethodFailure::Unavailable));
+    assert_eq!(world.link.next_timeout(), None);
+}
