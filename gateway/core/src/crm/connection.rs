@@ -67,7 +67,31 @@ pub struct Post {
     /// The body: `application/x-www-form-urlencoded`.
     pub body: Vec<u8>,
     /// The `Authorization` header, if there are credentials.
-    pub authorization: Option<String>,
+    pub authorization: Option<Authorization>,
+}
+
+/// The value of an `Authorization` header. It shows in no `Debug` output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorization(String);
+
+impl From<String> for Authorization {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl std::ops::Deref for Authorization {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Authorization {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Authorization")
+    }
 }
 
 /// What the CRM answered.
@@ -118,6 +142,7 @@ impl CrmLink {
             CrmInput::Sent => self.outbox.sent(),
             CrmInput::Closed(reason) => self.handle_closed(&reason, now),
         }
+        self.settle(now);
         if self.is_listening() {
             self.fill_place(now);
         }

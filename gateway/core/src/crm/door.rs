@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use super::outbox::{Framing, Outbox};
 use super::{CrmAction, CrmConnectionId, CrmEvent, CrmInput, CrmLink, Limits, Transport};
 use crate::base::{Instant, Random};
 use crate::protocol::{ErrorNumber, Fault, peek, write_error};
@@ -46,7 +47,15 @@ enum Stage {
     /// It may come in as soon as the link's place is free.
     Waiting(Admitted),
     /// It asked for no format.
-    Formatless { inbound: Box<Inbound>, refused: u32 },
+    Formatless(Box<Formatless>),
+}
+
+/// A connection whose messages are all refused.
+#[derive(Debug)]
+struct Formatless {
+    inbound: Inbound,
+    refused: u32,
+    outbox: Outbox,
 }
 
 /// Somebody who may come in.
@@ -98,13 +107,19 @@ impl Door {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        let candidates = self.candidates.values().map(|it| it.until);
+        let decided = self.candidates.values();
+        let decided = decided.filter(|it| !matches!(it.stage, Stage::Waiting(_)));
+        let candidates = decided.map(|it| it.until);
         candidates.chain(self.contest).min()
     }
 
     /// Connections that are not the link.
     pub(super) fn len(&self) -> usize {
         self.candidates.len()
+    }
+
+    fn stage(&mut self, id: CrmConnectionId) -> Option<&mut Stage> {
+        Some(&mut self.candidates.get_mut(&id)?.stage)
     }
 
     /// The newest who waits for the link's place.
@@ -142,6 +157,12 @@ impl CrmLink {
             CrmInput::Closed(_) => {
                 self.door.candidates.remove(&id);
             }
+            CrmInput::Sent => {
+                if let Some(Stage::Formatless(it)) = self.door.stage(id) {
+                    it.outbox.sent();
+                }
+                self.send_to_formatless(id);
+            }
             // Late news of a connection that is over.
             _ => {}
         }
@@ -161,13 +182,20 @@ impl CrmLink {
                     admitted.early.extend_from_slice(bytes);
                 }
             }
-            Stage::Formatless { inbound, refused } => {
-                let (answer, is_over) = refuse_messages(inbound, refused, bytes, limits);
+            Stage::Formatless(it) => {
+                let (mut answer, mut is_over) =
+                    refuse_messages(&mut it.inbound, &mut it.refused, bytes, limits);
+                it.outbox.frames(&mut answer);
+                if it.outbox.bytes() > FORMATLESS_BYTES_MAX as usize {
+                    // Pings are not counted; who reads no answers has none to come.
+                    is_over = true;
+                }
                 if is_over {
+                    let last = it.outbox.end(None, limits, &mut self.random);
                     let reason = "it asked for no format: the subprotocol must say json or xml";
-                    self.drop_candidate(id, reason, answer);
-                } else if !answer.is_empty() {
-                    self.actions.push_back(CrmAction::Send(id, answer));
+                    self.drop_candidate(id, reason, last);
+                } else {
+                    self.send_to_formatless(id);
                 }
             }
             Stage::Head(received) => {
@@ -198,11 +226,14 @@ impl CrmLink {
                     return self.drop_candidate(id, NO_FORMAT, refusal(400, NO_FORMAT));
                 }
                 candidate.until = now + limits.formatless;
-                candidate.stage = Stage::Formatless {
-                    inbound: Box::new(inbound(limits)),
+                let mut outbox = Outbox::new(Framing::Server);
+                let mut response = response;
+                outbox.plain(&mut response);
+                candidate.stage = Stage::Formatless(Box::new(Formatless {
+                    inbound: inbound(limits),
                     refused: 0,
-                };
-                self.actions.push_back(CrmAction::Send(id, response));
+                    outbox,
+                }));
                 let mut early = received;
                 self.take_candidate_bytes(id, &mut early[consumed..], now);
             }
@@ -221,6 +252,15 @@ impl CrmLink {
                 };
                 self.let_in_or_contest(id, admitted, now);
             }
+        }
+    }
+
+    /// Sends what waits, one send at a time.
+    fn send_to_formatless(&mut self, id: CrmConnectionId) {
+        if let Some(Stage::Formatless(it)) = self.door.stage(id)
+            && let Some(bytes) = it.outbox.take()
+        {
+            self.actions.push_back(CrmAction::Send(id, bytes));
         }
     }
 
@@ -267,18 +307,27 @@ impl CrmLink {
 
     /// protocol 2-j: with a link in place, that one is asked first whether it lives.
     fn let_in_or_contest(&mut self, id: CrmConnectionId, admitted: Admitted, now: Instant) {
+        let Some(candidate) = self.door.candidates.get_mut(&id) else {
+            return;
+        };
+        candidate.stage = Stage::Waiting(admitted);
         if self.connection().is_none() {
-            self.door.candidates.remove(&id);
-            return self.adopt(id, admitted, now);
+            return self.fill_place(now);
         }
-        let until = now + self.config.limits.contest;
-        let until = *self.door.contest.get_or_insert(until);
-        if let Some(candidate) = self.door.candidates.get_mut(&id) {
-            candidate.stage = Stage::Waiting(admitted);
-            // The contest's end decides, not this candidate's own time.
-            candidate.until = until + self.config.limits.handshake_timeout;
+        let is_asked = self.door.contest.is_some();
+        self.door
+            .contest
+            .get_or_insert(now + self.config.limits.contest);
+        if !is_asked {
+            self.ask_for_life(now);
         }
-        self.ask_for_life(now);
+    }
+
+    /// The link is lost: who waits for its place need not wait for the end of the contest.
+    pub(super) fn hasten_contest(&mut self, now: Instant) {
+        if let Some(until) = &mut self.door.contest {
+            *until = now;
+        }
     }
 
     /// The link has shown that it lives: who wants its place is refused.
@@ -318,15 +367,12 @@ impl CrmLink {
             self.fill_place(now);
         }
         let expired = self.door.candidates.iter();
-        let expired = expired.filter(|(_, it)| it.until <= now).map(|(id, _)| *id);
-        for id in expired.collect::<Vec<_>>() {
-            let is_head = self.door.candidates.get(&id);
-            let is_head = is_head.is_some_and(|it| matches!(it.stage, Stage::Head(_)));
-            let last = if is_head {
-                refusal(408, "the request did not come in time")
-            } else {
-                close_frame(CloseCode::Policy, NO_FORMAT)
-            };
+        // Those who wait are decided on by the contest's end.
+        let is_waiting = |it: &Candidate| matches!(it.stage, Stage::Waiting(_));
+        let expired = expired.filter(|(_, it)| it.until <= now && !is_waiting(it));
+        for id in expired.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let refusal = || refusal(408, "the request did not come in time");
+            let last = self.last_words(id, CloseCode::Policy, NO_FORMAT, refusal);
             self.drop_candidate(id, "it took too long", last);
         }
     }
@@ -335,7 +381,23 @@ impl CrmLink {
     pub(super) fn clear_door(&mut self, reason: &str) {
         self.door.contest = None;
         while let Some(id) = self.door.candidates.keys().next().copied() {
-            self.drop_candidate(id, reason, refusal(503, reason));
+            let last = self.last_words(id, CloseCode::Away, reason, || refusal(503, reason));
+            self.drop_candidate(id, reason, last);
+        }
+    }
+
+    /// What a candidate hears last: a refusal, or a close frame if it has been upgraded already.
+    fn last_words(
+        &mut self,
+        id: CrmConnectionId,
+        code: CloseCode,
+        reason: &str,
+        refusal: impl FnOnce() -> Vec<u8>,
+    ) -> Vec<u8> {
+        let (limits, random) = (&self.config.limits, &mut self.random);
+        match self.door.candidates.get_mut(&id).map(|it| &mut it.stage) {
+            Some(Stage::Formatless(it)) => it.outbox.end(Some((code, reason)), limits, random),
+            _ => refusal(),
         }
     }
 
@@ -411,12 +473,6 @@ fn inbound(limits: &Limits) -> Inbound {
         message_bytes_max: limits.message_bytes_max.min(FORMATLESS_BYTES_MAX),
     };
     Inbound::new(Role::Server, limits, Binary::Refuse)
-}
-
-fn close_frame(code: CloseCode, reason: &str) -> Vec<u8> {
-    let mut frame = Vec::new();
-    append_close(&mut frame, Some(code), reason, None);
-    frame
 }
 
 fn refusal(status: u16, text: &str) -> Vec<u8> {

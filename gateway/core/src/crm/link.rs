@@ -8,7 +8,7 @@ use super::door::Admitted;
 use super::outbox::{Framing, Outbox};
 use super::posts::Purpose;
 use super::socket::{Socket, SocketError};
-use super::{CrmAction, CrmConnectionId, CrmEvent, CrmLink, Transport};
+use super::{Authorization, CrmAction, CrmConnectionId, CrmEvent, CrmLink, Transport};
 use crate::base::{Guid, Instant};
 use crate::protocol::{Assembler, FieldWriter as _, JsonWriter, write_message};
 use crate::wire::credentials::Tries;
@@ -93,7 +93,8 @@ impl CrmLink {
         let mut request = Vec::new();
         let authorization = self.authorization.take().or_else(|| {
             let credentials = self.credentials.as_mut()?;
-            Some(credentials.header(&mut self.tries, "GET", &out.path, &mut self.random))
+            let header = credentials.header(&mut self.tries, "GET", &out.path, &mut self.random);
+            Some(Authorization::from(header))
         });
         let (format, version) = (self.config.format, out.version);
         let random = &mut self.random;
@@ -361,6 +362,7 @@ impl CrmLink {
         }
         let retry_in = if matches!(self.config.transport, Transport::WebSocketIn(_)) {
             self.stage = Stage::Listening;
+            self.hasten_contest(now);
             None
         } else {
             let pause = self.backoff.pause(limits, &mut self.random);
@@ -369,6 +371,8 @@ impl CrmLink {
         };
         self.outbox = Outbox::new(Framing::Client);
         self.tries = Tries::default();
+        // protocol 2.2-q: the next try begins anew.
+        self.authorization = None;
         self.abandon_posts();
         self.assembler = Assembler::new(self.config.limits.multipart);
         self.asked.clear();
@@ -434,7 +438,7 @@ impl CrmLink {
         let challenges: Vec<&str> = challenges.iter().map(String::as_str).collect();
         let (tries, random) = (&mut self.tries, &mut self.random);
         let answer = credentials.answer(tries, &challenges, "GET", &out.path, random)?;
-        self.authorization = Some(answer);
+        self.authorization = Some(answer.into());
         Ok(())
     }
 

@@ -164,7 +164,7 @@ impl CrmLink {
             "activeusers" => self.take_active_users(fields),
             "methodresult" => self.take_method_result(outline, fields, now),
             // The answer to a ping of version 0.
-            "pong" => self.end_contest(),
+            "pong" if outline.origin == Origin::Connection => self.end_contest(),
             name if is_answer_name(name) => self.take_answer(&outline, fields),
             _ => match outline.origin {
                 Origin::Connection => self.take_request(outline, fields),

@@ -56,7 +56,7 @@ use backoff::Backoff;
 use catalogue::Catalogue;
 pub use config::{CrmConfig, Limits, Posting, Transport, WebSocketIn, WebSocketOut};
 pub use connection::{
-    CrmAction, CrmConnectionId, CrmInput, CrmReport, Post, PostAnswer, PostFailure,
+    Authorization, CrmAction, CrmConnectionId, CrmInput, CrmReport, Post, PostAnswer, PostFailure,
 };
 use door::Door;
 pub use forms::{DeclaredMethod, FormFailure};
@@ -271,7 +271,7 @@ pub struct CrmLink {
     posting_credentials: Option<ClientCredentials>,
     /// What was tried to get the present connection accepted, and what it was asked for.
     tries: Tries,
-    authorization: Option<String>,
+    authorization: Option<Authorization>,
     door: Door,
     outbox: Outbox,
     posts: Posts,
@@ -432,13 +432,18 @@ impl CrmLink {
         if self.is_http() {
             return self.post(purpose, text.into_owned());
         }
+        self.send_text(&text)
+    }
+
+    /// Sends the text of a message over the connection; `false` if it is too long for that.
+    fn send_text(&mut self, text: &[u8]) -> bool {
         let format = self.format();
         let (limits, random) = (&self.config.limits, &mut self.random);
-        if !Outbox::admits(&text, limits) {
+        if !Outbox::admits(text, limits) {
             self.counters.too_long += 1;
             return false;
         }
-        self.outbox.message(&text, format, limits, random);
+        self.outbox.message(text, format, limits, random);
         true
     }
 

@@ -14,6 +14,8 @@ use crate::wire::upgrade::{Format, Version};
 pub(super) struct Outbox {
     framing: Framing,
     pending: Vec<u8>,
+    /// So many of these, at their start, are no frames.
+    plain: usize,
     in_flight: usize,
 }
 
@@ -52,6 +54,7 @@ impl Outbox {
         Self {
             framing,
             pending: Vec::new(),
+            plain: 0,
             in_flight: 0,
         }
     }
@@ -61,8 +64,15 @@ impl Outbox {
         self.pending.len() + self.in_flight
     }
 
-    /// Bytes that are no frame: the request of the handshake, or the answer to it.
+    /// Bytes that are no frame and come before all frames: the request of the handshake, or the answer
+    /// to it.
     pub(super) fn plain(&mut self, bytes: &mut Vec<u8>) {
+        self.pending.append(bytes);
+        self.plain = self.pending.len();
+    }
+
+    /// Frames that are written already.
+    pub(super) fn frames(&mut self, bytes: &mut Vec<u8>) {
         self.pending.append(bytes);
     }
 
@@ -131,6 +141,7 @@ impl Outbox {
             return None;
         }
         self.in_flight = self.pending.len();
+        self.plain = 0;
         Some(std::mem::take(&mut self.pending))
     }
 
@@ -150,7 +161,8 @@ impl Outbox {
         let mut last = std::mem::take(&mut self.pending);
         let in_flight = std::mem::take(&mut self.in_flight);
         if last.len() + in_flight > limits.queue_bytes_max {
-            last = Vec::new();
+            // Frames mean nothing without the handshake's answer.
+            last.truncate(self.plain);
         }
         match close {
             Some(_) if self.framing == Framing::Hixie => hixie::append_close(&mut last),

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::text::{self, TextError};
-use super::{CrmAction, CrmConnectionId, CrmEvent, CrmLink, Post, PostAnswer, PostFailure};
+use super::{
+    Authorization, CrmAction, CrmConnectionId, CrmEvent, CrmLink, Post, PostAnswer, PostFailure,
+};
 use crate::base::{ExecutionId, Instant};
 use crate::wire::credentials::{ClientError, Tries};
 use crate::wire::form::post_body;
@@ -43,7 +45,7 @@ pub(super) struct Exchange {
     format: Format,
     tries: Tries,
     /// What the CRM asked for in its last answer.
-    authorization: Option<String>,
+    authorization: Option<Authorization>,
 }
 
 /// Why an exchange gave nothing that can be used.
@@ -164,7 +166,8 @@ impl CrmLink {
         let target = self.config.posting.as_ref().map_or("/", |it| &it.target);
         let authorization = exchange.authorization.take().or_else(|| {
             let credentials = self.posting_credentials.as_mut()?;
-            Some(credentials.header(&mut exchange.tries, "POST", target, &mut self.random))
+            let header = credentials.header(&mut exchange.tries, "POST", target, &mut self.random);
+            Some(Authorization::from(header))
         });
         Some(CrmAction::Post(
             id,
@@ -219,7 +222,7 @@ impl CrmLink {
         let target = self.config.posting.as_ref().map_or("/", |it| &it.target);
         let (tries, random) = (&mut exchange.tries, &mut self.random);
         let answer = credentials.answer(tries, &challenges, "POST", target, random)?;
-        exchange.authorization = Some(answer);
+        exchange.authorization = Some(answer.into());
         Ok(())
     }
 

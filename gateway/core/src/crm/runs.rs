@@ -349,15 +349,20 @@ impl CrmLink {
                 self.write_run_user(writer, login);
             }
         });
-        let purpose = Purpose::Run(execution);
-        let is_sent = if by_http && !self.is_http() {
-            let text = text::written(&message, self.format());
-            let text = text.map_err(|error| MethodFailure::WrongParameters(error.to_string()))?;
-            self.post(purpose, text.into_owned())
-        } else {
-            self.send_for(purpose, &message)
-        };
-        is_sent.then_some(()).ok_or(MethodFailure::TooMany)
+        let format = self.format();
+        let text = text::written(&message, format).map_err(|error| {
+            self.counters.unwritable += 1;
+            MethodFailure::WrongParameters(error.to_string())
+        })?;
+        if by_http || self.is_http() {
+            let is_posted = self.post(Purpose::Run(execution), text.into_owned());
+            return is_posted.then_some(()).ok_or(MethodFailure::TooMany);
+        }
+        if !self.send_text(&text) {
+            let words = "the input is longer than crm.queue_bytes_max";
+            return Err(MethodFailure::WrongParameters(words.to_owned()));
+        }
+        Ok(())
     }
 
     /// The exchange of a run failed.

@@ -440,3 +440,153 @@ fn who_is_not_let_in_does_not_disturb_the_link() {
     door.assert_answered(2, "401");
     assert!(door.pings(1).is_empty());
 }
+
+#[test]
+fn who_was_upgraded_without_a_format_is_told_of_the_end_in_a_frame() {
+    let mut door = ready();
+    door.knock(2, "");
+    let upgrade = door.text(2).len();
+    door.link.shut_down("the gateway is going down", door.now);
+    door.pump();
+    let last = &door.heard[&2][upgrade..];
+    assert_eq!(last[..4], [0x88, 27, 0x03, 0xE9], "a close frame with 1001");
+    assert_eq!(door.closed, [1, 2]);
+}
+
+#[test]
+fn who_waits_gets_the_place_at_once_when_the_clock_ends_the_link() {
+    let mut door = ready();
+    door.report(2, CrmInput::Accepted("somebody".to_owned()));
+    // The link's last sign of life is old, and it is lost within the contest of a third one.
+    door.pass(Duration::from_secs(59));
+    door.knock(3, "json");
+    door.pass(Duration::from_secs(1));
+    assert_eq!(door.closed, [2, 1], "too slow, and silent for too long");
+    door.assert_answered(3, "101");
+    door.introduce(3);
+    door.pass(Duration::from_secs(10));
+    assert!(door.link.is_ready(), "{:?}", door.closed);
+}
+
+#[test]
+fn however_many_want_the_place_the_link_is_asked_once_whether_it_lives() {
+    let mut door = ready();
+    for id in 2..6 {
+        door.knock(id, "json");
+    }
+    assert_eq!(door.pings(1).len(), 1);
+}
+
+#[test]
+fn without_a_format_too_nothing_is_sent_before_the_last_send_has_gone_out() {
+    let mut door = Doorway::new();
+    let mut bytes = request("").into_bytes();
+    append_own_text(&mut bytes, br#"["ping",{}]"#, MASK);
+    let (connection, peer) = (CrmConnectionId(1), "somebody".to_owned());
+    for what in [CrmInput::Accepted(peer), CrmInput::Bytes(bytes.clone())] {
+        let report = CrmReport { connection, what };
+        door.link.handle_report(report, door.now);
+    }
+    assert!(matches!(
+        door.link.poll_action(),
+        Some(CrmAction::Send(_, _))
+    ));
+    let mut more = Vec::new();
+    append_own_text(&mut more, br#"["ping",{}]"#, MASK);
+    let what = CrmInput::Bytes(more);
+    let report = CrmReport { connection, what };
+    door.link.handle_report(report, door.now);
+    assert_eq!(door.link.poll_action(), None);
+    let what = CrmInput::Sent;
+    let report = CrmReport { connection, what };
+    door.link.handle_report(report, door.now);
+    assert!(matches!(
+        door.link.poll_action(),
+        Some(CrmAction::Send(_, _))
+    ));
+}
+
+#[test]
+fn a_flood_of_pings_without_a_format_ends_the_connection() {
+    let mut door = Doorway::new();
+    let mut bytes = request("").into_bytes();
+    for _ in 0..1000 {
+        crate::wire::frame::append_ping(&mut bytes, &[0; 125], MASK);
+    }
+    door.report(1, CrmInput::Accepted("somebody".to_owned()));
+    door.bytes(1, bytes);
+    assert_eq!(door.closed, [1]);
+}
+
+#[test]
+fn who_floods_with_its_request_is_answered_before_it_is_closed() {
+    let mut door = Doorway::with(Limits {
+        queue_bytes_max: 500,
+        ..Limits::default()
+    });
+    let mut bytes = request("json").into_bytes();
+    for _ in 0..100 {
+        append_own_text(&mut bytes, br#"["ping",{}]"#, MASK);
+    }
+    door.report(1, CrmInput::Accepted("somebody".to_owned()));
+    door.bytes(1, bytes);
+    assert_eq!(door.closed, [1]);
+    door.assert_answered(1, "101");
+}
+
+#[test]
+fn what_is_posted_beside_a_link_is_in_the_format_that_its_crm_chose() {
+    let mut door = Doorway::new();
+    let config = CrmConfig {
+        mode: "ws-in",
+        transport: Transport::WebSocketIn(WebSocketIn::default()),
+        posting: Some(Posting {
+            target: "/".to_owned(),
+            exchanges_max: 16,
+        }),
+        ..config()
+    };
+    door.link = CrmLink::new(config, Random::from_number(7), door.now);
+    door.knock(1, "xml");
+    let say = |door: &mut Doorway, text: &str| {
+        let mut frame = Vec::new();
+        append_own_text(&mut frame, text.as_bytes(), MASK);
+        door.bytes(1, frame);
+    };
+    say(&mut door, r#"<message name="iam"/>"#);
+    let methods = r#"<methods type="array"><item type="object"><key>m</key><connectiontype>http</connectiontype></item></methods>"#;
+    say(
+        &mut door,
+        &format!(r#"<message name="availablemethods">{methods}</message>"#),
+    );
+    door.events.clear();
+    let run = MethodRun {
+        key: "m".into(),
+        input: "{}".into(),
+        user_login: None,
+        timeout: Duration::from_secs(10),
+        wait_for_link: false,
+    };
+    let execution = ExecutionId(crate::base::Guid::from_bits(1));
+    door.link.run_method(run, execution, door.now);
+    let Some(CrmAction::Post(connection, post)) = door.link.poll_action() else {
+        panic!("nothing is posted");
+    };
+    assert!(post.body.ends_with(b"&format=xml"));
+    let result = r#"<message name="methodresult"><outputparameters type="object"><a type="number">1</a></outputparameters></message>"#;
+    let id = crate::base::Guid::from_bits(2);
+    let packets = crate::protocol::split(result.as_bytes(), id, 20, Format::Xml);
+    let packets = packets.map(|it| String::from_utf8(it).expect("text"));
+    let body = format!("<messages>{}</messages>", packets.collect::<String>());
+    let answer = PostAnswer {
+        status: 200,
+        body: body.into_bytes(),
+        ..PostAnswer::default()
+    };
+    let what = CrmInput::Posted(Ok(answer));
+    door.link
+        .handle_report(CrmReport { connection, what }, door.now);
+    door.pump();
+    let end = Ok(r#"{"a":1}"#.into());
+    assert_eq!(door.events, [CrmEvent::MethodDone { execution, end }]);
+}

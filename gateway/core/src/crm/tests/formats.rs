@@ -393,3 +393,58 @@ fn a_login_that_is_refused_is_said_to_be_wrong_and_tried_again_later() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn an_answer_to_a_challenge_is_for_the_next_connection_alone() {
+    let mut peer = Peer::new(CrmConfig {
+        credentials: Some(Login::new("gate", "secret")),
+        ..super::config()
+    });
+    peer.report(CrmInput::Connected);
+    let challenge = r#"Digest realm="crm", qop="auth", algorithm=SHA-256, nonce="old""#;
+    let answer = format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\n\r\n");
+    peer.report(CrmInput::Bytes(answer.into()));
+    peer.report(CrmInput::ConnectFailed("refused".to_owned()));
+    let due = peer.link.next_timeout().expect("another try");
+    peer.now = due;
+    peer.link.handle_timeout(due);
+    peer.pump();
+    peer.report(CrmInput::Connected);
+    let request = String::from_utf8_lossy(&peer.received).into_owned();
+    assert!(
+        request.contains("nc=00000002"),
+        "the nonce's second use: {request}"
+    );
+}
+
+#[test]
+fn an_input_that_xml_cannot_hold_is_said_to_be_wrong() {
+    let mut peer = Peer::new(xml());
+    peer.open();
+    peer.say(r#"<message name="iam"></message>"#);
+    peer.say(
+        r#"<message name="availablemethods"><methods type="array"><item type="object"><key>m</key></item></methods></message>"#,
+    );
+    peer.events.clear();
+    let run = MethodRun {
+        key: "m".into(),
+        input: format!(r#"{{"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200)).into(),
+        user_login: None,
+        timeout: Duration::from_secs(10),
+        wait_for_link: false,
+    };
+    peer.link
+        .run_method(run, ExecutionId(crate::base::Guid::from_bits(1)), peer.now);
+    peer.pump();
+    assert!(
+        matches!(
+            &peer.events[..],
+            [CrmEvent::MethodDone {
+                end: Err(MethodFailure::WrongParameters(_)),
+                ..
+            }]
+        ),
+        "{:?}",
+        peer.events
+    );
+}

@@ -459,7 +459,12 @@ fn authorizations(office: &mut CrmLink) -> Vec<(u64, String)> {
     let mut said = Vec::new();
     while let Some(action) = office.poll_action() {
         if let CrmAction::Post(id, post) = action {
-            said.push((id.0, post.authorization.expect("a login")));
+            let shown = format!("{post:?}");
+            assert!(
+                !shown.contains("Basic") && !shown.contains("Digest"),
+                "{shown}"
+            );
+            said.push((id.0, post.authorization.expect("a login")[..].to_owned()));
         }
     }
     said
