@@ -22,9 +22,8 @@ pub(super) enum Mode {
     Http,
 }
 
-/// What the bits of a number choose: small limits (1), two bits of the transport (2 and 4: out, in, HTTP, and a choice of
-/// the last two for runs that are posted beside a WebSocket), XML (8), version 0 (16), credentials (32), Digest or runs
-/// that are posted beside a WebSocket (64).
+/// What the bits of a number choose: small limits (1), the transport (2 and 4: out, in, HTTP), credentials (8), Digest and
+/// runs that are posted beside a WebSocket (16), XML (32), version 0 (64).
 pub(super) struct Settings {
     pub(super) mode: Mode,
     pub(super) config: CrmConfig,
@@ -40,7 +39,7 @@ impl Settings {
             _ => Mode::Http,
         };
         let login = Login::new(LOGIN, PASSWORD);
-        let version = if has(16) { Version::V0 } else { Version::V13 };
+        let version = if has(64) { Version::V0 } else { Version::V13 };
         let (name, transport) = match mode {
             Mode::Out => (
                 "ws-out",
@@ -51,13 +50,13 @@ impl Settings {
                 }),
             ),
             Mode::In => {
-                let scheme = match (has(32), has(64)) {
+                let scheme = match (has(8), has(16)) {
                     (false, _) => Scheme::None,
                     (true, false) => Scheme::Basic,
                     (true, true) => Scheme::Digest,
                 };
                 let door = WebSocketIn {
-                    allow_hixie: has(16),
+                    allow_hixie: has(64),
                     scheme,
                     login: login.clone(),
                     ..WebSocketIn::default()
@@ -66,14 +65,14 @@ impl Settings {
             }
             Mode::Http => ("http-out", Transport::Http),
         };
-        let posting = (mode == Mode::Http || has(64)).then(|| Posting {
+        let posting = (mode == Mode::Http || has(16)).then(|| Posting {
             target: "/hook?a=1".to_owned(),
         });
         let config = CrmConfig {
             mode: name,
             transport,
-            format: if has(8) { Format::Xml } else { Format::Json },
-            credentials: has(32).then_some(login),
+            format: if has(32) { Format::Xml } else { Format::Json },
+            credentials: has(8).then_some(login),
             posting,
             dated: 160_101,
             build: "2.13.0.160101".into(),
