@@ -95,7 +95,8 @@ pub(super) struct CrmArguments {
     /// Users who are active in the CRM: LOGIN or LOGIN:ID, several divided by commas
     #[arg(long, value_name = "USERS", value_delimiter = ',', value_parser = active_user)]
     active_users: Vec<ActiveUser>,
-    /// What goes to the standard output: one line a message for people, the same as JSON, or nothing
+    /// What goes to the standard output: one line a message for people, the same as JSON, as JSON without the messages
+    /// that came and went, or nothing
     #[arg(long, value_enum, default_value_t = Log::Text)]
     log: Log,
     /// The same as --log json
@@ -107,6 +108,7 @@ pub(super) struct CrmArguments {
 enum Log {
     Text,
     Json,
+    Links,
     None,
 }
 
@@ -122,7 +124,8 @@ pub(super) async fn run(arguments: CrmArguments) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let write_root = arguments.write_root.clone();
-    let options = arguments.into_options()?;
+    let mut options = arguments.into_options()?;
+    options.keeps_messages = log != Log::Links;
     let (mode, format) = (options.mode, options.format);
     let handle = SimulatedCrm::start(options).await?;
     if let Some(file) = &write_root {
@@ -135,7 +138,7 @@ pub(super) async fn run(arguments: CrmArguments) -> anyhow::Result<ExitCode> {
         "listening"
     };
     match log {
-        Log::Json => {
+        Log::Json | Log::Links => {
             let address = handle.address();
             let line = serde_json::json!({"kind": kind, "address": address, "mode": mode.name(), "format": format});
             print_line(&line)?;
@@ -158,7 +161,9 @@ pub(super) async fn run(arguments: CrmArguments) -> anyhow::Result<ExitCode> {
     }
     summary.finish(&handle);
     match log {
-        Log::Json => print_line(&serde_json::json!({"kind": "summary", "summary": summary}))?,
+        Log::Json | Log::Links => {
+            print_line(&serde_json::json!({"kind": "summary", "summary": summary}))?
+        }
         Log::Text => print_line(&summary)?,
         Log::None => {}
     }
@@ -228,7 +233,7 @@ impl Summary {
                 *self.received.entry(message.name.clone()).or_default() += 1;
             }
             CrmSeen::Sent(message) => *self.sent.entry(message.name.clone()).or_default() += 1,
-            CrmSeen::LinkDown(_) => {}
+            CrmSeen::WrongAnswer(_) | CrmSeen::LinkDown(_) => {}
         }
     }
 
@@ -270,7 +275,7 @@ async fn print_records(
         };
         summary.count(&record);
         match log {
-            Log::Json => print_line(&record.to_json())?,
+            Log::Json | Log::Links => print_line(&record.to_json())?,
             Log::Text => print_line(&*record)?,
             Log::None => {}
         }

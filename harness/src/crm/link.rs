@@ -147,7 +147,9 @@ impl Link {
         };
         let is_answered = !self.is_silent();
         self.received += 1;
-        self.shared.tunnel.take(&message);
+        if let Some(wrong) = self.shared.tunnel.take(&message) {
+            self.record(CrmSeen::WrongAnswer(wrong));
+        }
         self.record(CrmSeen::Received(message.clone()));
         if !is_answered {
             return Ok(());

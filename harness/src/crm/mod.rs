@@ -292,7 +292,8 @@ impl Shared {
     }
 
     fn record(&self, link: u64, what: CrmSeen) {
-        if !self.options.keeps_record {
+        let is_message = matches!(what, CrmSeen::Received(_) | CrmSeen::Sent(_));
+        if !self.options.keeps_record || (is_message && !self.options.keeps_messages) {
             return;
         }
         self.journal.push(CrmRecord {

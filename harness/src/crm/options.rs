@@ -58,6 +58,8 @@ pub struct CrmOptions {
     pub seed: u64,
     /// Whether it keeps a record; under a long load that would be a lot.
     pub keeps_record: bool,
+    /// Whether the record has the messages that came and went.
+    pub keeps_messages: bool,
 }
 
 impl CrmOptions {
@@ -85,6 +87,7 @@ impl CrmOptions {
             behaviour: Behaviour::default(),
             seed: 1,
             keeps_record: true,
+            keeps_messages: true,
         }
     }
 

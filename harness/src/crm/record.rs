@@ -32,6 +32,8 @@ pub enum CrmSeen {
     Malformed(String),
     /// A message was sent.
     Sent(Message),
+    /// A user's request was answered wrongly, or refused: what was asked, and the answer.
+    WrongAnswer(String),
     /// The link ended, and how.
     LinkDown(String),
 }
@@ -59,6 +61,7 @@ impl CrmRecord {
             ),
             CrmSeen::Malformed(text) => ("malformed", json!({"text": text})),
             CrmSeen::Refused(what) => ("refused", json!({"what": what})),
+            CrmSeen::WrongAnswer(what) => ("wronganswer", json!({"what": what})),
             CrmSeen::LinkDown(how) => ("linkdown", json!({"how": how})),
         };
         let mut line = json!({
@@ -88,7 +91,9 @@ impl fmt::Display for CrmRecord {
             }
             CrmSeen::Sent(message) => write!(formatter, "->  {} {}", message.name, fields(message)),
             CrmSeen::Malformed(text) => write!(formatter, "!   no message: {:?}", shortened(text)),
-            CrmSeen::Refused(what) => write!(formatter, "!   {what}"),
+            CrmSeen::Refused(what) | CrmSeen::WrongAnswer(what) => {
+                write!(formatter, "!   {what}")
+            }
             CrmSeen::LinkDown(how) => write!(formatter, "-   {how}"),
         }
     }

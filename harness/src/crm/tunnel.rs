@@ -129,12 +129,10 @@ impl Tunnel {
         }
     }
 
-    /// Takes what came, if it answers one of the requests.
-    pub(super) fn take(&self, message: &Message) {
+    /// Takes what came, if it answers one of the requests; says what is wrong with the answer.
+    pub(super) fn take(&self, message: &Message) -> Option<String> {
         let mut book = self.book();
-        let Some(waiting) = message.qid().and_then(|qid| book.waiting.remove(qid)) else {
-            return;
-        };
+        let waiting = book.waiting.remove(message.qid()?)?;
         let user = (message.text("userlogin"), message.text("userid"));
         let is_right = message.name == answer_name(&waiting.method)
             && user == (Some(&waiting.user.login), Some(&waiting.user.id));
@@ -142,18 +140,17 @@ impl Tunnel {
         if is_good {
             book.report.answered += 1;
             report::record(&mut book.latency, waiting.sent_at.elapsed());
-            return;
+            return None;
         }
         if is_right {
             book.report.failed += 1;
         } else {
             book.report.wrong += 1;
         }
-        let bad = || {
-            let asked = format!("{} of {}", waiting.method, waiting.user.login);
-            format!("{asked} got {}", message.to_text())
-        };
-        book.report.first_bad.get_or_insert_with(bad);
+        let asked = format!("{} of {}", waiting.method, waiting.user.login);
+        let bad = format!("{asked} got {}", message.to_text());
+        book.report.first_bad.get_or_insert_with(|| bad.clone());
+        Some(bad)
     }
 
     /// Nobody answers any more over this link.
@@ -313,7 +310,8 @@ mod tests {
         };
         tunnel.take(&answer("1", "crm-1", 1));
         tunnel.take(&answer("1", "crm-1", 1));
-        tunnel.take(&answer("2", "crm-2", 1));
+        let wrong = tunnel.take(&answer("2", "crm-2", 1)).unwrap();
+        assert!(wrong.starts_with("getuserstate of user1 got ["), "{wrong}");
         tunnel.take(&answer("3", "crm-1", 0));
         tunnel.link_ended(2);
         assert_eq!(tunnel.report().waiting, 2);
