@@ -162,7 +162,7 @@ pub(super) async fn run(arguments: CrmArguments) -> anyhow::Result<ExitCode> {
     summary.finish(&handle);
     match log {
         Log::Json | Log::Links => {
-            print_line(&serde_json::json!({"kind": "summary", "summary": summary}))?
+            print_line(&serde_json::json!({"kind": "summary", "summary": summary}))?;
         }
         Log::Text => print_line(&summary)?,
         Log::None => {}

@@ -6,8 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use okgate_harness::crm::Mode;
+use okgate_harness::format::Format;
 use okgate_harness::gateway::Settings;
-use okgate_harness::measure::{self, ExactnessOptions, MeasureOptions, Subject};
+use okgate_harness::measure::{
+    self, ExactnessOptions, MeasureOptions, SilentOptions, StormOptions, Subject,
+};
 
 use super::load::seconds;
 
@@ -29,18 +33,26 @@ pub(super) struct MeasureArguments {
     /// How many tabs there are when there are many
     #[arg(long, value_name = "N", default_value_t = 15_000)]
     tabs: usize,
-    /// exactness: how many users
-    #[arg(long, value_name = "N", default_value_t = 5_000)]
-    users: usize,
+    /// exactness: how many users; storm: how many of them are active in the CRM [default: 5000; storm: 2000]
+    #[arg(long, value_name = "N")]
+    users: Option<usize>,
     /// exactness: how many tabs each user has
     #[arg(long, value_name = "K", default_value_t = 3)]
     tabs_per_user: usize,
-    /// exactness: how many calls begin in a second
-    #[arg(long, value_name = "R", default_value_t = 100.0)]
-    rate: f64,
-    /// exactness: how long calls are begun
-    #[arg(long, value_name = "S", default_value_t = 120.0)]
-    seconds: f64,
+    /// exactness: how many calls begin in a second; storm, silent-crm: how many runs of a method [default: 100; storm: 500;
+    /// silent-crm: 200]
+    #[arg(long, value_name = "R")]
+    rate: Option<f64>,
+    /// exactness: how long calls are begun; storm: how long each CRM lives when all is well; silent-crm: how long a turn is
+    /// [default: 120; storm: 2; silent-crm: 3]
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// methods, tunnel: how the CRM is linked to the gateway; the proxy is always linked by ws-out in JSON
+    #[arg(long, value_enum, default_value_t = Mode::WsOut)]
+    mode: Mode,
+    /// methods, tunnel: the format of the gateway's link
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
     /// Write the table to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -63,10 +75,20 @@ pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode>
         rounds: arguments.rounds,
         tabs: arguments.tabs,
         exactness: ExactnessOptions {
-            users: arguments.users,
+            users: arguments.users.unwrap_or(5_000),
             tabs_per_user: arguments.tabs_per_user,
-            rate: arguments.rate,
-            duration: seconds("--seconds", arguments.seconds)?,
+            rate: arguments.rate.unwrap_or(100.0),
+            duration: seconds("--seconds", arguments.seconds.unwrap_or(120.0))?,
+        },
+        link: (arguments.mode, arguments.format),
+        storm: StormOptions {
+            users: arguments.users.unwrap_or(2_000),
+            rate: arguments.rate.unwrap_or(500.0),
+            calm: seconds("--seconds", arguments.seconds.unwrap_or(2.0))?,
+        },
+        silent: SilentOptions {
+            rate: arguments.rate.unwrap_or(200.0),
+            turn: seconds("--seconds", arguments.seconds.unwrap_or(3.0))?,
         },
     };
     let table = measure::run(arguments.subject, &options, |line| eprintln!("{line}")).await?;

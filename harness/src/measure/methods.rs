@@ -4,33 +4,32 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, header};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::posts::{PATH, Poster};
 use super::servers::{Reference, Server, until_linked};
 use super::table::Table;
 use super::{MeasureOptions, number, us};
 use crate::crm::{CrmHandle, CrmOptions, SimulatedCrm};
 use crate::error::{Error, Result};
 use crate::gateway::Gateway;
+use crate::pairing::Pairing;
 use crate::report::{self, Latency};
 
 pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) -> Result<Table> {
     let mut table = Table::new(
         "Dynamic methods: a closed loop of C posts at a time through the scenario API to the CRM and back; CPU time is the server's",
     );
-    let crm = start_crm().await?;
+    let (mode, format) = options.link;
+    let link = Pairing::new(mode, format)?;
+    let crm = start_crm(link.crm()).await?;
+    let other = start_crm(CrmOptions::on_loopback()).await?;
     let settings = options.settings.clone().set("gateway.cores", 1);
-    let settings = settings.users(1).crm_ws_out(crm.address());
+    let settings = link.settings(settings.users(1));
     let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
     until_linked(&gateway.admin()).await?;
-    let reference = Reference::start_proxy(options, crm.address(), 0).await?;
+    let reference = Reference::start_proxy(options, other.address(), 0).await?;
     let ends = [
         (gateway.addresses().admin, gateway.process()?),
         (reference.address(), reference.process()?),
@@ -48,6 +47,9 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
         put_into(&mut table, posts, &figures);
     }
     table.note(format!(
+        "the gateway's link: {mode}, {format}; the proxy's: ws-out, json"
+    ));
+    table.note(format!(
         "each run has {} bytes of inputs, which come back as its outputs",
         BODY.len()
     ));
@@ -55,12 +57,12 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
     drop(reference);
     gateway.stop().await?;
     crm.stop().await;
+    other.stop().await;
     Ok(table)
 }
 
 /// A CRM that keeps no record of a load.
-pub(super) async fn start_crm() -> Result<CrmHandle> {
-    let mut options = CrmOptions::on_loopback();
+async fn start_crm(mut options: CrmOptions) -> Result<CrmHandle> {
     options.keeps_record = false;
     SimulatedCrm::start(options).await
 }
@@ -132,14 +134,14 @@ async fn load((address, process): (SocketAddr, u32), posts: usize) -> Result<Tur
 
 /// One post after the other over one connection; the latencies of those that ended in the time.
 async fn post_until(address: SocketAddr, begin: Instant, end: Instant) -> Result<Vec<Duration>> {
-    let mut sender = connect(address).await?;
+    let mut poster = Poster::connect(address).await?;
     let mut latencies = Vec::new();
     while Instant::now() < end {
         let posted_at = Instant::now();
-        if sender.is_closed() {
-            sender = connect(address).await?;
+        if poster.is_closed() {
+            poster = Poster::connect(address).await?;
         }
-        post(&mut sender, address).await?;
+        post(&mut poster).await?;
         let now = Instant::now();
         if (begin..end).contains(&now) {
             latencies.push(now - posted_at);
@@ -148,34 +150,8 @@ async fn post_until(address: SocketAddr, begin: Instant, end: Instant) -> Result
     Ok(latencies)
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
-    let connected = TcpStream::connect(address).await;
-    let stream = connected.map_err(|source| Error::Connect {
-        address: address.to_string(),
-        source,
-    })?;
-    let set = stream.set_nodelay(true);
-    set.map_err(|error| Error::io("setting TCP_NODELAY", error))?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    tokio::spawn(connection);
-    Ok(sender)
-}
-
-async fn post(sender: &mut SendRequest<Full<Bytes>>, address: SocketAddr) -> Result<()> {
-    let request = Request::post(PATH)
-        .header(header::HOST, address.to_string())
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::from(BODY));
-    let request = request.map_err(|error| Error::Usage(format!("the post: {error}")))?;
-    sender.ready().await.map_err(failed)?;
-    let answer = sender.send_request(request).await.map_err(failed)?;
-    let status = answer.status();
-    let body = answer
-        .into_body()
-        .collect()
-        .await
-        .map_err(failed)?
-        .to_bytes();
+async fn post(poster: &mut Poster) -> Result<()> {
+    let (status, body) = poster.run(BODY).await?;
     if status.is_success() && memchr::memmem::find(&body, b"outputparameters").is_some() {
         return Ok(());
     }
@@ -185,17 +161,7 @@ async fn post(sender: &mut SendRequest<Full<Bytes>>, address: SocketAddr) -> Res
     })
 }
 
-#[allow(clippy::needless_pass_by_value)] // the form that `map_err` asks for
-fn failed(error: hyper::Error) -> Error {
-    Error::Http {
-        call: format!("POST {PATH}"),
-        problem: error.to_string(),
-    }
-}
-
-/// What is run.
-const PATH: &str = "/api/v1/methods/echo";
-/// With which inputs.
+/// With which inputs it is run.
 const BODY: &str = r#"{"inputparameters":{"text":"89274513158 Ivan Petrov, order 1234, 15.03.2024","number":1234.5,"flag":true}}"#;
 /// How many posts there are at a time.
 const POSTS: [usize; 3] = [1, 16, 64];

@@ -1,5 +1,6 @@
 //! Owns the measurements of a gateway beside the reference server: what a tab costs, a fan-out, a round trip, an arrival, and
-//! how soon a ring is in the tabs, whether each event is there once and in order, and what the CRM's runs and requests cost.
+//! how soon a ring is in the tabs, whether each event is there once and in order, what the CRM's runs and requests cost, and
+//! whether a CRM that is killed again and again or falls silent does any harm.
 //!
 //! Options come in; a [`Table`] goes out. Every figure with a reference is measured in turns with it, in one run, since
 //! machines are shared: the ratios hold, the absolute figures do not. The gateway is the real program, with the settings that
@@ -13,9 +14,13 @@ mod healthy;
 mod memory;
 mod methods;
 mod popup;
+mod posts;
 mod round_trips;
+mod runs;
 mod servers;
+mod silent;
 mod statistics;
+mod storm;
 mod table;
 mod tunnel;
 
@@ -25,9 +30,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::exactness::ExactnessOptions;
+pub use self::silent::SilentOptions;
 pub use self::statistics::Summary;
+pub use self::storm::StormOptions;
 pub use self::table::{Row, Table, Target};
+use crate::crm::Mode;
 use crate::error::{Error, Result};
+use crate::format::Format;
 use crate::gateway::{DEFAULT_PASSWORD, Settings};
 use crate::swarm::{CONNECTIONS_PER_WORKER_MAX, OPENING_MAX, SwarmOptions};
 
@@ -52,6 +61,10 @@ pub enum Subject {
     Methods,
     /// What a request costs that the CRM sends in a user's name, beside a bare proxy
     Tunnel,
+    /// Whether all is as it should be again each time that a CRM was killed under load, and how soon
+    Storm,
+    /// Whether tabs notice that the CRM has fallen silent, and what memory does
+    SilentCrm,
 }
 
 /// How it is measured.
@@ -69,6 +82,12 @@ pub struct MeasureOptions {
     pub tabs: usize,
     /// The users and calls of [`Subject::Exactness`].
     pub exactness: ExactnessOptions,
+    /// How the CRM is linked in [`Subject::Methods`] and [`Subject::Tunnel`].
+    pub link: (Mode, Format),
+    /// The users and runs of [`Subject::Storm`].
+    pub storm: StormOptions,
+    /// The runs of [`Subject::SilentCrm`].
+    pub silent: SilentOptions,
 }
 
 impl MeasureOptions {
@@ -143,6 +162,8 @@ pub async fn run(
         Subject::Exactness => exactness::measure(options, &progress).await,
         Subject::Methods => methods::measure(options, &progress).await,
         Subject::Tunnel => tunnel::measure(options, &progress).await,
+        Subject::Storm => storm::measure(options, &progress).await,
+        Subject::SilentCrm => silent::measure(options, &progress).await,
     }
 }
 

@@ -8,25 +8,28 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::servers::{Reference, Server, until_linked};
-use super::table::Table;
+use super::table::{Table, Target};
 use super::{MeasureOptions, number, us};
 use crate::crm::{CrmHandle, CrmOptions, SimulatedCrm, TunnelReport, Users};
 use crate::error::{Error, Result};
 use crate::gateway::Gateway;
+use crate::pairing::Pairing;
 use crate::report;
 
 pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) -> Result<Table> {
     let mut table = Table::new(
         "Tunnel: getuserstate in the names of users who are active in the CRM, so many a second; CPU time is the server's",
     );
+    let (mode, format) = options.link;
     let answer_bytes = answer_bytes(options).await?;
     for rate in RATES {
-        let crm = start_crm(rate).await?;
+        let link = Pairing::new(mode, format)?;
+        let crm = start_crm(link.crm(), rate).await?;
         let settings = options.settings.clone().set("gateway.cores", 1);
-        let settings = settings.users(USERS).crm_ws_out(crm.address());
+        let settings = link.settings(settings.users(USERS));
         let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
         until_linked(&gateway.admin()).await?;
-        let other = start_crm(rate).await?;
+        let other = start_crm(CrmOptions::on_loopback(), rate).await?;
         let reference = Reference::start_proxy(options, other.address(), answer_bytes).await?;
         tokio::time::sleep(WARM_UP).await;
         let (mut figures, mut references) = (Vec::new(), Vec::new());
@@ -39,12 +42,10 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
             references.push(cost(&before.1, &after.1)?);
         }
         progress(&format!("{rate} requests a second"));
-        table.row(
-            format!("{rate}/s, CPU time a request"),
-            "µs",
-            &figures,
-            &references,
-        );
+        let name = format!("{rate}/s, CPU time a request");
+        table
+            .row(name, "µs", &figures, &references)
+            .wanted(Target::RatioAtMost(CPU_RATIO_MAX));
         let report = crm.tunnel();
         check(&report)?;
         // The proxy ends with the CRM's link, and would say so.
@@ -55,7 +56,9 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
         crm.stop().await;
         other.stop().await;
     }
-    table.note(format!("{answer_bytes} bytes an answer"));
+    table.note(format!(
+        "the gateway's link: {mode}, {format}; the proxy's: ws-out, json with {answer_bytes} bytes an answer"
+    ));
     Ok(table)
 }
 
@@ -92,8 +95,7 @@ fn check(report: &TunnelReport) -> Result<()> {
     Ok(())
 }
 
-async fn start_crm(rate: f64) -> Result<CrmHandle> {
-    let mut options = CrmOptions::on_loopback();
+async fn start_crm(mut options: CrmOptions, rate: f64) -> Result<CrmHandle> {
     options.keeps_record = false;
     options.behaviour.users = Some(Users {
         count: USERS,
@@ -116,6 +118,8 @@ async fn answer_bytes(options: &MeasureOptions) -> Result<usize> {
     Ok(answer.to_text().len())
 }
 
+/// How many times the proxy's CPU time a request may take.
+const CPU_RATIO_MAX: f64 = 1.5;
 /// How many users speak.
 const USERS: usize = 100;
 /// How many requests a second they send.
