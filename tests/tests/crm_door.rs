@@ -50,10 +50,8 @@ async fn knock_and_stay(
     address: SocketAddr,
     authorization: Option<&str>,
 ) -> anyhow::Result<(RawLink, Answer)> {
-    let mut lines = "Sec-WebSocket-Protocol: json\r\n".to_owned();
-    if let Some(value) = authorization {
-        lines += &format!("Authorization: {value}\r\n");
-    }
+    let said = authorization.map(|value| format!("Authorization: {value}\r\n"));
+    let lines = said.unwrap_or_default() + "Sec-WebSocket-Protocol: json\r\n";
     let mut link = RawLink::connect(address).await?;
     let answer = link.ask(&(request_head("13", &lines) + "\r\n")).await?;
     Ok((link, answer))

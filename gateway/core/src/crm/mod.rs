@@ -21,6 +21,7 @@
 
 mod backoff;
 mod catalogue;
+mod challenge;
 mod config;
 mod connection;
 mod door;

@@ -67,6 +67,7 @@ impl Settings {
         };
         let posting = (mode == Mode::Http || has(16)).then(|| Posting {
             target: "/hook?a=1".to_owned(),
+            exchanges_max: if has(1) { 2 } else { 16 },
         });
         let config = CrmConfig {
             mode: name,
@@ -109,7 +110,6 @@ fn limits(are_small: bool) -> Limits {
         declared_max: 2,
         users_max: 2,
         requests_max: 2,
-        exchanges_max: 2,
         candidates_max: 2,
         formatless_refusals_max: 3,
         pause_max: Duration::from_secs(4),

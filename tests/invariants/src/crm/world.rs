@@ -572,7 +572,8 @@ impl World {
         let at_a_time = if is_alone {
             1
         } else {
-            self.config.limits.exchanges_max
+            let posting = self.config.posting.as_ref();
+            posting.map_or(0, |it| it.exchanges_max)
         };
         assert!(status.exchanges <= at_a_time);
     }
