@@ -91,6 +91,11 @@ impl Samples {
 
     /// Starts a sample CRM with these arguments, all of them divided by spaces.
     fn start(&self, command: &str) -> anyhow::Result<Child> {
+        self.start_with_users(command, "")
+    }
+
+    /// The same, with users who are active in it.
+    fn start_with_users(&self, command: &str, users: &str) -> anyhow::Result<Child> {
         let mut words = command.split(' ');
         let interpreter = match words.next().context("a program")? {
             "python3" => tool("python/bin/python")?,
@@ -101,6 +106,7 @@ impl Samples {
             .args(words)
             .current_dir(self.directory.path())
             .env("CRM_CREDENTIALS", CREDENTIALS)
+            .env("CRM_USERS", users)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -125,22 +131,28 @@ async fn listened_to(address: SocketAddr) -> TestResult {
 
 /// Waits until the CRM has declared its method and its form.
 async fn declared(gateway: &Gateway) -> TestResult {
+    status_shows(gateway, |crm| {
+        crm["state"] == "ready" && crm["methods"] == 1 && crm["forms"] == 1
+    })
+    .await
+}
+
+/// Waits until the status shows this of the CRM.
+async fn status_shows(gateway: &Gateway, is_it: impl Fn(&Value) -> bool) -> TestResult {
     let mut ticks = interval(POLL);
     let admin = gateway.admin();
-    let all = async {
-        loop {
-            let status = admin.status().await?;
-            let crm = &status["crm"];
-            if crm["state"] == "ready" && crm["methods"] == 1 && crm["forms"] == 1 {
-                return anyhow::Ok(());
-            }
+    let shown = async {
+        while !is_it(&admin.status().await?["crm"]) {
             ticks.tick().await;
         }
+        anyhow::Ok(())
     };
-    match timeout(SOON, all).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(gateway.failure("the sample CRM declared nothing").into()),
+    if let Ok(outcome) = timeout(SOON, shown).await {
+        return outcome;
     }
+    let status = admin.status().await?;
+    let problem = format!("the CRM shows as {}", status["crm"]);
+    Err(gateway.failure(problem).into())
 }
 
 /// A call comes in, and the card with the caller's name opens at the operator, who answers it.
@@ -304,6 +316,36 @@ async fn the_card_of_a_crm_that_connects_over_tls_pops_up() -> TestResult {
         format!("node crm.mjs connect wss://localhost:{port} authority.pem")
     })
     .await
+}
+
+// protocol 1-a, 5-c, 5-g, 8-l
+#[tokio::test]
+async fn the_samples_get_the_events_and_the_form_of_a_user_who_is_active_there() -> TestResult {
+    for program in ["python3 crm.py", "node crm.mjs"] {
+        let samples = Samples::new()?;
+        let [address] = free_addresses()?;
+        let settings = samples.settings("ws-in")?;
+        let gateway = Gateway::start(settings.set("crm.listen", address.to_string())).await?;
+        let command = format!("{program} connect ws://{address}");
+        let _crm = samples.start_with_users(&command, "anna")?;
+        samples.told(declared(&gateway).await)?;
+        let admin = gateway.admin();
+        samples.told(status_shows(&gateway, |crm| crm["active_users"] == 1).await)?;
+        admin.start_call(CALLER, "101", json!({})).await?;
+        let mut ticks = interval(POLL);
+        let came = async {
+            loop {
+                let said = fs::read_to_string(samples.path("crm.log"))?;
+                if said.contains("phoneevent_ringstarted") && said.contains("showform") {
+                    return anyhow::Ok(());
+                }
+                ticks.tick().await;
+            }
+        };
+        let came = timeout(SOON, came).await.context("no event, or no form");
+        samples.told(came.and_then(|it| it))?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use okgate_harness::tab::{Incoming, Seen, Tab};
 use okgate_tests::{TestResult, program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::ChildStdout;
 
 /// A settings file, and the directory that it lives in as long as this value.
 struct SettingsFile {
@@ -277,4 +279,38 @@ fn send(gateway: &Gateway, signal: Signal) -> TestResult {
     let id = gateway.process_id().context("a running gateway")?;
     let id = Pid::from_raw(i32::try_from(id)?).context("a process id")?;
     Ok(kill_process(id, signal)?)
+}
+
+#[tokio::test]
+async fn sighup_says_that_changed_form_rules_wait_for_the_next_start() -> TestResult {
+    let [crm, clients, web, admin] = free_addresses()?;
+    let settings = Settings::new().users(1).crm_ws_out(crm);
+    let settings = settings.listen(clients, web, admin);
+    let file = SettingsFile::new(&settings.to_toml())?;
+    let mut gateway = program::start(&["run", "--config", file.path()?])?;
+    let mut log = BufReader::new(gateway.stdout.take().context("the log")?).lines();
+    line_with(&mut log, "tabs are served").await?;
+    let rule = "event = 'phoneevent_ringstarted'\nform = 'card'".parse()?;
+    std::fs::write(file.path()?, settings.push("form_rules", rule).to_toml())?;
+    let id = gateway
+        .id()
+        .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    kill_process(id.context("a process")?, Signal::HUP)?;
+    let line = line_with(&mut log, "they take effect at the next start").await?;
+    assert!(line.contains("[forms] and [[form_rules]]"), "{line}");
+    Ok(())
+}
+
+/// The next line of the log with these words.
+async fn line_with(log: &mut Lines<BufReader<ChildStdout>>, words: &str) -> anyhow::Result<String> {
+    let found = async {
+        while let Some(line) = log.next_line().await? {
+            if line.contains(words) {
+                return Ok(line);
+            }
+        }
+        anyhow::bail!("the log ends without {words:?}")
+    };
+    let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+    found.with_context(|| format!("the log does not say {words:?}"))?
 }
