@@ -13,7 +13,7 @@ use okgate_tests::{TestResult, program};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::ChildStdout;
+use tokio::process::ChildStderr;
 
 /// A settings file, and the directory that it lives in as long as this value.
 struct SettingsFile {
@@ -288,7 +288,7 @@ async fn sighup_says_that_changed_form_rules_wait_for_the_next_start() -> TestRe
     let settings = settings.listen(clients, web, admin);
     let file = SettingsFile::new(&settings.to_toml())?;
     let mut gateway = program::start(&["run", "--config", file.path()?])?;
-    let mut log = BufReader::new(gateway.stdout.take().context("the log")?).lines();
+    let mut log = BufReader::new(gateway.stderr.take().context("the log")?).lines();
     line_with(&mut log, "tabs are served").await?;
     let rule = "event = 'phoneevent_ringstarted'\nform = 'card'".parse()?;
     std::fs::write(file.path()?, settings.push("form_rules", rule).to_toml())?;
@@ -302,7 +302,7 @@ async fn sighup_says_that_changed_form_rules_wait_for_the_next_start() -> TestRe
 }
 
 /// The next line of the log with these words.
-async fn line_with(log: &mut Lines<BufReader<ChildStdout>>, words: &str) -> anyhow::Result<String> {
+async fn line_with(log: &mut Lines<BufReader<ChildStderr>>, words: &str) -> anyhow::Result<String> {
     let found = async {
         while let Some(line) = log.next_line().await? {
             if line.contains(words) {
