@@ -8,7 +8,7 @@
     python3 crm.py connect ws://127.0.0.1:4067 --format xml             ws-in: this program connects, and again after a loss
     python3 crm.py connect wss://localhost:4067 --authority authority.pem   wss-in
 
-HTTP needs nothing but Python 3.9; the other modes need the package websockets (pip install websockets).
+HTTP needs nothing but Python; the other modes need the package websockets (pip install websockets).
 CRM_CREDENTIALS=login:password is asked for by http and listen, and given by connect.
 CRM_USERS=anna,boris names users who are active here (way 1): their events and forms come to this program.
 """
