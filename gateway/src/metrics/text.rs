@@ -269,6 +269,7 @@ fn crm_traffic(page: &mut Page<'_>, crm: &CrmCounters) -> Result<(), Error> {
         ([("reason", "status")], crm.posts_status),
         ([("reason", "html")], crm.posts_html),
         ([("reason", "base64")], crm.posts_base64),
+        ([("reason", "unanswered")], crm.posts_unanswered),
     ];
     page.counters("crm_posts_failed", help, failed)?;
     let help = "Requests in the CRM's answers to what was posted: they are ignored";

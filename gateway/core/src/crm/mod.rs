@@ -185,6 +185,8 @@ pub struct CrmCounters {
     pub posts_html: u64,
     /// Exchanges that were answered with base64.
     pub posts_base64: u64,
+    /// Exchanges for a method whose answer was empty, or held no result of it.
+    pub posts_unanswered: u64,
     /// Requests in the answers to what was posted: they are ignored.
     pub requests_ignored: u64,
     /// Answers and requests that are longer than what may wait to be sent.

@@ -383,6 +383,10 @@ impl CrmLink {
     pub(super) fn end_unanswered(&mut self, execution: ExecutionId) {
         if self.runs.is_sent(execution) {
             let words = "the CRM's answer holds no `methodresult`";
+            self.counters.posts_unanswered += 1;
+            self.events.push_back(CrmEvent::ExchangeFailed {
+                reason: words.into(),
+            });
             self.end(execution, Err(MethodFailure::Failed(words.to_owned())));
         }
     }
