@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ladder;
+pub mod link;
 pub mod program;
 pub mod raw;
 pub mod shape;

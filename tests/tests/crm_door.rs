@@ -10,6 +10,7 @@ use okgate_harness::auth::{Algorithm, Credentials, Proof};
 use okgate_harness::crm::{CrmOptions, SimulatedCrm};
 use okgate_harness::gateway::{Gateway, Settings, free_addresses};
 use okgate_tests::TestResult;
+use okgate_tests::link::{crm_status, until_crm, until_logged};
 use okgate_tests::raw::{Answer, FINAL, PING, PONG, RawLink, request_head};
 use serde_json::Value;
 use tokio::time::{Instant, interval, timeout};
@@ -90,24 +91,6 @@ fn digest(nonce: &str, count: u32, login: &str, password: &str, realm: &str) -> 
         uri: "/",
     };
     proof.authorization(&Credentials::new(login, password))
-}
-
-async fn crm_status(gateway: &Gateway) -> anyhow::Result<Value> {
-    Ok(gateway.admin().status().await?["crm"].clone())
-}
-
-async fn until_crm(gateway: &Gateway, is_it: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-    let deadline = Instant::now() + SOON;
-    let mut ticks = interval(POLL);
-    loop {
-        ticks.tick().await;
-        let status = crm_status(gateway).await?;
-        if is_it(&status) {
-            return Ok(status);
-        }
-        let late = Instant::now() >= deadline;
-        ensure!(!late, gateway.failure(format!("the link is {status}")));
-    }
 }
 
 // protocol 2.2-l
@@ -327,16 +310,10 @@ async fn faulty_settings_change_nothing_on_sighup_and_others_wait_for_the_next_s
     until_crm(&gateway, |crm| crm["state"] == "ready").await?;
     gateway.reload(out.clone().set("crm.mode", "sometimes"))?;
     until_logged(&gateway, "everything stays as it was").await?;
-    ensure!(
-        gateway.log().contains("crm.mode"),
-        gateway.failure("which key?")
-    );
+    until_logged(&gateway, "crm.mode").await?;
     gateway.reload(out.clone().set("gateway.drain_s", 3))?;
     until_logged(&gateway, "they take effect at the next start").await?;
-    ensure!(
-        gateway.log().contains("[gateway]"),
-        gateway.failure("which section?")
-    );
+    until_logged(&gateway, "[gateway]").await?;
     let status = crm_status(&gateway).await?;
     assert_eq!(
         (&status["connects"], &status["state"]),
@@ -348,15 +325,4 @@ async fn faulty_settings_change_nothing_on_sighup_and_others_wait_for_the_next_s
     until_logged(&gateway, "cannot be linked as the settings say now").await?;
     assert_eq!(crm_status(&gateway).await?["state"], "ready");
     Ok(gateway.stop().await?)
-}
-
-async fn until_logged(gateway: &Gateway, words: &str) -> TestResult {
-    let deadline = Instant::now() + SOON;
-    let mut ticks = interval(POLL);
-    while !gateway.log().contains(words) {
-        ticks.tick().await;
-        let late = Instant::now() >= deadline;
-        ensure!(!late, gateway.failure(format!("{words:?} is not logged")));
-    }
-    Ok(())
 }

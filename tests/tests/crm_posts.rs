@@ -2,19 +2,14 @@
 //! answers and nothing else, and is not in the way of the next one.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
-
 use anyhow::ensure;
 use okgate_harness::crm::{CrmOptions, HttpAnswer, HttpBehaviour, Mode, SimulatedCrm};
 use okgate_harness::format::Format;
 use okgate_harness::gateway::{Gateway, Settings};
 use okgate_harness::pairing::Pairing;
 use okgate_tests::TestResult;
-use serde_json::{Value, json};
-use tokio::time::{Instant, interval};
-
-const SOON: Duration = Duration::from_secs(20);
-const POLL: Duration = Duration::from_millis(20);
+use okgate_tests::link::{crm_status, until_crm, until_logged};
+use serde_json::json;
 
 /// How runs are answered, what the scenario is told, and which counter counts it.
 const WRONG: [(HttpAnswer, u16, &str, &str); 7] = [
@@ -52,24 +47,6 @@ fn settings(pairing: &Pairing) -> Settings {
     settings.set("crm.answer_timeout_ms", 500)
 }
 
-async fn crm_status(gateway: &Gateway) -> anyhow::Result<Value> {
-    Ok(gateway.admin().status().await?["crm"].clone())
-}
-
-async fn until_crm(gateway: &Gateway, is_it: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-    let deadline = Instant::now() + SOON;
-    let mut ticks = interval(POLL);
-    loop {
-        ticks.tick().await;
-        let status = crm_status(gateway).await?;
-        if is_it(&status) {
-            return Ok(status);
-        }
-        let late = Instant::now() >= deadline;
-        ensure!(!late, gateway.failure(format!("the link is {status}")));
-    }
-}
-
 // protocol 2.1-q
 #[tokio::test]
 async fn a_run_whose_answer_is_none_fails_with_words_a_counter_and_a_line_of_its_own() -> TestResult
@@ -87,11 +64,7 @@ async fn a_run_whose_answer_is_none_fails_with_words_a_counter_and_a_line_of_its
         let after = crm_status(&gateway).await?;
         let counted = (&before[counter], &after[counter]);
         ensure!(counted == (&json!(0), &json!(1)), "{answer:?}: {after}");
-        let log = gateway.log();
-        ensure!(
-            log.contains("came to nothing"),
-            gateway.failure(format!("{answer:?} is not logged"))
-        );
+        until_logged(&gateway, "came to nothing").await?;
         // The link is introduced to again, and is there.
         assert_eq!(after["state"], "ready", "{answer:?}");
         gateway.stop().await?;
@@ -119,10 +92,7 @@ async fn an_introduction_without_an_answer_is_tried_again_and_the_status_says_wh
         let lost = until_crm(&gateway, |crm| crm["last_error"].is_string()).await?;
         let error = lost["last_error"].as_str().unwrap_or_default();
         ensure!(error.contains(words), "{answer:?}: {error}");
-        ensure!(
-            gateway.log().contains("the CRM cannot be linked"),
-            gateway.failure("the loss is not logged")
-        );
+        until_logged(&gateway, "the CRM cannot be linked").await?;
         crm.stop().await;
         let good = SimulatedCrm::start(pairing.crm()).await?;
         until_crm(&gateway, |crm| crm["state"] == "ready").await?;
