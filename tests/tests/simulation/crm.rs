@@ -3,13 +3,14 @@
 //! In come the hub's wishes about the connection ([`Errand`]), people's acts and the time; out go reports to the hub
 //! ([`Post`]), each with what it says in truth ([`Said`]), by which the hub is measured. It checks nothing itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use okgate_core::base::{Instant, Random};
-use okgate_core::crm::{CrmConnectionId, CrmInput, CrmReport};
+use okgate_core::crm::{CrmConnectionId, CrmInput, CrmReport, PostAnswer, PostFailure};
 use serde_json::Value;
 
+use crate::line::{Line, Mode};
 use crate::people::pick;
 use crate::tap::Heard;
 
@@ -17,8 +18,11 @@ use crate::tap::Heard;
 #[derive(Debug)]
 pub(crate) enum Errand {
     Connect(CrmConnectionId),
-    Send(Vec<Heard>),
-    Close(Vec<Heard>),
+    Send(CrmConnectionId, Vec<Heard>),
+    Close(CrmConnectionId, Vec<Heard>),
+    /// A message is posted.
+    Post(CrmConnectionId, String, Value),
+    Abandon(CrmConnectionId),
 }
 
 /// A report to the hub, and what it says.
@@ -104,7 +108,13 @@ pub(crate) struct Crm {
     pub(crate) habits: Habits,
     /// How many of a hundred connections go wrong.
     pub(crate) trouble: u64,
+    pub(crate) line: Line,
     pub(crate) socket: Option<Socket>,
+    /// A connection of this CRM that is not let in yet.
+    pub(crate) knocking: Option<Socket>,
+    knocks: u64,
+    /// Exchanges whose answers are awaited.
+    pub(crate) exchanges: BTreeSet<CrmConnectionId>,
     /// Several of its messages may come in one report.
     pub(crate) joins_messages: bool,
     /// Who is active here.
@@ -143,10 +153,31 @@ pub(crate) enum Todo {
     Report(CrmInput),
     Answer(String, Value, Vec<Said>),
     Confirm,
+    /// Connects to the gateway.
+    Knock,
+    /// An exchange ends.
+    Reply(Result<PostAnswer, PostFailure>, Vec<Said>),
+}
+
+impl Socket {
+    pub(crate) fn new(id: CrmConnectionId, fate: Fate) -> Self {
+        Self {
+            id,
+            fate,
+            is_open: false,
+            is_mute: false,
+            backlog: Vec::new(),
+            is_stuck: false,
+            unconfirmed: false,
+            out: Vec::new(),
+            said: Vec::new(),
+            has_forgotten: false,
+        }
+    }
 }
 
 impl Crm {
-    pub(crate) fn new(mut random: Random, joins_messages: bool, now: Instant) -> Self {
+    pub(crate) fn new(mut random: Random, line: Line, joins_messages: bool, now: Instant) -> Self {
         let introductions = [
             Introduction::AsksFirst,
             Introduction::Answers,
@@ -161,11 +192,15 @@ impl Crm {
             forgets: [0, 0, 5][pick(&mut random, 3)],
             sending_ms: [0, 0, 50, 3000][pick(&mut random, 4)],
         };
-        Self {
+        let mut crm = Self {
             habits,
             trouble: [0, 0, 20, 50][pick(&mut random, 4)],
             random,
+            line,
             socket: None,
+            knocking: None,
+            knocks: 0,
+            exchanges: BTreeSet::new(),
             joins_messages,
             active: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -173,6 +208,28 @@ impl Crm {
             posts: Vec::new(),
             asked: 0,
             now,
+        };
+        crm.restore();
+        crm
+    }
+
+    /// The gateway's settings have changed: this is how it is linked from now on.
+    pub(crate) fn relinked(&mut self, line: Line, joins_messages: bool, now: Instant) {
+        self.now = now;
+        (self.line, self.joins_messages) = (line, joins_messages);
+        (self.socket, self.knocking) = (None, None);
+        self.exchanges.clear();
+        self.tasks.clear();
+        self.posts.clear();
+        self.knocks = 0;
+        self.restore();
+    }
+
+    /// protocol 2-g: a CRM that opened its link restores it.
+    pub(crate) fn restore(&mut self) {
+        if self.line.mode == Mode::In {
+            let span = Duration::from_millis(self.random.below(3000));
+            self.later(span, CrmConnectionId::default(), Todo::Knock);
         }
     }
 
@@ -207,6 +264,9 @@ impl Crm {
                 Todo::Answer(name, fields, said) if lives => self.say(&name, &fields, said),
                 Todo::Confirm if lives => self.confirm(),
                 Todo::Answer(..) | Todo::Confirm => {}
+                Todo::Knock if self.socket.is_none() => self.knock(),
+                Todo::Knock => {}
+                Todo::Reply(outcome, said) => self.reply(connection, outcome, said),
             }
         }
     }
@@ -216,29 +276,42 @@ impl Crm {
         self.now = now;
         match errand {
             Errand::Connect(id) => self.connect(id),
-            Errand::Send(heard) => {
-                self.hear(heard);
-                if let Some(id) = self.socket.as_ref().map(|it| it.id) {
+            Errand::Post(id, name, fields) => self.take_post(id, &name, &fields),
+            Errand::Abandon(id) => {
+                self.exchanges.remove(&id);
+            }
+            Errand::Send(id, heard) => {
+                self.let_in(id);
+                if self.socket.as_ref().is_some_and(|it| it.id == id) {
+                    self.hear(heard);
                     let span = Duration::from_millis(self.random.below(self.habits.sending_ms + 1));
                     self.later(span, id, Todo::Confirm);
                 }
             }
-            Errand::Close(heard) => {
-                self.hear(heard);
-                self.flush();
-                if let Some(socket) = self.socket.take()
-                    && self.chance(30)
-                {
-                    let what = if self.chance(50) {
-                        CrmInput::Closed("reset".to_owned())
-                    } else {
-                        CrmInput::Sent
-                    };
-                    let span = Duration::from_millis(self.random.below(3000));
-                    self.later(span, socket.id, Todo::Report(what));
-                }
-            }
+            Errand::Close(id, heard) => self.closed(id, heard),
         }
+    }
+
+    fn closed(&mut self, id: CrmConnectionId, heard: Vec<Heard>) {
+        if self.knocking.as_ref().is_some_and(|it| it.id == id) {
+            self.knocking = None;
+            return self.restore();
+        }
+        if self.socket.as_ref().is_none_or(|it| it.id != id) {
+            return;
+        }
+        self.hear(heard);
+        self.flush();
+        if self.socket.take().is_some() && self.chance(30) {
+            let what = if self.chance(50) {
+                CrmInput::Closed("reset".to_owned())
+            } else {
+                CrmInput::Sent
+            };
+            let span = Duration::from_millis(self.random.below(3000));
+            self.later(span, id, Todo::Report(what));
+        }
+        self.restore();
     }
 
     /// The connection breaks, from this side.
@@ -247,6 +320,7 @@ impl Crm {
         if let Some(socket) = self.socket.take() {
             let reset = CrmInput::Closed("reset".to_owned());
             self.report(socket.id, reset);
+            self.restore();
         }
     }
 
@@ -256,6 +330,10 @@ impl Crm {
         self.trouble = 0;
         self.habits.forgets = 0;
         self.habits.sending_ms = 0;
+        if let Some(knocking) = self.knocking.take() {
+            self.report(knocking.id, CrmInput::Closed("reset".to_owned()));
+            self.restore();
+        }
         let has_forgotten = self.socket.as_ref().is_some_and(|it| it.has_forgotten);
         if self.joins_messages && !has_forgotten {
             self.read_on();
@@ -300,18 +378,7 @@ impl Crm {
         } else {
             Fate::Served
         };
-        self.socket = Some(Socket {
-            id,
-            fate,
-            is_open: false,
-            is_mute: false,
-            backlog: Vec::new(),
-            is_stuck: false,
-            unconfirmed: false,
-            out: Vec::new(),
-            said: Vec::new(),
-            has_forgotten: false,
-        });
+        self.socket = Some(Socket::new(id, fate));
         match fate {
             Fate::Refused => self.report(id, CrmInput::ConnectFailed("refused".to_owned())),
             Fate::Unanswered => {}
@@ -320,6 +387,48 @@ impl Crm {
                 self.break_off();
             }
             _ => self.report(id, CrmInput::Connected),
+        }
+    }
+
+    /// This CRM connects, be it a second time.
+    pub(crate) fn knock(&mut self) {
+        if self.knocking.is_some() || self.line.mode != Mode::In {
+            return;
+        }
+        let fate = if self.chance(self.trouble) {
+            let fates = [
+                Fate::Dropped,
+                Fate::NoHandshake,
+                Fate::BadHandshake("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+                Fate::BadHandshake("\x16\x03\x01"),
+                Fate::DroppedOpen,
+            ];
+            fates[self.pick(fates.len())]
+        } else {
+            Fate::Served
+        };
+        self.knocks += 1;
+        let id = CrmConnectionId(self.knocks);
+        self.report(id, CrmInput::Accepted("192.0.2.1:5000".to_owned()));
+        match fate {
+            Fate::Dropped => {
+                self.report(id, CrmInput::Closed("reset".to_owned()));
+                return self.restore();
+            }
+            Fate::NoHandshake => {}
+            Fate::BadHandshake(request) => self.report(id, CrmInput::Bytes(request.into())),
+            _ => {
+                let request = self.upgrade_request();
+                self.report(id, CrmInput::Bytes(request));
+            }
+        }
+        self.knocking = Some(Socket::new(id, fate));
+    }
+
+    /// What was knocking is the link now; what was before is no more.
+    fn let_in(&mut self, id: CrmConnectionId) {
+        if self.knocking.as_ref().is_some_and(|it| it.id == id) {
+            self.socket = self.knocking.take();
         }
     }
 

@@ -3,9 +3,11 @@
 use okgate_core::base::ExecutionId;
 use okgate_core::hub::{AdminReply, AdminRequest, MethodRun};
 use okgate_core::wire::frame::{CloseCode, append_binary, append_close};
+use okgate_core::wire::hixie;
 use serde_json::json;
 
 use crate::crm::{Crm, Named, Said};
+use crate::line::Mode;
 use crate::office::Office;
 use crate::people::PEOPLE;
 use crate::runs::{Run, TIMEOUTS};
@@ -26,6 +28,7 @@ impl Office {
             24 => drop(self.with_crm(Crm::says_something_odd)),
             25 => drop(self.with_crm(Crm::breaks_its_link)),
             26 | 27 => drop(self.with_crm(Crm::changes_its_pace)),
+            28 if self.chance(30) => self.relink(),
             28 => drop(self.with_crm(|crm| crm.declare(None))),
             _ => drop(self.with_crm(|crm| {
                 crm.trouble = [0, 0, 30, 90][crm.pick(4)];
@@ -37,7 +40,7 @@ impl Office {
         let ticket = self.next_ticket();
         let keys = ["sum", "sum", "sum", "sum", "personal", "nosuch", "posted"];
         let key = keys[self.pick(keys.len())];
-        let is_fit = self.chance(90);
+        let is_fit = self.chance(90) || key == "posted";
         let user_login = (key == "personal").then(|| PEOPLE[person].into());
         let input = if is_fit {
             json!({"ticket": ticket})
@@ -140,7 +143,7 @@ impl Office {
             return;
         };
         watch.assert_settled(&numbers, |person| states[person]);
-        if watch.admits_everybody() {
+        if watch.admits_everybody() && crm.line.mode != Mode::Http {
             assert_eq!(watch.active, crm.active, "the CRM's list counts");
         }
     }
@@ -234,7 +237,7 @@ impl Crm {
             5 => self.write_text(r#"["activeusers",{"users":7}]"#, Vec::new()),
             6 => {
                 let mut frame = Vec::new();
-                append_binary(&mut frame, b"x", None);
+                append_binary(&mut frame, b"x", self.line.mask());
                 self.write_bytes(&frame, Vec::new());
             }
             // A reserved bit.
@@ -244,13 +247,21 @@ impl Crm {
     }
 
     fn breaks_its_link(&mut self) {
+        if self.chance(30) {
+            // It has not heard of its link's end, or has two programs.
+            return self.knock();
+        }
         if self.chance(60) {
             return self.break_off();
         }
         self.flush();
         let mut frame = Vec::new();
         let code = [None, Some(CloseCode::Normal), Some(CloseCode::Away)][self.pick(3)];
-        append_close(&mut frame, code, "", None);
+        if self.line.is_old() {
+            hixie::append_close(&mut frame);
+        } else {
+            append_close(&mut frame, code, "", self.line.mask());
+        }
         self.write_bytes(&frame, Vec::new());
         self.flush();
     }

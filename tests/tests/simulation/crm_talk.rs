@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use okgate_core::crm::{CrmInput, CrmReport};
-use okgate_core::protocol::{Format, split};
+use okgate_core::protocol::{Format, split, xml_from_json};
 use okgate_core::wire::frame::{append_pong, append_text};
 use okgate_core::wire::head::{Limits as HeadLimits, RequestHead};
-use okgate_core::wire::upgrade::{Policy, accept};
+use okgate_core::wire::hixie;
+use okgate_core::wire::upgrade::{Policy, UpgradeRequest, accept};
 use serde_json::{Value, json};
 
 use crate::crm::{Crm, Fate, Introduction, Named, Post, Said, Todo};
+use crate::line::Mode;
 use crate::methods::{self, Reaction};
 use crate::people::pick;
 use crate::tap::Heard;
@@ -35,11 +37,11 @@ impl Crm {
         if !self.chance(self.habits.packets) {
             return self.write(name, fields, said);
         }
-        let text = json!([name, fields]).to_string();
+        let text = self.text_of(&json!([name, fields]).to_string());
         let chars = [4, 40, 400][self.pick(3)];
         let chars = chars.max(text.len() / 10);
         let id = self.random.guid();
-        let packets: Vec<Vec<u8>> = split(text.as_bytes(), id, chars, Format::Json).collect();
+        let packets: Vec<Vec<u8>> = split(&text, id, chars, self.line.format).collect();
         let count = packets.len();
         for (index, packet) in packets.into_iter().enumerate() {
             let text = String::from_utf8(packet).expect("packets are text");
@@ -48,7 +50,7 @@ impl Crm {
             } else {
                 Vec::new()
             };
-            self.write_text(&text, said);
+            self.write_raw(&text, said);
         }
     }
 
@@ -62,10 +64,44 @@ impl Crm {
         self.write_text(&json!([name, fields]).to_string(), said);
     }
 
+    /// Writes a message that is given in JSON; what is none stays as it is.
     pub(crate) fn write_text(&mut self, text: &str, said: Vec<Said>) {
+        let text = self.text_of(text);
+        self.write_raw(&String::from_utf8(text).expect("UTF-8"), said);
+    }
+
+    fn write_raw(&mut self, text: &str, said: Vec<Said>) {
         let mut frame = Vec::new();
-        append_text(&mut frame, text, None);
+        if self.line.is_old() {
+            hixie::append_text(&mut frame, text);
+        } else {
+            append_text(&mut frame, text, self.line.mask());
+        }
         self.write_bytes(&frame, said);
+    }
+
+    /// The text of a message in the link's format.
+    pub(crate) fn text_of(&self, json: &str) -> Vec<u8> {
+        let mut document = Vec::new();
+        match self.line.format {
+            Format::Xml if xml_from_json(json.as_bytes(), &mut document).is_ok() => document,
+            Format::Xml | Format::Json => json.as_bytes().to_vec(),
+        }
+    }
+
+    /// What a CRM that connects asks for.
+    pub(crate) fn upgrade_request(&self) -> Vec<u8> {
+        let mut request = Vec::new();
+        let upgrade = UpgradeRequest {
+            host: "gateway",
+            path: "/",
+            version: self.line.version,
+            format: self.line.format,
+            nonce: [3; 16],
+            headers: &[],
+        };
+        upgrade.write(&mut request).expect("a request");
+        request
     }
 
     /// Writes bytes of frames; several messages may come in one report.
@@ -108,7 +144,7 @@ impl Crm {
             Heard::Message(name, fields) => self.take_message(&name, &fields),
             Heard::Ping(payload) => {
                 let mut frame = Vec::new();
-                append_pong(&mut frame, &payload, None);
+                append_pong(&mut frame, &payload, self.line.mask());
                 self.write_bytes(&frame, Vec::new());
             }
             Heard::Pong | Heard::Close(_) => {}
@@ -116,9 +152,14 @@ impl Crm {
     }
 
     fn shake_hands(&mut self, request: &[u8]) {
+        let is_ours = self.line.mode == Mode::In;
         let Some(socket) = &mut self.socket else {
             return;
         };
+        if is_ours {
+            socket.is_open = true;
+            return self.opened();
+        }
         match socket.fate {
             Fate::NoHandshake => {}
             Fate::BadHandshake(answer) => {
@@ -126,21 +167,29 @@ impl Crm {
                 self.flush();
             }
             _ => {
-                let head = [request, b"\r\n\r\n"].concat();
-                let head = RequestHead::parse(&head, &HeadLimits::default());
+                let head = RequestHead::parse(request, &HeadLimits::default());
                 let head = head.expect("a request").expect("a whole one");
-                let upgrade = accept(&head, &Policy::default());
+                let policy = Policy {
+                    allow_hixie: true,
+                    ..Policy::default()
+                };
+                let upgrade = accept(&head, &policy);
                 let upgrade = upgrade.expect("the gateway asks for a WebSocket");
                 upgrade.write_response(&mut socket.out);
                 socket.said.push((socket.out.len(), Said::Opened));
                 socket.is_open = true;
-                if socket.fate == Fate::DroppedOpen {
-                    return self.break_off();
-                }
-                if self.habits.introduction == Introduction::AsksFirst {
-                    self.ask("whoareyou", identity(), vec![Said::Introduced]);
-                }
+                self.opened();
             }
+        }
+    }
+
+    fn opened(&mut self) {
+        let fate = self.socket.as_ref().map(|socket| socket.fate);
+        if fate == Some(Fate::DroppedOpen) {
+            return self.break_off();
+        }
+        if self.habits.introduction == Introduction::AsksFirst {
+            self.ask("whoareyou", identity(), vec![Said::Introduced]);
         }
     }
 
@@ -155,6 +204,8 @@ impl Crm {
         let qid = fields["qid"].clone();
         match name {
             "whoareyou" => self.introduce(&qid),
+            // Version 0 has no other.
+            "ping" => self.say("pong", &json!({"qid": qid}), Vec::new()),
             "getavailablemethods" => self.declare(Some(qid)),
             "getavailableforms" => {
                 let forms = json!({"qid": qid, "forms": [null, {"key": "card"}]});
@@ -222,6 +273,6 @@ impl Named {
     }
 }
 
-fn identity() -> Value {
+pub(crate) fn identity() -> Value {
     json!({"type": "ws-server", "name": "Simulated CRM", "version": 1})
 }

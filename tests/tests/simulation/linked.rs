@@ -10,6 +10,7 @@ use okgate_core::crm::CrmConnectionId;
 use serde_json::Value;
 
 use crate::crm::Named;
+use crate::line::{Line, Mode};
 use crate::methods::CALLER_NAME;
 use crate::people::{PEOPLE, user_of};
 use crate::tap::Tap;
@@ -17,6 +18,7 @@ use crate::tap::Tap;
 /// A connection that lives as far as the hub knows.
 pub(crate) struct Linked {
     pub(crate) id: CrmConnectionId,
+    line: Line,
     pub(crate) tap: Tap,
     /// When the hub heard that the handshake is answered.
     pub(crate) opened: Option<Instant>,
@@ -68,6 +70,13 @@ pub(crate) struct Counts {
     pub(crate) errors: usize,
     /// Links that the gateway closed with 1001 in the end.
     pub(crate) goodbyes: usize,
+    /// Links whose place another connection took.
+    pub(crate) contests: usize,
+    /// Connections that were not let in.
+    pub(crate) turned_away: usize,
+    pub(crate) exchanges: usize,
+    /// Changes of the settings.
+    pub(crate) relinks: usize,
 }
 
 /// What a method is run for.
@@ -92,15 +101,20 @@ impl std::ops::AddAssign for Counts {
         self.late_accepted += other.late_accepted;
         self.errors += other.errors;
         self.goodbyes += other.goodbyes;
+        self.contests += other.contests;
+        self.turned_away += other.turned_away;
+        self.exchanges += other.exchanges;
+        self.relinks += other.relinks;
     }
 }
 
 impl Linked {
     /// A connection that is about to be made.
-    pub(crate) fn new(id: CrmConnectionId, recent: BTreeSet<Named>) -> Self {
+    pub(crate) fn new(id: CrmConnectionId, line: Line, recent: BTreeSet<Named>) -> Self {
         Self {
             id,
-            tap: Tap::new(),
+            line,
+            tap: Tap::new(line),
             opened: None,
             is_introduced: false,
             is_ready: false,
@@ -128,7 +142,10 @@ impl Linked {
                 assert_eq!(fields["type"], "commserver");
             }
             "getactiveusers" => self.has_asked_users = true,
-            "getavailablemethods" | "getavailableforms" => {}
+            // Version 0 has no pings of its own.
+            "getavailablemethods" | "getavailableforms" | "ping" => {}
+            // Nobody asked over a connection.
+            "iam" if self.line.mode == Mode::Http => {}
             "error" => {
                 assert_eq!(fields["result"], 0, "{fields}");
                 counts.errors += 1;

@@ -57,6 +57,12 @@ impl Mail {
         self.letters.insert((*last, self.posted), letter);
     }
 
+    /// What is under way to the CRM and from it is lost.
+    pub(crate) fn forget_crm(&mut self) {
+        let is_other = |letter: &Letter| !matches!(letter, Letter::ToCrm(_) | Letter::FromCrm(_));
+        self.letters.retain(|_, letter| is_other(letter));
+    }
+
     /// When the next letter arrives.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.letters.first_key_value().map(|((at, _), _)| *at)

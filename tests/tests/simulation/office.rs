@@ -12,9 +12,10 @@ use okgate_core::base::{
     AdminTicket, Engine as _, Instant, LinkId, LinkRef, Now, Random, RequestId, ShardId, UserId,
     WallTime,
 };
-use okgate_core::crm::CrmAction;
+use okgate_core::crm::{CrmAction, Limits};
 use okgate_core::hub::{
-    AdminFault, AdminReply, AdminRequest, Downward, FromShard, Hub, Output, ToShard, Upward,
+    AdminFault, AdminReply, AdminRequest, CallerName, CrmSetup, Downward, FromShard, Hub, Output,
+    ToShard, Upward,
 };
 use okgate_core::protocol::{Answer, LineInfo, Occurrence, UserRequest};
 use okgate_core::shard::{self, Shard};
@@ -22,8 +23,9 @@ use okgate_core::shard::{self, Shard};
 use crate::callers::Callers;
 use crate::crm::{Crm, Errand, Post};
 use crate::ledger::Ledger;
+use crate::line::Line;
 use crate::mail::{Letter, Mail, Way};
-use crate::people::{PEOPLE, SHARDS, hub_config, pick, user_of};
+use crate::people::{PEOPLE, SHARDS, crm_config, hub_config, pick, user_of};
 use crate::runs::Runs;
 use crate::tab::Tab;
 use crate::watch::Watch;
@@ -45,6 +47,10 @@ pub(crate) struct Office {
     pub(crate) by_link: HashMap<LinkRef, usize>,
     pub(crate) mail: Mail,
     hub: Hub,
+    /// What the settings say of callers' names.
+    caller_name: Option<CallerName>,
+    /// How the CRM is linked once the old link has ended.
+    next_link: Option<(Limits, Line)>,
     /// Requests of the admin interface that have no reply yet, and replies.
     unanswered: BTreeSet<u64>,
     replies: HashMap<u64, Result<AdminReply, AdminFault>>,
@@ -72,12 +78,10 @@ impl Office {
         let delays = [0, 50, 2_000, 40_000, 1_500_000];
         let delay_max = Duration::from_micros(delays[pick(&mut random, delays.len())]);
         let config = hub_config(&mut random);
-        let limits = config.crm.crm.as_ref().map(|crm| crm.limits.clone());
-        let wait = config
-            .crm
-            .caller_name
-            .as_ref()
-            .map(|question| question.wait);
+        let crm = config.crm.crm.as_ref();
+        let linked = crm.map(|crm| (crm.limits.clone(), Line::of(crm, &mut random)));
+        let caller_name = config.crm.caller_name.clone();
+        let wait = caller_name.as_ref().map(|question| question.wait);
         let hub = Hub::new(config, random.split(), clock(now));
         let mut office = Self {
             now,
@@ -85,11 +89,12 @@ impl Office {
             ledger: Ledger::default(),
             is_drained: false,
             has_short_sessions: pick(&mut random, 2) == 0,
-            crm: limits.as_ref().map(|limits| {
-                let joins_messages = limits.queue_bytes_max > 1 << 20;
-                Crm::new(random.split(), joins_messages, now)
-            }),
-            watch: limits.map(Watch::new),
+            crm: linked
+                .as_ref()
+                .map(|(limits, line)| Crm::new(random.split(), *line, joins_messages(limits), now)),
+            watch: linked.map(|(limits, line)| Watch::new(limits, line)),
+            caller_name,
+            next_link: None,
             runs: Runs::default(),
             callers: Callers::new(wait),
             shards: shards.into(),
@@ -126,6 +131,38 @@ impl Office {
             .handle_admin(AdminTicket(ticket), request, clock(self.now));
         self.settle_hub();
         ticket
+    }
+
+    /// SIGHUP: the settings link the CRM in another way.
+    pub(crate) fn relink(&mut self) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        watch.is_relinking = true;
+        watch.results.clear();
+        let config = crm_config(&mut self.random);
+        let line = Line::of(&config, &mut self.random);
+        self.next_link = Some((config.limits.clone(), line));
+        let setup = CrmSetup {
+            crm: Some(config),
+            caller_name: self.caller_name.clone(),
+        };
+        self.hub.relink(setup, clock(self.now));
+        self.settle_hub();
+        if let Some(watch) = &mut self.watch {
+            watch.is_relinking = false;
+        }
+    }
+
+    /// The old link has ended.
+    fn relinked(&mut self) {
+        let (limits, line) = self.next_link.take().expect("new settings");
+        self.mail.forget_crm();
+        let (now, joins) = (self.now, joins_messages(&limits));
+        if let Some(watch) = &mut self.watch {
+            watch.relinked(limits, line);
+        }
+        self.with_crm(|crm| crm.relinked(line, joins, now));
     }
 
     /// The ticket of the request that is asked next.
@@ -289,6 +326,9 @@ impl Office {
             }
             Letter::FromCrm(Post { report, said }) => {
                 let watch = self.watch.as_mut().expect("a CRM");
+                if watch.is_over {
+                    return;
+                }
                 watch.reported(report.connection, &report.what, said, self.now);
                 self.callers.hear(&watch.results, self.now);
                 self.hub.handle_crm(report, clock(self.now));
@@ -417,23 +457,31 @@ impl Office {
             }
             Output::Admin(ticket, reply) => self.take_reply(ticket.0, reply),
             Output::Crm(action) => {
-                let watch = self.watch.as_mut().expect("a CRM");
+                let (watch, now) = (self.watch.as_mut().expect("a CRM"), self.now);
                 let errand = match action {
                     CrmAction::Connect(id) => {
                         watch.connects(id, self.now);
                         Errand::Connect(id)
                     }
-                    CrmAction::Send(_, bytes) => {
-                        (self.now, &bytes).hash(&mut self.fingerprint);
-                        Errand::Send(watch.sends(bytes))
+                    CrmAction::Send(id, bytes) => {
+                        (now, &bytes).hash(&mut self.fingerprint);
+                        Errand::Send(id, watch.sends(id, bytes, now))
                     }
-                    CrmAction::Close(_, last) => Errand::Close(watch.closes(last)),
-                    CrmAction::Post(..) | CrmAction::Abandon(_) => unreachable!("there is no url"),
+                    CrmAction::Close(id, last) => Errand::Close(id, watch.closes(id, last)),
+                    CrmAction::Post(id, post) => {
+                        (now, &post.body).hash(&mut self.fingerprint);
+                        let (name, fields) = watch.posts(id, &post.body, now);
+                        Errand::Post(id, name, fields)
+                    }
+                    CrmAction::Abandon(id) => {
+                        watch.abandons(id);
+                        Errand::Abandon(id)
+                    }
                 };
                 self.post(Letter::ToCrm(errand), Way::ToCrm);
             }
             Output::CrmNews(_) => {}
-            Output::Relinked => unreachable!("the settings do not change"),
+            Output::Relinked => self.relinked(),
             Output::Run(_) | Output::File(_) | Output::FormRefused { .. } => {
                 unreachable!("there are no procedures, files and form rules")
             }
@@ -465,6 +513,11 @@ impl Office {
     pub(crate) fn post(&mut self, letter: Letter, way: Way) {
         self.mail.post(letter, way, &mut self.random, self.now);
     }
+}
+
+/// Short queues hold no two messages for sure.
+fn joins_messages(limits: &Limits) -> bool {
+    limits.queue_bytes_max > 1 << 20
 }
 
 pub(crate) fn reference(shard: usize, link: LinkId) -> LinkRef {

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use okgate_core::base::{Guid, NumberId, Random, UserId};
-use okgate_core::crm::{self, CrmConfig, Transport, WebSocketOut};
+use okgate_core::crm::{self, CrmConfig, Posting, Transport, WebSocketIn, WebSocketOut};
 use okgate_core::hub::{self, CallerName, CrmSetup};
 use okgate_core::pbx::sim::SimConfig;
 use okgate_core::protocol::{BreakReason, VersionInfo, parse_md5_hex};
 use okgate_core::switchboard::{Directory, Group, HuntRule, IvrMenu, User};
-use okgate_core::wire::upgrade::{Format, Version};
+use okgate_core::wire::upgrade::Format;
 use okgate_harness::password::PasswordHashes;
 
+use crate::line::VERSIONS;
 use crate::methods::CALLER_NAME;
 
 /// How many shards have links.
@@ -128,19 +129,36 @@ fn directory(random: &mut Random) -> Directory {
     }
 }
 
-fn crm_config(random: &mut Random) -> CrmConfig {
+/// How the CRM is linked, in any of the three ways.
+pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
+    let (mode, transport) = match pick(random, 5) {
+        0 | 1 => (
+            "ws-out",
+            Transport::WebSocketOut(WebSocketOut {
+                host: "crm.example:8045".to_owned(),
+                path: "/oktell".to_owned(),
+                version: VERSIONS[pick(random, VERSIONS.len())],
+            }),
+        ),
+        2 | 3 => (
+            "ws-in",
+            Transport::WebSocketIn(WebSocketIn {
+                allow_hixie: true,
+                ..WebSocketIn::default()
+            }),
+        ),
+        _ => ("http-out", Transport::Http),
+    };
     let limits = crm::Limits::default();
     let keep_alive = [(20, 60), (5, 12)][pick(random, 2)];
     CrmConfig {
-        mode: "ws-out",
-        transport: Transport::WebSocketOut(WebSocketOut {
-            host: "crm.example:8045".to_owned(),
-            path: "/oktell".to_owned(),
-            version: [Version::V13, Version::V8, Version::V7][pick(random, 3)],
+        mode,
+        posting: (mode == "http-out").then(|| Posting {
+            target: "/crm".to_owned(),
         }),
-        format: Format::Json,
+        transport,
+        format: [Format::Json, Format::Json, Format::Xml][pick(random, 3)],
         credentials: None,
-        posting: None,
         dated: 160_101,
         build: "2.13.0.160101".into(),
         limits: crm::Limits {

@@ -50,6 +50,7 @@ impl Runs {
             let result = (Subject::Ticket(ticket), good);
             watch.is_some_and(|watch| watch.results.contains(&result))
         };
+        let has_failed = watch.is_some_and(|watch| watch.exchange_failed);
         let (word, is_right) = match reply {
             Ok(AdminReply::Run { output, .. }) => {
                 let output: Value = serde_json::from_str(output).expect("an object");
@@ -62,13 +63,13 @@ impl Runs {
                         !can_run
                             && (!run.waits_for_link
                                 || now == run.deadline
-                                || watch.is_none_or(|it| it.is_over))
+                                || watch.is_none_or(|it| it.is_over || it.is_relinking))
                     }
-                    "timeout" => now == run.deadline,
+                    "timeout" => now == run.deadline || has_failed,
                     "not_found" => run.key == "nosuch" && can_run,
                     "wrong_parameters" => !run.is_fit && can_run,
                     "cancelled" => self.is_cancelling,
-                    "failed" => hears(false) || run.key == "posted",
+                    "failed" => hears(false) || run.key == "posted" || has_failed,
                     "too_many" => true,
                     _ => false,
                 };

@@ -1,4 +1,4 @@
-//! Owns the reading end of one connection that the gateway made to the CRM: its bytes to what the CRM hears.
+//! Owns the reading end of one connection between the gateway and the CRM: its bytes to what the CRM hears.
 //!
 //! In come the bytes of the hub's sends; out go the handshake, whole messages and control frames. It checks the form of
 //! what it reads: frames, JSON and packets.
@@ -8,15 +8,19 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use okgate_core::protocol::{Format, json_from_xml};
 use okgate_core::wire::frame::{Binary, Limits, Role};
+use okgate_core::wire::hixie::HixieInbound;
 use okgate_core::wire::inbound::{Inbound, Incoming};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::line::{Line, Mode};
+
 /// What the CRM hears.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// The head of the gateway's request.
+    /// The gateway's request, or its answer to the CRM's.
     Handshake(Vec<u8>),
     Message(String, Value),
     Ping(Vec<u8>),
@@ -25,10 +29,16 @@ pub(crate) enum Heard {
 }
 
 pub(crate) struct Tap {
+    line: Line,
     head: Vec<u8>,
-    inbound: Option<Inbound>,
+    inbound: Option<Reader>,
     packets: Packets,
     has_ended: bool,
+}
+
+enum Reader {
+    Frames(Inbound),
+    Hixie(HixieInbound),
 }
 
 /// A message that comes in packets.
@@ -40,8 +50,9 @@ struct Packets {
 }
 
 impl Tap {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(line: Line) -> Self {
         Self {
+            line,
             head: Vec::new(),
             inbound: None,
             packets: Packets::default(),
@@ -57,17 +68,26 @@ impl Tap {
             let Some(end) = self.head.windows(4).position(|four| four == b"\r\n\r\n") else {
                 return heard;
             };
-            bytes = self.head.split_off(end + 4);
+            let body = match self.line.mode {
+                _ if !self.line.is_old() => 0,
+                Mode::In => 16,
+                Mode::Out | Mode::Http => 8,
+            };
+            bytes = self.head.split_off(end + 4 + body);
             heard.push(Heard::Handshake(std::mem::take(&mut self.head)));
-            self.inbound = Some(inbound());
         }
-        let mut inbound = self.inbound.take().unwrap_or_else(inbound);
-        let received = inbound.receive(&mut bytes, |incoming| {
+        let mut inbound = self.inbound.take();
+        let inbound_now = inbound.get_or_insert_with(|| reader(self.line));
+        let deliver = |incoming: Incoming<'_>| {
             self.take_in(incoming, &mut heard);
             ControlFlow::Continue(())
-        });
+        };
+        let received = match inbound_now {
+            Reader::Frames(inbound) => inbound.receive(&mut bytes, deliver),
+            Reader::Hixie(inbound) => inbound.receive(&mut bytes, deliver),
+        };
         received.expect("the gateway's frames are right");
-        self.inbound = Some(inbound);
+        self.inbound = inbound;
         heard
     }
 
@@ -86,16 +106,24 @@ impl Tap {
     }
 
     fn take_text(&mut self, text: &[u8]) -> Option<Heard> {
-        let (name, fields): (String, Value) =
-            serde_json::from_slice(text).expect("every message is JSON: a name and fields");
-        assert_no_key_twice(text);
+        let (name, fields) = read_message(text, self.line.format);
         if name != "multipart" {
             return Some(Heard::Message(name, fields));
         }
         let whole = self.packets.take(&fields)?;
-        let (name, fields) = serde_json::from_str(&whole).expect("packets carry a message");
+        let (name, fields) = read_message(whole.as_bytes(), self.line.format);
         Some(Heard::Message(name, fields))
     }
+}
+
+/// A message in this format, and in no other.
+pub(crate) fn read_message(text: &[u8], format: Format) -> (String, Value) {
+    let json = match format {
+        Format::Json => text.to_vec(),
+        Format::Xml => json_from_xml(text).expect("every message is a document"),
+    };
+    assert_no_key_twice(&json);
+    serde_json::from_slice(&json).expect("every message is a name and fields")
 }
 
 impl Packets {
@@ -140,10 +168,17 @@ fn assert_no_key_twice(text: &[u8]) {
     read.expect("a message has fields");
 }
 
-fn inbound() -> Inbound {
+fn reader(line: Line) -> Reader {
     let limits = Limits {
         frame_bytes_max: u32::MAX,
         message_bytes_max: u32::MAX,
     };
-    Inbound::new(Role::Server, limits, Binary::Refuse)
+    if line.is_old() {
+        return Reader::Hixie(HixieInbound::new(limits));
+    }
+    let role = match line.mode {
+        Mode::In => Role::Client,
+        Mode::Out | Mode::Http => Role::Server,
+    };
+    Reader::Frames(Inbound::new(role, limits, Binary::Refuse))
 }

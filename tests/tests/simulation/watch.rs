@@ -3,20 +3,33 @@
 //! In come what the hub wants done, what the CRM says when the hub is told of it, and what the hub says about the link;
 //! it checks that the hub keeps the protocol's rules with the CRM. It never speaks to either.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use okgate_core::base::{Guid, Instant};
 use okgate_core::crm::{CrmConnectionId, CrmEvent, CrmInput, Limits};
 
+use okgate_core::wire::form::read_post_body;
+use serde_json::Value;
+
 use crate::crm::{Named, Said};
+use crate::line::{Line, Mode};
 use crate::linked::{Counts, Linked, Subject};
 use crate::people::PEOPLE;
-use crate::tap::Heard;
+use crate::tap::{Heard, read_message};
 
 pub(crate) struct Watch {
     limits: Limits,
+    line: Line,
     link: Option<Linked>,
+    /// Connections that CRMs opened and that are not the link, with when they asked to be.
+    candidates: BTreeMap<CrmConnectionId, Option<Instant>>,
+    /// Exchanges that the hub waits for.
+    exchanges: BTreeSet<CrmConnectionId>,
+    /// One has just failed.
+    pub(crate) exchange_failed: bool,
+    /// The settings are about to change.
+    pub(crate) is_relinking: bool,
     /// When the hub must try again.
     next_try: Option<Instant>,
     /// Who is active in the CRM, as the hub has heard.
@@ -33,10 +46,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, line: Line) -> Self {
         Self {
             limits,
+            line,
             link: None,
+            candidates: BTreeMap::new(),
+            exchanges: BTreeSet::new(),
+            exchange_failed: false,
+            is_relinking: false,
             next_try: None,
             active: BTreeMap::new(),
             is_declared: false,
@@ -45,6 +63,21 @@ impl Watch {
             results: Vec::new(),
             counts: Counts::default(),
         }
+    }
+
+    /// The link that was is closed, and another one begins.
+    pub(crate) fn relinked(&mut self, limits: Limits, line: Line) {
+        assert!(self.link.is_none(), "a connection is left");
+        assert!(self.candidates.is_empty(), "a candidate is left");
+        assert!(self.exchanges.is_empty(), "an exchange is left");
+        (self.limits, self.line) = (limits, line);
+        self.next_try = None;
+        self.is_declared = false;
+        if line.mode == Mode::Http {
+            // Nobody says who is active there.
+            self.active.clear();
+        }
+        self.counts.relinks += 1;
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -79,17 +112,43 @@ impl Watch {
         now: Instant,
     ) {
         self.results.clear();
-        let Some(link) = self.link.as_mut().filter(|link| link.id == id) else {
-            return;
-        };
-        match what {
-            CrmInput::Closed(_) | CrmInput::ConnectFailed(_) => self.link = None,
-            CrmInput::Sent => link.in_flight = false,
-            CrmInput::Connected | CrmInput::Bytes(_) => {}
-            CrmInput::Accepted(_) | CrmInput::Posted(_) => unreachable!("the gateway connects"),
+        self.exchange_failed = false;
+        if let CrmInput::Posted(outcome) = what {
+            if !self.exchanges.remove(&id) {
+                return;
+            }
+            let is_good = matches!(outcome, Ok(answer) if answer.status == 200);
+            self.exchange_failed = !is_good || said.is_empty();
+        } else if let Some(link) = self.link.as_mut().filter(|link| link.id == id) {
+            match what {
+                CrmInput::Closed(_) | CrmInput::ConnectFailed(_) => self.link = None,
+                CrmInput::Sent => link.in_flight = false,
+                CrmInput::Connected | CrmInput::Bytes(_) => {}
+                CrmInput::Accepted(_) | CrmInput::Posted(_) => unreachable!("it is the link"),
+            }
+        } else {
+            return self.reported_of_candidate(id, what, now);
         }
         for said in said {
             self.hear(said, now);
+        }
+    }
+
+    fn reported_of_candidate(&mut self, id: CrmConnectionId, what: &CrmInput, now: Instant) {
+        match what {
+            CrmInput::Accepted(_) => {
+                let known = self.candidates.insert(id, None);
+                assert_eq!((known, self.line.mode), (None, Mode::In));
+            }
+            CrmInput::Closed(_) => {
+                self.candidates.remove(&id);
+            }
+            CrmInput::Bytes(_) => {
+                if let Some(asked) = self.candidates.get_mut(&id) {
+                    asked.get_or_insert(now);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -176,12 +235,16 @@ impl Watch {
             }
             CrmEvent::Lost {
                 was_ready,
-                retry_in: Some(retry_in),
-                ..
+                retry_in,
+                reason,
             } => {
-                // protocol 2-h
-                assert!(*retry_in <= self.limits.pause_max);
-                self.next_try = Some(now + *retry_in);
+                // protocol 2-g and 2-h
+                assert_eq!(retry_in.is_none(), self.line.mode == Mode::In);
+                assert!(retry_in.is_none_or(|it| it <= self.limits.pause_max));
+                self.next_try = retry_in.map(|it| now + it);
+                if reason.contains("does not answer a ping") {
+                    self.check_contest(now);
+                }
                 self.counts.losses += usize::from(*was_ready);
                 self.counts.failures += usize::from(!was_ready);
                 if let Some(link) = &mut self.link {
@@ -189,9 +252,24 @@ impl Watch {
                     link.expected.clear();
                     link.open.clear();
                 }
+                if self.line.mode == Mode::Http {
+                    self.link = None;
+                }
             }
+            CrmEvent::TurnedAway { .. } => assert_eq!(self.line.mode, Mode::In),
+            CrmEvent::ExchangeFailed { .. } => assert!(self.exchange_failed, "{news:?}"),
             other => panic!("no news: {other:?}"),
         }
+    }
+
+    // protocol 2-j: it was given its time.
+    fn check_contest(&mut self, now: Instant) {
+        let asked = self.candidates.values().flatten();
+        let is_over = asked
+            .clone()
+            .any(|since| now.since(*since) >= self.limits.contest);
+        assert!(is_over || asked.count() == 0, "replaced too early");
+        self.counts.contests += 1;
     }
 
     // protocol 2-g: the gateway restores the link, after its pause and not before.
@@ -201,13 +279,68 @@ impl Watch {
         assert!(at_start || self.next_try == Some(now), "at {now:?}");
         self.next_try = None;
         let recent = self.active.values().cloned().collect();
-        self.link = Some(Linked::new(id, recent));
+        self.link = Some(Linked::new(id, self.line, recent));
     }
 
-    pub(crate) fn sends(&mut self, bytes: Vec<u8>) -> Vec<Heard> {
+    // protocol 2-i and 2-j: one link at a time, and everybody is answered.
+    fn let_in(&mut self, id: CrmConnectionId, answer: &[u8], now: Instant) {
+        assert!(self.link.is_none(), "there is a link");
+        assert!(self.candidates.remove(&id).is_some(), "nobody asked");
+        assert!(
+            answer.starts_with(b"HTTP/1.1 101 "),
+            "a send to one who waits"
+        );
+        let recent = self.active.values().cloned().collect();
+        let mut link = Linked::new(id, self.line, recent);
+        link.opened = Some(now);
+        self.link = Some(link);
+        self.counts.links += 1;
+    }
+
+    /// A message is posted: its name and fields.
+    pub(crate) fn posts(
+        &mut self,
+        id: CrmConnectionId,
+        body: &[u8],
+        now: Instant,
+    ) -> (String, Value) {
+        let (text, format) = read_post_body(body).expect("a form with a message");
+        assert_eq!((self.line.mode, self.line.format), (Mode::Http, format));
+        assert!(
+            self.exchanges.insert(id),
+            "an exchange has an id of its own"
+        );
+        assert!(self.exchanges.len() <= self.limits.exchanges_max);
+        let (name, fields) = read_message(&text, format);
+        if name == "whoareyou" && self.link.is_none() {
+            let mut link = Linked::new(CrmConnectionId::default(), self.line, BTreeSet::new());
+            (link.opened, link.is_introduced) = (Some(now), true);
+            link.has_asked_users = true;
+            self.link = Some(link);
+        }
+        let link = self.link.as_mut().expect("an introduction comes first");
+        link.check(&name, &fields, &mut self.counts);
+        self.counts.exchanges += 1;
+        (name, fields)
+    }
+
+    pub(crate) fn abandons(&mut self, id: CrmConnectionId) {
+        assert!(self.exchanges.remove(&id), "{id:?} is not under way");
+    }
+
+    pub(crate) fn sends(
+        &mut self,
+        id: CrmConnectionId,
+        bytes: Vec<u8>,
+        now: Instant,
+    ) -> Vec<Heard> {
         assert!(!self.is_over, "the hub has ended");
+        if self.line.mode == Mode::In && self.link.as_ref().is_none_or(|link| link.id != id) {
+            self.let_in(id, &bytes, now);
+        }
         let link = self.link.as_mut().expect("a connection to send over");
         assert!(!link.in_flight, "one send at a time");
+        assert_eq!(link.id, id);
         link.in_flight = true;
         let heard = link.tap.take(bytes);
         for heard in &heard {
@@ -227,13 +360,21 @@ impl Watch {
         heard
     }
 
-    pub(crate) fn closes(&mut self, last: Vec<u8>) -> Vec<Heard> {
+    pub(crate) fn closes(&mut self, id: CrmConnectionId, last: Vec<u8>) -> Vec<Heard> {
         assert!(!self.is_over, "the hub has ended");
+        if self.candidates.remove(&id).is_some() {
+            // Who is turned away is told why.
+            assert!(last.starts_with(b"HTTP/1.1 ") && !last.starts_with(b"HTTP/1.1 101"));
+            self.counts.turned_away += 1;
+            return Vec::new();
+        }
         let mut link = self.link.take().expect("a connection to close");
+        assert_eq!(link.id, id);
         let heard = link.tap.take(last);
         if self.is_ending && link.opened.is_some() {
             // protocol 9-l
-            let is_goodbye = matches!(heard.last(), Some(Heard::Close(Some(1001))));
+            let code = (!self.line.is_old()).then_some(1001);
+            let is_goodbye = matches!(heard.last(), Some(Heard::Close(said)) if *said == code);
             assert!(is_goodbye, "{heard:?}");
             self.counts.goodbyes += 1;
         }
@@ -250,7 +391,8 @@ impl Watch {
 
     /// What one input led to has been done, up to now.
     pub(crate) fn settled(&mut self, now: Instant) {
-        if let Some(at) = self.next_try {
+        self.exchange_failed = false;
+        if let Some(at) = self.next_try.filter(|_| self.line.mode == Mode::Out) {
             assert!(at >= now || self.is_over, "a try was due at {at:?}");
         }
         let Some(link) = &self.link else {
@@ -266,7 +408,9 @@ impl Watch {
     /// How long it may take at most until a CRM that is well is linked, if letters take so long.
     pub(crate) fn recovery(&self, letter: Duration) -> Duration {
         let limits = &self.limits;
-        let hangs = limits.connect_timeout.max(limits.handshake_timeout);
+        let hangs = limits.connect_timeout.max(limits.handshake_timeout) + limits.contest;
+        // An exchange that nobody answers, and a CRM's own pause.
+        let hangs = hangs + Duration::from_secs(20 + 3);
         hangs + limits.pause_max + limits.introduction_wait + 8 * letter
     }
 
