@@ -77,6 +77,12 @@ impl Watch {
             // Nobody says who is active there.
             self.active.clear();
         }
+        // Who is too many is the last by the login as the CRM types it.
+        let mut users: Vec<Named> = self.active.values().cloned().collect();
+        users.sort_unstable();
+        for named in users.into_iter().skip(self.limits.users_max) {
+            self.active.remove(&named.login.to_lowercase());
+        }
         self.counts.relinks += 1;
     }
 

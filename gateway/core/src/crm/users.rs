@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::CrmLink;
 use crate::protocol::{Body, Fault, json_text};
 
 /// A user who is active in the CRM: gets events over the server link.
@@ -104,8 +105,26 @@ impl ActiveUsers {
                 ignored += 1;
             }
         }
+        Ok((self.sorted(), ignored))
+    }
+
+    /// All of them, in the order of their logins.
+    fn sorted(&self) -> Vec<ActiveUser> {
         let mut users: Vec<ActiveUser> = self.users.values().cloned().collect();
         users.sort_unstable_by(|one, other| one.login.cmp(&other.login));
-        Ok((users, ignored))
+        users
+    }
+}
+
+impl CrmLink {
+    /// Takes over who is active in the CRM from the link before: that stays as it was until the CRM says otherwise
+    /// (protocol 5-l). Gives them: over HTTP nobody, and no more than this link's settings allow.
+    pub fn inherit_users(&mut self, before: &Self) -> Vec<ActiveUser> {
+        if !self.is_http() {
+            for user in before.users.sorted() {
+                self.users.add(user, self.config.limits.users_max);
+            }
+        }
+        self.users.sorted()
     }
 }

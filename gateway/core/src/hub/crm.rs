@@ -7,9 +7,7 @@ use std::sync::Arc;
 use super::desk::Asker;
 use super::{CrmSetup, Hub, Output};
 use crate::base::{Now, NumberId, UserId};
-use crate::crm::{
-    ActiveUser, CrmConfig, CrmEvent, CrmLink, CrmReport, CrmRequest, CrmStatus, Transport,
-};
+use crate::crm::{ActiveUser, CrmEvent, CrmLink, CrmReport, CrmRequest, CrmStatus};
 use crate::protocol::{
     ErrorNumber, Event, Fault, NUMBERS_PER_EVENT, NumberChange, Occurrence, Reply, UserRequest,
 };
@@ -34,15 +32,14 @@ impl Hub {
         }
         self.pump();
         self.outputs.push_back(Output::Relinked);
-        // Over HTTP, and without a CRM, nobody says who is active there.
-        let is_silent = |crm: &CrmConfig| matches!(crm.transport, Transport::Http);
-        if link.crm.as_ref().is_none_or(is_silent) {
-            self.reconcile(&[]);
-        }
         let random = &mut self.random;
-        self.crm = link
-            .crm
-            .map(|crm| CrmLink::new(crm, random.split(), now.instant));
+        let next = link.crm;
+        let next = next.map(|crm| CrmLink::new(crm, random.split(), now.instant));
+        let before = std::mem::replace(&mut self.crm, next);
+        // Over HTTP, and without a CRM, nobody says who is active there.
+        let active = before.zip(self.crm.as_mut());
+        let active = active.map(|(before, crm)| crm.inherit_users(&before));
+        self.keep_active(&active.unwrap_or_default());
         self.caller_name = link.caller_name;
         self.pump();
     }
@@ -109,14 +106,19 @@ impl Hub {
     /// protocol 5: while the link is lost its users stay as they are; when it is back,
     /// its list counts.
     fn reconcile(&mut self, active: &[ActiveUser]) {
+        self.keep_active(active);
+        for user in active {
+            self.crm_user_appeared(user);
+        }
+    }
+
+    /// Everybody else is active there no more.
+    fn keep_active(&mut self, active: &[ActiveUser]) {
         let listed = active.iter().filter_map(|user| self.user_of(&user.login));
         let listed: BTreeSet<UserId> = listed.collect();
         let left: Vec<UserId> = self.crm_users.difference(&listed).copied().collect();
         for user in left {
             self.crm_user_left(user);
-        }
-        for user in active {
-            self.crm_user_appeared(user);
         }
     }
 

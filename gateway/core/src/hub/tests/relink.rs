@@ -120,6 +120,8 @@ fn who_was_active_stays_so_until_there_is_nobody_who_could_say() {
     assert!(world.is_there("anna") && !world.is_there("boris"));
     world.relink(outgoing());
     assert!(world.is_there("anna"));
+    // The new link knows it too: events of the time until the CRM says who is there are not lost.
+    assert_eq!(world.hub.crm_status().active_users, 1);
     world.relink(setup("http-out", Transport::Http));
     assert!(!world.is_there("anna"));
 }
