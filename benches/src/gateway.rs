@@ -225,7 +225,8 @@ fn id(index: u32, kind: u128) -> Guid {
     Guid::from_bits(kind << 64 | u128::from(index))
 }
 
-fn hub_config(users: u32) -> hub::Config {
+/// A hub with so many users of a directory like that of [`Gateway::new`].
+pub(crate) fn hub_config(users: u32) -> hub::Config {
     let hashes = password_hashes("password").expect("a plain password");
     let number = |index: u32| Arc::from((1000 + index).to_string());
     let user = |index: u32| User {

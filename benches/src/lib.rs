@@ -13,6 +13,7 @@
 //! addresses, and shows them the same processor wherever there is AVX2.
 #![forbid(unsafe_code)]
 
+mod crm;
 mod gateway;
 mod paths;
 

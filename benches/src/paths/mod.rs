@@ -1,6 +1,7 @@
 //! The list of hot paths: what has to be there first, and the step that is measured.
 
 mod commands;
+mod crm;
 mod messages;
 mod queues;
 mod tabs;
@@ -47,6 +48,7 @@ pub fn hot_paths() -> impl Iterator<Item = &'static HotPath> {
         messages::PATHS,
         tabs::PATHS,
         queues::PATHS,
+        crm::PATHS,
         commands::FEW,
         commands::MANY,
     ];
