@@ -1,5 +1,7 @@
 //! The CRM's link: requests that it sends in its users' names, and methods that scenarios have it run.
 
+use std::ops::Range;
+
 use okgate_core::protocol::Format;
 
 use super::{Amount, HotPath, Reads, Repeats, Step};
@@ -35,10 +37,12 @@ fn tunnel(format: Format) -> Step {
 /// `executemethod`, and the result, which is known by its `executionid` (protocol 8-e).
 fn method(format: Format) -> Step {
     let mut linked = Linked::by_web_socket(format);
+    // Every run's id stands at the same place; to look for it is not what is measured.
+    let place = place_of_execution(linked.run_echo());
     Box::new(move || {
         let before = linked.sent();
-        let told = linked.run_echo();
-        let id = execution(told);
+        let told = &linked.run_echo()[place.clone()];
+        let id = std::str::from_utf8(told).expect("a GUID");
         let result =
             format!(r#"["methodresult",{{"executionid":"{id}","outputparameters":{INPUT}}}]"#);
         let result = message_frame(&result, format);
@@ -58,14 +62,12 @@ fn post_method() -> Step {
     })
 }
 
-/// The id of the run that this frame asks for: the first GUID in it, which is its `qid`, too.
-fn execution(frame: &[u8]) -> String {
-    let text = String::from_utf8_lossy(frame);
-    let is_guid = |text: &&str| text.len() == 36 && text.matches('-').count() == 4;
-    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
-    words
-        .filter(|word| is_guid(word))
-        .map(str::to_owned)
-        .next()
-        .expect("a run")
+/// Where the id of the run stands that this frame asks for: the first GUID in it, which is its `qid`, too.
+fn place_of_execution(frame: &[u8]) -> Range<usize> {
+    let is_guid = |text: &[u8]| {
+        let is_letter = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+        text.iter().all(is_letter) && text.iter().filter(|byte| **byte == b'-').count() == 4
+    };
+    let start = frame.windows(36).position(is_guid).expect("a run");
+    start..start + 36
 }

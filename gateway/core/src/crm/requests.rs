@@ -122,7 +122,7 @@ impl CrmLink {
             // What came in an answer is not answered.
             return;
         }
-        let mut message = Vec::new();
+        let mut message = Vec::with_capacity(ANSWER_BYTES);
         let mut echo = outline.echo();
         if echo.user_id.is_none() {
             // protocol 5: the CRM's own id is remembered.
@@ -145,6 +145,9 @@ pub(super) fn named_login(outline: &Outline) -> Option<String> {
     let login = outline.user_login.as_deref().and_then(json_text)?;
     (!login.is_empty()).then(|| login.into_owned())
 }
+
+/// Room for most answers, so that they need not grow.
+const ANSWER_BYTES: usize = 512;
 
 /// The field that names the request's user in more bytes than are kept.
 fn long_user_field(outline: &Outline) -> Option<&'static str> {

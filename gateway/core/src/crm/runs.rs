@@ -336,7 +336,8 @@ impl CrmLink {
         execution: ExecutionId,
         by_http: bool,
     ) -> Result<(), MethodFailure> {
-        let mut message = Vec::new();
+        // The ids and the field names are no longer than that.
+        let mut message = Vec::with_capacity(method.input.len() + 384);
         write_message(&mut message, "executemethod", |writer| {
             writer.guid("qid", execution.0);
             writer.string("methodkey", &method.key);
