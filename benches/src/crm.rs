@@ -42,6 +42,7 @@ impl Linked {
     pub(crate) fn by_posts() -> Self {
         let posting = Posting {
             target: "/oktell".into(),
+            exchanges_max: 16,
         };
         let mut linked = Self::with(config(Transport::Http, Some(posting)));
         // One exchange after the other, whatever each was for.
