@@ -66,7 +66,7 @@ fn post_method() -> Step {
 fn place_of_execution(frame: &[u8]) -> Range<usize> {
     let is_guid = |text: &[u8]| {
         let is_letter = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
-        text.iter().all(is_letter) && text.iter().filter(|byte| **byte == b'-').count() == 4
+        text.iter().all(is_letter) && text.split(|byte| *byte == b'-').count() == 5
     };
     let start = frame.windows(36).position(is_guid).expect("a run");
     start..start + 36
