@@ -155,6 +155,7 @@ pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
         mode,
         posting: (mode == "http-out").then(|| Posting {
             target: "/crm".to_owned(),
+            exchanges_max: EXCHANGES_MAX,
         }),
         transport,
         format: [Format::Json, Format::Json, Format::Xml][pick(random, 3)],
@@ -176,6 +177,9 @@ pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
         },
     }
 }
+
+/// Messages that may be posted at a time.
+pub(crate) const EXCHANGES_MAX: usize = 16;
 
 fn caller_name(random: &mut Random) -> CallerName {
     let waits = [1, 400, 2000, 4000, 4000];

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::crm::{Named, Said};
 use crate::line::{Line, Mode};
 use crate::linked::{Counts, Linked, Subject};
-use crate::people::PEOPLE;
+use crate::people::{EXCHANGES_MAX, PEOPLE};
 use crate::tap::{Heard, read_message};
 
 pub(crate) struct Watch {
@@ -316,7 +316,7 @@ impl Watch {
             self.exchanges.insert(id),
             "an exchange has an id of its own"
         );
-        assert!(self.exchanges.len() <= self.limits.exchanges_max);
+        assert!(self.exchanges.len() <= EXCHANGES_MAX);
         let (name, fields) = read_message(&text, format);
         if name == "whoareyou" && self.link.is_none() {
             let mut link = Linked::new(CrmConnectionId::default(), self.line, BTreeSet::new());
