@@ -263,9 +263,8 @@ impl Crm {
                 Todo::Report(what) => self.report(connection, what),
                 Todo::Answer(name, fields, said) if lives => self.say(&name, &fields, said),
                 Todo::Confirm if lives => self.confirm(),
-                Todo::Answer(..) | Todo::Confirm => {}
                 Todo::Knock if self.socket.is_none() => self.knock(),
-                Todo::Knock => {}
+                Todo::Knock | Todo::Answer(..) | Todo::Confirm => {}
                 Todo::Reply(outcome, said) => self.reply(connection, outcome, said),
             }
         }

@@ -65,16 +65,14 @@ impl Crm {
     fn run_posted(&mut self, id: CrmConnectionId, fields: &Value) {
         let reaction = methods::react(fields, &mut self.random).into_iter().next();
         let answer_timeout = Duration::from_secs(20);
-        match reaction.filter(|(span, ..)| *span < answer_timeout) {
-            Some((span, fields, said)) => {
-                let body = json!(["methodresult", fields]).to_string();
-                let outcome = Ok(self.page(&body));
-                self.later(span, id, Todo::Reply(outcome, vec![said]));
-            }
-            None => {
-                let outcome = Err(PostFailure::TimedOut("no answer".to_owned()));
-                self.later(answer_timeout, id, Todo::Reply(outcome, Vec::new()));
-            }
+        let in_time = reaction.filter(|(span, ..)| *span < answer_timeout);
+        if let Some((span, fields, said)) = in_time {
+            let body = json!(["methodresult", fields]).to_string();
+            let outcome = Ok(self.page(&body));
+            self.later(span, id, Todo::Reply(outcome, vec![said]));
+        } else {
+            let outcome = Err(PostFailure::TimedOut("no answer".to_owned()));
+            self.later(answer_timeout, id, Todo::Reply(outcome, Vec::new()));
         }
     }
 

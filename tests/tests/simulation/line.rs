@@ -40,12 +40,12 @@ impl Line {
         }
     }
 
-    pub(crate) fn is_old(&self) -> bool {
+    pub(crate) fn is_old(self) -> bool {
         self.version == Version::V0
     }
 
     /// How the CRM masks its frames.
-    pub(crate) fn mask(&self) -> Option<[u8; 4]> {
+    pub(crate) fn mask(self) -> Option<[u8; 4]> {
         (self.mode == Mode::In).then_some([1, 2, 3, 4])
     }
 }

@@ -442,12 +442,9 @@ impl CrmLink {
     fn send_text(&mut self, text: &[u8]) -> bool {
         let format = self.format();
         let (limits, random) = (&self.config.limits, &mut self.random);
-        if !Outbox::admits(text, limits) {
-            self.counters.too_long += 1;
-            return false;
-        }
-        self.outbox.message(text, format, limits, random);
-        true
+        let is_sent = self.outbox.message(text, format, limits, random);
+        self.counters.too_long += u64::from(!is_sent);
+        is_sent
     }
 
     /// The format of messages.

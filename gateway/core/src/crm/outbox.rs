@@ -41,13 +41,6 @@ impl Framing {
     }
 }
 
-/// Bytes that a byte beyond ASCII grows by when its character is escaped: in XML, where two bytes
-/// become up to seven characters.
-const ESCAPE_GROWTH: usize = 3;
-
-/// What stands around the content of a packet, in XML at most.
-const PACKET_ROOM: usize = 512;
-
 impl Outbox {
     /// An empty one.
     pub(super) fn new(framing: Framing) -> Self {
@@ -87,37 +80,28 @@ impl Outbox {
         });
     }
 
-    /// Whether a message can ever be sent: in packets, where what is beyond ASCII is escaped, it is
-    /// longer than it is.
-    pub(super) fn admits(message: &[u8], limits: &Limits) -> bool {
-        if message.len() <= limits.plain_bytes_max {
-            return true;
-        }
-        let beyond = message.iter().filter(|byte| !byte.is_ascii()).count();
-        let escaped = message.len() + beyond * ESCAPE_GROWTH;
-        let packets = escaped.div_ceil(limits.packet_chars.max(4) / 4 * 3);
-        packets.saturating_mul(limits.packet_chars + PACKET_ROOM) <= limits.queue_bytes_max
-    }
-
-    /// An answer or a request: packets, if it is long (protocol 3.3).
+    /// An answer or a request: packets, if it is long (protocol 3.3); `false`, and nothing, if it could
+    /// never be sent, since it alone is more than may wait.
     pub(super) fn message(
         &mut self,
         message: &[u8],
         format: Format,
         limits: &Limits,
         random: &mut Random,
-    ) {
+    ) -> bool {
         if message.len() <= limits.plain_bytes_max {
-            return self.event(message, random);
+            self.event(message, random);
+            return true;
         }
-        let id = random.guid();
+        let (id, before) = (random.guid(), self.pending.len());
         for packet in split(message, id, limits.packet_chars, format) {
             self.event(&packet, random);
-            // What is over the bound is about to be dropped with the link.
-            if self.bytes() > limits.queue_bytes_max {
-                return;
+            if self.pending.len() - before > limits.queue_bytes_max {
+                self.pending.truncate(before);
+                return false;
             }
         }
+        true
     }
 
     /// Whether there are pings: version 0 has none.

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use tungstenite::handshake::derive_accept_key;
 
 use super::peer::{Opener, Peer};
-use super::posts::Exchanges;
+use super::posts::{self, Exchanges};
 use super::settings::{LOGIN, Mode, PASSWORD, Settings};
 use crate::records::{number, split, text};
 
@@ -62,7 +62,10 @@ impl World {
             peers: BTreeMap::new(),
             focus: CrmConnectionId::default(),
             last: CrmConnectionId::default(),
-            exchanges: Exchanges::new(config.format, config.credentials.is_some()),
+            exchanges: Exchanges::new(
+                (mode != Mode::In).then_some(config.format),
+                config.credentials.is_some(),
+            ),
             config,
             is_stuck: false,
             answers_pings: false,
@@ -316,7 +319,7 @@ impl World {
             1 => CrmInput::Closed("late".to_owned()),
             2 => CrmInput::Connected,
             3 => CrmInput::ConnectFailed("late".to_owned()),
-            4 => CrmInput::Posted(self.exchanges.outcome(b'0', said)),
+            4 => CrmInput::Posted(posts::outcome(b'0', said, self.config.format)),
             _ => CrmInput::Bytes(said.to_vec()),
         };
         let id = match what {
