@@ -247,8 +247,11 @@ impl Crm {
     }
 
     fn breaks_its_link(&mut self) {
-        if self.chance(30) {
+        if self.line.mode == Mode::In && self.chance(60) {
             // It has not heard of its link's end, or has two programs.
+            if let Some(socket) = &mut self.socket {
+                socket.is_mute |= self.random.below(2) == 0;
+            }
             return self.knock();
         }
         if self.chance(60) {

@@ -1,5 +1,6 @@
 //! The whole core in memory: the very same hub and shards as in the gateway, with seeded delays between them, and random
-//! people with random tabs, calls and networks; on most days also a CRM with moods of its own.
+//! people with random tabs, calls and networks; on most days also a CRM with moods of its own, linked in any of the modes and
+//! formats, which change in the middle of some days.
 //!
 //! A day that fails prints its seed; `OKGATE_SEED=<seed>` lives it again alone, `OKGATE_SIMULATION_DAYS` asks for more
 //! of them.
@@ -87,6 +88,10 @@ impl Totals {
             ("late results", crm.late_results, days / 2),
             ("late results accepted", crm.late_accepted, days / 10),
             ("goodbyes", crm.goodbyes, days / 3),
+            ("exchanges", crm.exchanges, days),
+            ("links that lost their place", crm.contests, days / 40),
+            ("CRMs that were turned away", crm.turned_away, days / 10),
+            ("new settings", crm.relinks, days / 10),
             ("rings of outside callers", self.rings, days),
             ("callers named in time", self.named, days / 5),
         ];
@@ -110,7 +115,7 @@ impl Totals {
     }
 }
 
-// protocol 2-g, 2-h, 3.1-c, 4-d, 4-e, 4-f, 5-a, 5-b, 5-c, 5-f, 5-g, 5-i, 5-j, 5-k, 6-b, 6.6-b, 6.6-c, 6.6-d,
+// protocol 2-g, 2-h, 2-i, 2-j, 2.1-a, 2.1-d, 2.1-i, 3.1-c, 3.2-b, 4-d, 4-e, 4-f, 5-a, 5-b, 5-c, 5-f, 5-g, 5-i, 5-j, 5-k, 6-b, 6.6-b, 6.6-c, 6.6-d,
 // 6.6-e, 7-c, 7-v, 8-d, 8-e, 8-h, 8-i, 8-j, 8-k and 9-l
 #[test]
 fn whatever_happens_each_request_is_answered_once_and_all_tabs_see_one_truth() {

@@ -46,6 +46,7 @@ impl Runs {
         let run = self.open.remove(&ticket).expect("an open run");
         assert!(now <= run.deadline, "{ticket} ends at {now:?}: {reply:?}");
         let can_run = watch.is_some_and(|watch| watch.is_ready() && watch.is_declared);
+        let could_run = watch.is_some_and(|it| (it.is_ready() || it.was_ready) && it.is_declared);
         let hears = |good| {
             let result = (Subject::Ticket(ticket), good);
             watch.is_some_and(|watch| watch.results.contains(&result))
@@ -66,8 +67,8 @@ impl Runs {
                                 || watch.is_none_or(|it| it.is_over || it.is_relinking))
                     }
                     "timeout" => now == run.deadline || has_failed,
-                    "not_found" => run.key == "nosuch" && can_run,
-                    "wrong_parameters" => !run.is_fit && can_run,
+                    "not_found" => run.key == "nosuch" && could_run,
+                    "wrong_parameters" => !run.is_fit && could_run,
                     "cancelled" => self.is_cancelling,
                     "failed" => hears(false) || run.key == "posted" || has_failed,
                     "too_many" => true,

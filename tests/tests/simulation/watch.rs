@@ -26,6 +26,8 @@ pub(crate) struct Watch {
     candidates: BTreeMap<CrmConnectionId, Option<Instant>>,
     /// Exchanges that the hub waits for.
     exchanges: BTreeSet<CrmConnectionId>,
+    /// The link was ready at some time of this input, whatever became of it then.
+    pub(crate) was_ready: bool,
     /// One has just failed.
     pub(crate) exchange_failed: bool,
     /// The settings are about to change.
@@ -53,6 +55,7 @@ impl Watch {
             link: None,
             candidates: BTreeMap::new(),
             exchanges: BTreeSet::new(),
+            was_ready: false,
             exchange_failed: false,
             is_relinking: false,
             next_try: None,
@@ -119,6 +122,7 @@ impl Watch {
     ) {
         self.results.clear();
         self.exchange_failed = false;
+        self.was_ready = self.is_ready();
         if let CrmInput::Posted(outcome) = what {
             if !self.exchanges.remove(&id) {
                 return;
@@ -238,6 +242,7 @@ impl Watch {
                 let has_waited = now.since(opened) >= self.limits.introduction_wait;
                 assert!(link.is_introduced || has_waited, "ready too early");
                 link.is_ready = true;
+                self.was_ready = true;
             }
             CrmEvent::Lost {
                 was_ready,
@@ -397,7 +402,7 @@ impl Watch {
 
     /// What one input led to has been done, up to now.
     pub(crate) fn settled(&mut self, now: Instant) {
-        self.exchange_failed = false;
+        (self.exchange_failed, self.was_ready) = (false, false);
         if let Some(at) = self.next_try.filter(|_| self.line.mode == Mode::Out) {
             assert!(at >= now || self.is_over, "a try was due at {at:?}");
         }
