@@ -371,8 +371,7 @@ impl CrmLink {
         };
         self.outbox = Outbox::new(Framing::Client);
         self.tries = Tries::default();
-        // protocol 2.2-q: the next try begins anew.
-        self.authorization = None;
+        self.authorization = None; // protocol 2.2-q
         self.abandon_posts();
         self.assembler = Assembler::new(self.config.limits.multipart);
         self.asked.clear();

@@ -7,6 +7,7 @@
 mod peer;
 mod posts;
 mod settings;
+mod settle;
 mod wants;
 mod world;
 
