@@ -313,6 +313,7 @@ impl Office {
         }
         self.check_settled_presence();
         self.check_crm();
+        self.check_forms();
         self.assert_all_answered();
     }
 

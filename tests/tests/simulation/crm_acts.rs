@@ -20,7 +20,8 @@ impl Office {
         if self.crm.is_none() && self.chance(80) {
             return;
         }
-        match self.pick(30) {
+        match self.pick(34) {
+            30.. => self.act_with_forms(person),
             0..8 => self.run_a_method(person),
             8 => self.cancel_a_run(),
             9..15 => drop(self.with_crm(|crm| crm.somebody_comes_or_goes(person))),
@@ -131,7 +132,8 @@ impl Office {
             let span = watch.recovery(self.mail.delay_max);
             self.pass(span);
             // protocol 2-g
-            assert!(self.watch.as_ref().is_some_and(Watch::is_ready));
+            let is_ready = self.watch.as_ref().is_some_and(Watch::is_ready);
+            assert!(is_ready, "{:?}", self.status().crm);
         }
     }
 

@@ -217,6 +217,15 @@ impl Crm {
                 let fields = json!({"qid": qid, "users": listed});
                 self.say("activeusers", &fields, vec![Said::Active(users)]);
             }
+            "showform" if self.chance(20) => {
+                let mut fields =
+                    json!({"windowid": fields["windowid"], "userlogin": fields["userlogin"]});
+                let name = ["methodresult", "closeform"][self.pick(2)];
+                if name == "methodresult" {
+                    fields["outputparameters"] = json!({"comment": "жаль"});
+                }
+                self.ask(name, fields, Vec::new());
+            }
             "executemethod" => {
                 let reaction = methods::react(fields, &mut self.random);
                 self.answer_method(reaction);

@@ -36,6 +36,10 @@ pub(crate) struct Linked {
     /// Everybody who was active at some time since the last send.
     pub(crate) recent: BTreeSet<Named>,
     pub(crate) runs: HashMap<String, Run>,
+    /// Forms that were shown: how often, by window.
+    pub(crate) shown: HashMap<String, usize>,
+    /// How often it was said of users that they are active or not, by login.
+    pub(crate) appearances: HashMap<String, usize>,
     pub(crate) numbers: Option<HashMap<String, i64>>,
     /// Users' states as the CRM knows them, since they are active.
     pub(crate) states: HashMap<String, i64>,
@@ -75,6 +79,8 @@ pub(crate) struct Counts {
     /// Connections that were not let in.
     pub(crate) turned_away: usize,
     pub(crate) exchanges: usize,
+    /// Forms that the CRM was shown.
+    pub(crate) forms: usize,
     /// Changes of the settings.
     pub(crate) relinks: usize,
 }
@@ -104,6 +110,7 @@ impl std::ops::AddAssign for Counts {
         self.contests += other.contests;
         self.turned_away += other.turned_away;
         self.exchanges += other.exchanges;
+        self.forms += other.forms;
         self.relinks += other.relinks;
     }
 }
@@ -125,6 +132,8 @@ impl Linked {
             seen: HashSet::new(),
             recent,
             runs: HashMap::new(),
+            shown: HashMap::new(),
+            appearances: HashMap::new(),
             numbers: None,
             states: HashMap::new(),
             unsure: HashSet::new(),
@@ -160,6 +169,12 @@ impl Linked {
                 assert!(!was_aborted, "a run times out once");
             }
             "iam" | "pong" => self.check_answer(name, fields, counts),
+            "showform" => self.check_form(fields, counts),
+            "closeform" => {
+                let window = fields["windowid"].as_str().expect("a window");
+                assert!(self.shown.contains_key(window), "not shown: {fields}");
+            }
+            "methodresultresult" if self.answers(fields) => self.check_answer(name, fields, counts),
             "methodresultresult" => {
                 let execution = fields["qid"].as_str().unwrap_or_default();
                 let run = self.runs.get_mut(execution).expect("a run of this link");
@@ -251,6 +266,28 @@ impl Linked {
                 assert_ne!(before, Some(state), "no change: {change}");
             }
         }
+    }
+
+    fn answers(&self, fields: &Value) -> bool {
+        let qid = fields["qid"].as_str().unwrap_or_default();
+        self.open.contains_key(qid)
+    }
+
+    // protocol 8-l, 8-p and 8-r: once, and again when the user appears again.
+    fn check_form(&mut self, fields: &Value, counts: &mut Counts) {
+        let window = fields["windowid"].as_str().expect("a window");
+        let login = fields["userlogin"].as_str().expect("a login");
+        let login = login.to_lowercase();
+        let is_active = |named: &Named| named.login.to_lowercase() == login;
+        assert!(
+            self.line.mode == Mode::Http || self.recent.iter().any(is_active),
+            "{login} is not active there: {fields}"
+        );
+        let times = self.shown.entry(window.to_owned()).or_default();
+        *times += 1;
+        let appearances = self.appearances.get(&login).copied();
+        assert!(*times <= 1 + appearances.unwrap_or_default(), "{fields}");
+        counts.forms += 1;
     }
 
     // protocol 8-d

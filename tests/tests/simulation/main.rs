@@ -12,6 +12,7 @@ mod crm;
 mod crm_acts;
 mod crm_talk;
 mod exchange;
+mod forms;
 mod ledger;
 mod line;
 mod linked;
@@ -89,6 +90,7 @@ impl Totals {
             ("late results accepted", crm.late_accepted, days / 10),
             ("goodbyes", crm.goodbyes, days / 3),
             ("exchanges", crm.exchanges, days),
+            ("forms at the CRM", crm.forms, days / 4),
             ("links that lost their place", crm.contests, days / 40),
             ("CRMs that were turned away", crm.turned_away, days / 10),
             ("new settings", crm.relinks, days / 10),

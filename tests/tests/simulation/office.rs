@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use okgate_core::base::{
     AdminTicket, Engine as _, Instant, LinkId, LinkRef, Now, Random, RequestId, ShardId, UserId,
-    WallTime,
+    WallTime, WindowId,
 };
 use okgate_core::crm::{CrmAction, Limits};
 use okgate_core::hub::{
@@ -42,6 +42,8 @@ pub(crate) struct Office {
     pub(crate) crm: Option<Crm>,
     pub(crate) watch: Option<Watch>,
     pub(crate) runs: Runs,
+    /// Windows of forms that were opened, with their users.
+    pub(crate) forms: Vec<(WindowId, usize)>,
     pub(crate) callers: Callers,
     pub(crate) shards: Vec<Shard>,
     pub(crate) by_link: HashMap<LinkRef, usize>,
@@ -96,6 +98,7 @@ impl Office {
             caller_name,
             next_link: None,
             runs: Runs::default(),
+            forms: Vec::new(),
             callers: Callers::new(wait),
             shards: shards.into(),
             by_link: HashMap::new(),

@@ -150,6 +150,10 @@ pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
         _ => ("http-out", Transport::Http),
     };
     let limits = crm::Limits::default();
+    let format = [Format::Json, Format::Json, Format::Xml][pick(random, 3)];
+    // Documents in packets are long, and a CRM that connects may choose them.
+    let is_json = format == Format::Json && mode == "ws-out";
+    let short_queue = if is_json { 12_000 } else { 40_000 };
     let keep_alive = [(20, 60), (5, 12)][pick(random, 2)];
     CrmConfig {
         mode,
@@ -158,12 +162,12 @@ pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
             exchanges_max: EXCHANGES_MAX,
         }),
         transport,
-        format: [Format::Json, Format::Json, Format::Xml][pick(random, 3)],
+        format,
         credentials: None,
         dated: 160_101,
         build: "2.13.0.160101".into(),
         limits: crm::Limits {
-            queue_bytes_max: [limits.queue_bytes_max, 12_000][pick(random, 2)],
+            queue_bytes_max: [limits.queue_bytes_max, short_queue][pick(random, 2)],
             plain_bytes_max: [limits.plain_bytes_max, 200][pick(random, 2)],
             packet_chars: [limits.packet_chars, 200][pick(random, 2)],
             method_runs_max: [limits.method_runs_max, 2][pick(random, 2)],

@@ -98,6 +98,12 @@ impl Watch {
         self.active.contains_key(&PEOPLE[person].to_lowercase())
     }
 
+    /// Whether the CRM has been shown this form since it is linked.
+    pub(crate) fn has_shown(&self, window: &str) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.shown.contains_key(window))
+    }
+
     /// Nobody is turned away.
     pub(crate) const fn admits_everybody(&self) -> bool {
         self.limits.users_max > 100
@@ -177,7 +183,9 @@ impl Watch {
                 link.open.insert(qid, (answer, login));
             }
             Said::LoggedIn(named) => {
-                let was_active = self.active.contains_key(&named.login.to_lowercase());
+                let key = named.login.to_lowercase();
+                *link.appearances.entry(key.clone()).or_default() += 1;
+                let was_active = self.active.contains_key(&key);
                 self.add(named, was_active);
             }
             Said::LoggedOut(login) => {
@@ -186,6 +194,10 @@ impl Watch {
                 link.states.remove(&key);
             }
             Said::Active(users) => {
+                for named in &users {
+                    let key = named.login.to_lowercase();
+                    *link.appearances.entry(key).or_default() += 1;
+                }
                 let before = std::mem::take(&mut self.active);
                 for named in users {
                     let was_active = before.contains_key(&named.login.to_lowercase());
