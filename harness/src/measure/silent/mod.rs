@@ -14,7 +14,7 @@ use super::healthy::HealthyTabs;
 use super::runs::{Runs, RunsOptions, RunsReport};
 use super::servers::{Server, start_gateway, until_linked};
 use super::table::{Table, Target};
-use super::{MeasureOptions, number};
+use super::{MeasureOptions, number, us};
 use crate::crm::{CrmHandle, CrmOptions, SimulatedCrm};
 use crate::error::{Error, Result};
 use crate::gateway::Gateway;
@@ -94,6 +94,12 @@ fn put_into(table: &mut Table, silence: Silence, [silent, calm]: &[Turns; 2]) {
         .row(name("pings' p99"), "µs", &silent.p99_us, &calm.p99_us)
         .wanted(Target::RatioAtMost(P99_RATIO_MAX));
     table.row(name("pings' median"), "µs", &silent.p50_us, &calm.p50_us);
+    table.row(
+        name("CPU time a second"),
+        "ms",
+        &silent.cpu_ms,
+        &calm.cpu_ms,
+    );
     let most = silent.rss_mib.iter().copied().fold(0.0, f64::max);
     let most_calm = calm.rss_mib.iter().copied().fold(0.0, f64::max);
     table
@@ -110,6 +116,7 @@ fn put_into(table: &mut Table, silence: Silence, [silent, calm]: &[Turns; 2]) {
 struct Turns {
     p99_us: Vec<f64>,
     p50_us: Vec<f64>,
+    cpu_ms: Vec<f64>,
     rss_mib: Vec<f64>,
     bad: u64,
     /// Those of the last turn.
@@ -156,6 +163,7 @@ impl Seat {
         };
         let runs = Runs::start(self.gateway.addresses().admin, runs);
         drop(self.tabs.take());
+        let cpu = self.gateway.cpu()?;
         let end = Instant::now() + wanted.turn;
         while Instant::now() < end {
             // The CRM is told of what befalls the user who is active in it.
@@ -165,6 +173,9 @@ impl Seat {
             sleep(CALL_EVERY).await;
         }
         let pings = Latency::from(&self.tabs.take());
+        let cpu = self.gateway.cpu()?.saturating_sub(cpu);
+        let cpu = us(cpu) / 1e3 / wanted.turn.as_secs_f64();
+        turns.cpu_ms.push(cpu);
         turns.p99_us.push(number(pings.p99_us));
         turns.p50_us.push(number(pings.p50_us));
         turns
@@ -202,5 +213,5 @@ const INPUT: usize = 4000;
 const RATE_MAX: f64 = 400.0;
 /// How many times longer than in the calm pings may take.
 const P99_RATIO_MAX: f64 = 1.2;
-/// What may wait for the CRM by the default settings, twice while the queue grows, and as much again.
-const RSS_MIB_MAX: f64 = 64.0;
+/// What a gateway has without a load, and three times what may wait for the CRM by the default settings: its queue grows by copies.
+const RSS_MIB_MAX: f64 = 80.0;
