@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use okgate_core::base::Guid;
 use okgate_core::protocol::Format;
 
 use super::{Amount, HotPath, Reads, Repeats, Step};
@@ -65,8 +66,8 @@ fn post_method() -> Step {
 /// Where the id of the run stands that this frame asks for: the first GUID in it, which is its `qid`, too.
 fn place_of_execution(frame: &[u8]) -> Range<usize> {
     let is_guid = |text: &[u8]| {
-        let is_letter = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
-        text.iter().all(is_letter) && text.split(|byte| *byte == b'-').count() == 5
+        let text = std::str::from_utf8(text).unwrap_or_default();
+        text.parse::<Guid>().is_ok()
     };
     let start = frame.windows(36).position(is_guid).expect("a run");
     start..start + 36
