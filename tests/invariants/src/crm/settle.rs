@@ -40,7 +40,7 @@ impl World {
                 let peer = Peer::new(Opener::Gateway, out.version, Some(self.config.format));
                 self.last = id;
                 self.focus = id;
-                self.held.clear();
+                self.stale.append(&mut self.held);
                 self.peers.insert(id, peer);
             }
             CrmAction::Send(id, bytes) => {
@@ -56,7 +56,7 @@ impl World {
                     peer.read(&last);
                 }
                 if peer.is_link() {
-                    self.held.clear();
+                    self.stale.append(&mut self.held);
                     self.closed_one_owed_life |= peer.pings > 0;
                 }
                 // What it was asked for another may answer.
@@ -87,10 +87,16 @@ impl World {
 
     /// Answers a request of the CRM; whether there was one.
     fn answer(&mut self) -> bool {
-        let token = if self.holds_requests {
-            None
+        // Whoever asked over a connection that is gone has nothing to hear on the next one.
+        let stale = if self.link.is_ready() {
+            self.stale.pop()
         } else {
-            self.held.pop()
+            None
+        };
+        let token = if self.holds_requests {
+            stale
+        } else {
+            stale.or_else(|| self.held.pop())
         };
         if let Some(token) = token {
             self.link.answer(token, &Ok(Answer::Done), self.now);
@@ -131,7 +137,7 @@ impl World {
             CrmEvent::Lost {
                 retry_in, reason, ..
             } => {
-                self.held.clear();
+                self.stale.append(&mut self.held);
                 assert_secret(&reason);
                 if reason.contains("does not answer a ping") {
                     let was_asked = std::mem::take(&mut self.closed_one_owed_life);

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) closed_one_owed_life: bool,
     pub(super) holds_requests: bool,
     pub(super) held: Vec<CrmToken>,
+    /// Requests that came over connections that are gone.
+    pub(super) stale: Vec<CrmToken>,
     pub(super) runs: u128,
     pub(super) open_runs: HashSet<ExecutionId>,
     pub(super) requests: usize,
@@ -69,6 +71,7 @@ impl World {
             closed_one_owed_life: false,
             holds_requests: false,
             held: Vec::new(),
+            stale: Vec::new(),
             runs: 0,
             open_runs: HashSet::new(),
             requests: 0,
