@@ -20,9 +20,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::hub_seat::HubMessage;
-use crate::runtime::{
-    Connection, Inbox, Mailbox, MailboxError, ServerName, TlsConnector, dial, sleep, spawn, timeout,
-};
+use crate::runtime::{Connection, Inbox, Mailbox, ServerName, TlsConnector, dial, spawn, timeout};
 
 /// Serves the hub's runs until the hub is gone.
 pub(super) struct UrlCaller {
@@ -42,11 +40,7 @@ impl UrlCaller {
                 if let Err(failure) = &end {
                     tracing::warn!(procedure = &*run.name, %failure, "a procedure failed");
                 }
-                let mut message = HubMessage::Program(run.id, end);
-                while let Err(MailboxError::Full(refused)) = hub.send(message) {
-                    message = refused;
-                    sleep(RETRY).await;
-                }
+                hub.send_when_room(HubMessage::Program(run.id, end)).await;
             })
             .detach();
         }
@@ -221,9 +215,6 @@ const QUERY_BYTES_MAX: usize = 8 << 10;
 
 /// The head of an answer.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-
-/// When a full mailbox is tried again.
-const RETRY: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {

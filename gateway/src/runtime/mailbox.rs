@@ -5,7 +5,7 @@
 //! a stream of messages costs one wake-up. A [`mailbox`] feeds a shard's engine
 //! or the hub beside it, a [`task_mailbox`] an async task that runs beside the
 //! ring, and a [`LocalMailbox`] a shard's engine within the shard's own thread.
-//! Nothing here ever blocks the sender.
+//! Nothing here ever blocks the thread that sends.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -15,10 +15,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};
 
 use super::system;
+use super::task::sleep;
 
 /// Ends the wait of one shard. Clones wake the same shard.
 #[derive(Clone, Debug)]
@@ -179,6 +181,15 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
+    /// Queues a message as soon as there is room, and lets the shard's other tasks run
+    /// until then. A receiver that has ended gets nothing.
+    pub async fn send_when_room(&self, mut message: T) {
+        while let Err(MailboxError::Full(refused)) = self.send(message) {
+            message = refused;
+            sleep(RETRY).await;
+        }
+    }
+
     /// How many messages wait.
     pub fn len(&self) -> usize {
         self.sender.len()
@@ -295,6 +306,9 @@ impl<T> LocalMailbox<T> {
         self.queue.borrow().len()
     }
 }
+
+/// When a full mailbox is tried again.
+const RETRY: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {

@@ -23,8 +23,8 @@ use super::hub_seat::CrmEnds;
 use super::tls;
 use crate::config::{CrmMode, Fault, size};
 use crate::runtime::{
-    self, Clock, HttpClientLimits, HttpTarget, Inbox, Listener, Mailbox, MailboxError, RingWaker,
-    StartError, Task, TlsAcceptor, TlsConnector, sleep, spawn, timeout,
+    self, Clock, HttpClientLimits, HttpTarget, Inbox, Listener, Mailbox, RingWaker, StartError,
+    Task, TlsAcceptor, TlsConnector, sleep, spawn, timeout,
 };
 use connection::{Order, Target, Wire};
 use posts::Poster;
@@ -316,11 +316,7 @@ impl Reports {
     /// Tells the hub, waiting for room: nothing of a connection is lost, and a CRM
     /// that sends faster than it is heard is read more slowly.
     async fn tell(&self, connection: CrmConnectionId, what: CrmInput) {
-        let mut report = CrmReport { connection, what };
-        while let Err(MailboxError::Full(refused)) = self.0.send(report) {
-            report = refused;
-            sleep(RETRY).await;
-        }
+        self.0.send_when_room(CrmReport { connection, what }).await;
     }
 }
 
@@ -336,9 +332,6 @@ const BACKLOG: u32 = 64;
 
 /// What the link wants done with one connection: a send and a close.
 const ORDERS_MAX: usize = 4;
-
-/// When a full mailbox is tried again.
-const RETRY: Duration = Duration::from_millis(1);
 
 /// After a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
