@@ -1,6 +1,5 @@
 //! One connection of the CRM's link, from the try to make it to its end.
 
-use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::io;
 use std::net::SocketAddr;
@@ -9,12 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use futures_lite::future::or;
 use okgate_core::base::Instant;
 use okgate_core::crm::{CrmConnectionId, CrmInput};
 
-use super::Reports;
+use super::{Place, Reports};
 use crate::log::RateLimited;
 use crate::runtime::{
     Clock, Connection, ReadHalf, ServerName, Stream, Task, TlsAcceptor, TlsConnector, TlsError,
@@ -35,8 +34,7 @@ pub(super) struct Wire {
     pub(super) orders: Receiver<Order>,
     pub(super) reports: Reports,
     pub(super) clock: Clock,
-    /// Says that it has not ended.
-    pub(super) _alive: Sender<Infallible>,
+    pub(super) _place: Place,
 }
 
 impl Wire {

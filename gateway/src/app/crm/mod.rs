@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,11 +189,13 @@ fn posting(mode: &CrmMode, https: Option<TlsConnector>) -> Option<(HttpTarget, H
     Some((target, limits))
 }
 
+/// Who takes the orders for each connection.
+type Orders = RefCell<HashMap<CrmConnectionId, Sender<Order>>>;
+
 /// What every connection is made with.
 #[derive(Clone)]
 struct Wires {
-    /// Who takes the orders for each connection.
-    orders: Rc<RefCell<HashMap<CrmConnectionId, Sender<Order>>>>,
+    orders: Rc<Orders>,
     reports: Reports,
     clock: Clock,
     /// Closed when the last connection has ended.
@@ -261,7 +263,11 @@ impl Wires {
             orders,
             reports: self.reports.clone(),
             clock: self.clock,
-            _alive: self.alive.clone(),
+            _place: Place {
+                id,
+                orders: Rc::downgrade(&self.orders),
+                _alive: self.alive.clone(),
+            },
         }
     }
 
@@ -280,6 +286,22 @@ impl Wires {
     }
 }
 
+/// A connection's place among the others, which it leaves with its end, however that comes.
+struct Place {
+    id: CrmConnectionId,
+    orders: Weak<Orders>,
+    /// Says that the connection has not ended.
+    _alive: Sender<Infallible>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(orders) = self.orders.upgrade() {
+            orders.borrow_mut().remove(&self.id);
+        }
+    }
+}
+
 /// Takes every CRM that connects to the hub, which says who may stay.
 async fn accept(listener: TcpListener, tls: Option<Rc<TlsAcceptor>>, wires: Wires) {
     let listener = match Listener::new(listener) {
@@ -292,13 +314,8 @@ async fn accept(listener: TcpListener, tls: Option<Rc<TlsAcceptor>>, wires: Wire
             Ok(stream) => {
                 last += 1;
                 let id = CrmConnectionId(last);
-                let serving = wires.wire(id).serve_accepted(stream, tls.clone());
-                let orders = Rc::clone(&wires.orders);
-                spawn(async move {
-                    serving.await;
-                    orders.borrow_mut().remove(&id);
-                })
-                .detach();
+                let wire = wires.wire(id);
+                spawn(wire.serve_accepted(stream, tls.clone())).detach();
             }
             Err(error) => {
                 tracing::warn!(%error, "a CRM's connection cannot be accepted");
@@ -335,3 +352,34 @@ const ORDERS_MAX: usize = 4;
 
 /// After a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_ends_by_itself_leaves_nothing_behind() {
+        let waker = RingWaker::new().expect("an event descriptor");
+        let (reports, _reported) = runtime::mailbox(1, &waker);
+        let (alive, ended) = async_channel::bounded(1);
+        let wires = Wires {
+            orders: Rc::default(),
+            reports: Reports(reports),
+            clock: Clock::start(),
+            alive,
+        };
+        let (first, second) = (
+            wires.wire(CrmConnectionId(1)),
+            wires.wire(CrmConnectionId(2)),
+        );
+        wires.order(second.id, Order::Close(Vec::new()));
+        assert_eq!(wires.orders.borrow().len(), 1);
+        drop(first);
+        assert!(wires.orders.borrow().is_empty());
+        drop(wires);
+        assert!(matches!(second.orders.try_recv(), Ok(Order::Close(_))));
+        assert!(second.orders.is_closed() && !ended.is_closed());
+        drop(second);
+        assert!(ended.is_closed());
+    }
+}
