@@ -16,6 +16,7 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
 use okgate_core::hub::{ProgramFailure, ProgramRun, RunTarget, UrlMethod, UrlTarget};
+use okgate_core::wire::host;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -112,8 +113,9 @@ fn is_plain_text(kind: Option<&HeaderValue>) -> bool {
 }
 
 fn request(run: &ProgramRun, target: &UrlTarget) -> Result<Request<Full<Bytes>>, ProgramFailure> {
+    let host = host::header(&target.host, target.port, target.is_https);
     let builder = Request::builder()
-        .header(HOST, host(target))
+        .header(HOST, host)
         .header(USER_AGENT, "okgate")
         .header(ACCEPT, "application/json, text/plain;q=0.9")
         .header(CONNECTION, "close");
@@ -129,17 +131,6 @@ fn request(run: &ProgramRun, target: &UrlTarget) -> Result<Request<Full<Bytes>>,
             .body(Full::default()),
     };
     request.map_err(|error| failure("cannot be asked", &error.to_string()))
-}
-
-fn host(target: &UrlTarget) -> String {
-    let UrlTarget { host, port, .. } = target;
-    let is_usual = *port == if target.is_https { 443 } else { 80 };
-    match (host.contains(':'), is_usual) {
-        (true, true) => format!("[{host}]"),
-        (true, false) => format!("[{host}]:{port}"),
-        (false, true) => host.clone(),
-        (false, false) => format!("{host}:{port}"),
-    }
 }
 
 /// The path with the run's input in its query: the parameters beside what is said of
@@ -183,12 +174,7 @@ async fn connect(
     within: Duration,
 ) -> Result<Connection, String> {
     let UrlTarget { host, port, .. } = target;
-    let address = if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
-    let dialled = dial(&address, within).await;
+    let dialled = dial(&host::address(host, *port), within).await;
     let stream = dialled.map_err(|error| error.to_string())?;
     if !target.is_https {
         return Ok(stream.into());
@@ -222,16 +208,6 @@ mod tests {
 
     const INPUT: &str = r#"{"name":"s","userid":"1","userlogin":"анна","inputparams":{"a":"x y&z","n":5,"e":null}}"#;
 
-    fn target(host: &str, port: u16) -> UrlTarget {
-        UrlTarget {
-            is_https: false,
-            host: host.to_owned(),
-            port,
-            path: "/p?key=1".to_owned(),
-            method: UrlMethod::Get,
-        }
-    }
-
     // protocol 6.7-n
     #[test]
     fn a_query_has_what_is_known_of_the_user_and_the_parameters() {
@@ -245,13 +221,6 @@ mod tests {
             with_query("/", &long),
             Err(ProgramFailure::Url(_))
         ));
-    }
-
-    #[test]
-    fn a_host_is_named_with_its_port_unless_that_is_the_usual_one() {
-        assert_eq!(host(&target("crm.example", 80)), "crm.example");
-        assert_eq!(host(&target("crm.example", 8080)), "crm.example:8080");
-        assert_eq!(host(&target("::1", 8080)), "[::1]:8080");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use okgate_core::hub::CallerName;
+use okgate_core::wire::host;
 use okgate_core::wire::upgrade::{Format, Version};
 use rustls::pki_types::ServerName;
 
@@ -89,7 +90,7 @@ impl PostUrl {
     /// The `Host` header: the port is left out if it is the scheme's own (RFC 9110, 7.2).
     #[must_use]
     pub fn host_header(&self) -> String {
-        host_header(&self.host, self.port, self.tls.is_some())
+        host::header(&self.host, self.port, self.tls.is_some())
     }
 }
 
@@ -124,13 +125,13 @@ impl OutLink {
     /// `host:port`, an IPv6 address in brackets.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("{}:{}", bracketed(&self.host), self.port)
+        host::address(&self.host, self.port)
     }
 
     /// The `Host` header: the port is left out if it is the scheme's own (RFC 6455, 4.1).
     #[must_use]
     pub fn host_header(&self) -> String {
-        host_header(&self.host, self.port, self.tls.is_some())
+        host::header(&self.host, self.port, self.tls.is_some())
     }
 }
 
@@ -245,22 +246,5 @@ impl NamedFile {
             key: self.key.to_owned(),
             reason: reason.to_string(),
         }
-    }
-}
-
-fn host_header(host: &str, port: u16, is_tls: bool) -> String {
-    let default_port = if is_tls { 443 } else { 80 };
-    if port == default_port {
-        bracketed(host)
-    } else {
-        format!("{}:{port}", bracketed(host))
-    }
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
     }
 }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{CONTENT_LENGTH, HOST};
+use okgate_core::wire::host::address;
 use rustls::pki_types::ServerName;
 
 use super::connection::Connection;
@@ -170,13 +171,8 @@ impl HttpClient {
 
     async fn connect(&self) -> Result<Connection, HttpFailure> {
         let HttpTarget { host, port, .. } = &self.target;
-        let address = if host.contains(':') {
-            format!("[{host}]:{port}")
-        } else {
-            format!("{host}:{port}")
-        };
         let (started, within) = (Instant::now(), self.limits.connect);
-        let stream = dial(&address, within).await?;
+        let stream = dial(&address(host, *port), within).await?;
         let Some(connector) = &self.target.https else {
             return Ok(stream.into());
         };
