@@ -4,7 +4,6 @@
 //! effect at the next start, and the log says so. Settings with faults change nothing.
 
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use super::check::error_lines;
@@ -12,7 +11,7 @@ use super::crm::{self, CrmTasks, Prepared};
 use super::hub_seat::{HubMessage, Relink};
 use super::wiring::crm_setup;
 use crate::config::{self, CrmMode, Settings};
-use crate::runtime::{Clock, Mailbox, RingWaker};
+use crate::runtime::{Clock, Mailbox, RingWaker, on_thread};
 
 /// Reads the settings again.
 pub(super) struct Reloader {
@@ -48,19 +47,8 @@ impl Reloader {
     /// On a thread of its own: reading thousands of users takes a while.
     async fn read(&self) -> Option<Settings> {
         let path = self.path.clone();
-        let (sender, receiver) = async_channel::bounded(1);
-        let reading = thread::Builder::new()
-            .name("settings".to_owned())
-            .spawn(move || {
-                let loaded = config::load(&path).map_err(|error| error_lines(&path, &error));
-                // Nobody waits any more if this fails.
-                let _ = sender.try_send(loaded);
-            });
-        if let Err(error) = reading {
-            tracing::error!(%error, "the settings cannot be read again");
-            return None;
-        }
-        match receiver.recv().await {
+        let loading = move || config::load(&path).map_err(|error| error_lines(&path, &error));
+        match on_thread("settings", loading).await {
             Ok(Ok(settings)) => return Some(settings),
             Ok(Err(faults)) => {
                 for fault in faults.lines() {
@@ -99,7 +87,7 @@ impl Reloader {
         if new_address.is_some() && new_address == old_address {
             // The address must be free before it can be listened on again.
             self.settings.crm.mode = CrmMode::Off;
-            self.send(&self.settings.clone(), None);
+            self.send(None);
             self.tasks.end(END_WAIT).await;
         }
         for warning in new.warnings() {
@@ -115,17 +103,18 @@ impl Reloader {
         self.settings.crm = new.crm;
         let mode = self.settings.crm.mode.name();
         tracing::info!(mode, "the settings have changed: the CRM is linked anew");
-        self.send(&self.settings.clone(), Some(prepared));
+        self.send(Some(prepared));
     }
 
-    fn send(&self, settings: &Settings, prepared: Option<Prepared>) {
-        let link =
-            prepared.and_then(|it| crm::link(&settings.crm.mode, it, &self.waker, self.clock));
+    /// Has the hub take the link that the settings in force now say.
+    fn send(&self, prepared: Option<Prepared>) {
+        let mode = &self.settings.crm.mode;
+        let link = prepared.and_then(|it| crm::link(mode, it, &self.waker, self.clock));
         let ends = link.map(|(ends, driver)| {
             self.tasks.start(driver);
             ends
         });
-        let setup = crm_setup(settings);
+        let setup = crm_setup(&self.settings);
         let relink = Relink { setup, ends };
         if self.hub.send(HubMessage::Relink(Box::new(relink))).is_err() {
             tracing::error!("the hub takes no new link to the CRM: try again");

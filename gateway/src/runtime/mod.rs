@@ -44,7 +44,7 @@ pub use signals::{Signal, SignalSource, signals};
 pub use start::StartError;
 pub use stream::{Listener, Stream, resolve};
 pub use system::{KERNEL_MIN, MEMLOCK_BYTES_MIN, available_cores, prepare};
-pub use task::{Task, sleep, spawn, timeout};
+pub use task::{Task, on_thread, sleep, spawn, timeout};
 pub use tls::{
     AcceptorSettings, CertificateFault, ConnectorSettings, Roots, TlsAcceptor, TlsConnector,
     TlsError, TlsFile, TlsSettingsError, Whose,

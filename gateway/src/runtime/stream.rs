@@ -9,7 +9,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncWrite};
@@ -18,6 +17,7 @@ use glommio::net;
 use socket2::SockRef;
 
 use super::connection::{Connection, ReadHalf, WriteHalf};
+use super::task;
 
 /// A connection without TLS; [`Connection`] has what reads and writes it.
 #[derive(Debug)]
@@ -55,16 +55,9 @@ impl Stream {
 /// The addresses of `host:port`, asked for on a thread of its own, since the
 /// system's resolver blocks.
 pub async fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
-    let (sender, receiver) = async_channel::bounded(1);
     let name = name.to_owned();
-    thread::Builder::new()
-        .name("resolve".to_owned())
-        .spawn(move || {
-            let addresses = name.to_socket_addrs().map(Iterator::collect);
-            // Nobody waits any more if this fails.
-            let _ = sender.try_send(addresses);
-        })?;
-    receiver.recv().await.map_err(io::Error::other)?
+    let asking = move || name.to_socket_addrs().map(Iterator::collect);
+    task::on_thread("resolve", asking).await?
 }
 
 /// A listening socket on the executor.

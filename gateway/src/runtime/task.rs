@@ -1,7 +1,9 @@
 //! Small async tools, so that nobody else names the executor: tasks, sleeping,
-//! time-outs.
+//! time-outs, and threads for what blocks.
 
 use std::future::Future;
+use std::io;
+use std::thread;
 use std::time::Duration;
 
 use glommio::timer::Timer;
@@ -41,6 +43,21 @@ pub async fn timeout<T>(duration: Duration, future: impl Future<Output = T>) -> 
         None
     };
     futures_lite::future::or(value, over).await
+}
+
+/// What the work gives, which blocks and so runs on a thread of its own.
+pub async fn on_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (sender, receiver) = async_channel::bounded(1);
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            // Nobody waits any more if this fails.
+            let _ = sender.try_send(work());
+        })?;
+    receiver.recv().await.map_err(io::Error::other)
 }
 
 /// Lets the other tasks of this shard run, those included whose IO has completed.
