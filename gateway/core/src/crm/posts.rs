@@ -5,6 +5,7 @@
 //! bounded number at a time, and whole messages or the fault of an exchange.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 
 use super::text::{self, TextError};
 use super::{
@@ -114,20 +115,25 @@ impl Posts {
         self.waiting.push_front(exchange);
     }
 
-    /// Takes out those that are for this; gives those that were under way.
-    fn drop_all(&mut self, is_one: impl Fn(Purpose) -> bool) -> Vec<CrmConnectionId> {
-        let waiting = &mut self.waiting;
-        let before: usize = waiting.iter().map(|it| it.message.len()).sum();
-        waiting.retain(|it| !is_one(it.purpose));
-        let after: usize = waiting.iter().map(|it| it.message.len()).sum();
-        self.bytes -= before - after;
-        let under_way = self.under_way.iter();
-        let found = under_way.filter(|(_, it)| is_one(it.purpose));
-        let found: Vec<_> = found.map(|(id, _)| *id).collect();
-        for id in &found {
-            self.end(*id);
+    /// Takes out the exchange of a run, which has one at most; gives it if it was under way.
+    fn drop_run(&mut self, execution: ExecutionId) -> Option<CrmConnectionId> {
+        let is_it = |it: &Exchange| it.purpose == Purpose::Run(execution);
+        let under_way = self.under_way.iter().find(|(_, it)| is_it(it));
+        if let Some(id) = under_way.map(|(id, _)| *id) {
+            self.end(id);
+            return Some(id);
         }
-        found
+        let place = self.waiting.iter().position(is_it)?;
+        let exchange = self.waiting.remove(place)?;
+        self.bytes -= exchange.message.len();
+        None
+    }
+
+    /// Takes out all; gives those that were under way.
+    fn drop_all(&mut self) -> impl Iterator<Item = CrmConnectionId> {
+        self.waiting.clear();
+        self.bytes = 0;
+        mem::take(&mut self.under_way).into_keys()
     }
 }
 
@@ -228,18 +234,15 @@ impl CrmLink {
 
     /// Breaks off what is posted for this run.
     pub(super) fn abandon_run(&mut self, execution: ExecutionId) {
-        self.abandon(|purpose| purpose == Purpose::Run(execution));
+        let under_way = self.posts.drop_run(execution);
+        let actions = under_way.into_iter().map(CrmAction::Abandon);
+        self.actions.extend(actions);
     }
 
     /// Breaks off every exchange.
     pub(super) fn abandon_posts(&mut self) {
-        self.abandon(|_| true);
-    }
-
-    fn abandon(&mut self, is_one: impl Fn(Purpose) -> bool) {
-        let under_way = self.posts.drop_all(is_one);
-        let actions = under_way.into_iter().map(CrmAction::Abandon);
-        self.actions.extend(actions);
+        let under_way = self.posts.drop_all();
+        self.actions.extend(under_way.map(CrmAction::Abandon));
     }
 
     /// What must have come with the answer has not.
