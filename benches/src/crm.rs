@@ -3,8 +3,8 @@
 
 use okgate_core::base::{AdminTicket, Instant, Now, Random, WallTime};
 use okgate_core::crm::{
-    CrmAction, CrmConfig, CrmConnectionId, CrmInput, CrmReport, Limits, PostAnswer, Posting,
-    Transport, WebSocketIn,
+    CrmAction, CrmConfig, CrmConnectionId, CrmInput, CrmReport, PostAnswer, Posting, Transport,
+    WebSocketIn,
 };
 use okgate_core::hub::{AdminReply, AdminRequest, CrmSetup, Hub, MethodRun, Output};
 use okgate_core::protocol::{Format, xml_from_json};
@@ -171,14 +171,8 @@ fn written(message: &str, format: Format) -> String {
 
 fn config(transport: Transport, posting: Option<Posting>) -> CrmConfig {
     CrmConfig {
-        mode: "bench",
-        transport,
-        format: Format::Json,
-        credentials: None,
         posting,
-        dated: 160_101,
-        build: "2.13.0.160101".into(),
-        limits: Limits::default(),
+        ..CrmConfig::new("bench", transport)
     }
 }
 

@@ -156,16 +156,11 @@ pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
     let short_queue = if is_json { 12_000 } else { 40_000 };
     let keep_alive = [(20, 60), (5, 12)][pick(random, 2)];
     CrmConfig {
-        mode,
         posting: (mode == "http-out").then(|| Posting {
             target: "/crm".to_owned(),
             exchanges_max: EXCHANGES_MAX,
         }),
-        transport,
         format,
-        credentials: None,
-        dated: 160_101,
-        build: "2.13.0.160101".into(),
         limits: crm::Limits {
             queue_bytes_max: [limits.queue_bytes_max, short_queue][pick(random, 2)],
             plain_bytes_max: [limits.plain_bytes_max, 200][pick(random, 2)],
@@ -179,6 +174,7 @@ pub(crate) fn crm_config(random: &mut Random) -> CrmConfig {
             late_result: Duration::from_secs([30, 2][pick(random, 2)]),
             ..limits
         },
+        ..CrmConfig::new(mode, transport)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{MultipartLimits, PACKET_CHARS};
+use crate::protocol::{MultipartLimits, PACKET_CHARS, VersionInfo};
 use crate::wire::credentials::{Login, NONCE_LIFETIME, Scheme};
 use crate::wire::head;
 use crate::wire::upgrade::{Format, Version};
@@ -28,6 +28,25 @@ pub struct CrmConfig {
     pub build: Arc<str>,
     /// The bounds.
     pub limits: Limits,
+}
+
+impl CrmConfig {
+    /// A link with JSON, without a login, which posts nothing and introduces the gateway with
+    /// the version of protocol 6.2.
+    #[must_use]
+    pub fn new(mode: &'static str, transport: Transport) -> Self {
+        let VersionInfo { dated, build, .. } = VersionInfo::default();
+        Self {
+            mode,
+            transport,
+            format: Format::Json,
+            credentials: None,
+            posting: None,
+            dated,
+            build,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// Who connects to whom, and how (protocol 2). TLS lies below and is not seen here.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use okgate_core::crm::{self, CrmConfig, Posting, Transport, WebSocketIn, WebSocketOut};
 use okgate_core::protocol::{MultipartLimits, VersionInfo};
 use okgate_core::wire::credentials::{Login, Scheme};
-use okgate_core::wire::upgrade::Format;
 
 use crate::config::{
     Credentials, CrmAuth, CrmMode, HttpLink, InLink, OutLink, PostUrl, narrow, size,
@@ -15,45 +14,46 @@ use crate::config::{
 pub(in crate::app) fn crm_config(mode: &CrmMode, gateway: &VersionInfo) -> Option<CrmConfig> {
     let config = match mode {
         CrmMode::Off => return None,
-        CrmMode::Http(link) => http(link),
-        CrmMode::WebSocketOut(link) => out(link),
-        CrmMode::WebSocketIn(link) => incoming(link),
+        CrmMode::Http(link) => http(mode.name(), link),
+        CrmMode::WebSocketOut(link) => out(mode.name(), link),
+        CrmMode::WebSocketIn(link) => incoming(mode.name(), link),
     };
     Some(CrmConfig {
-        mode: mode.name(),
         dated: gateway.dated,
         build: Arc::clone(&gateway.build),
         ..config
     })
 }
 
-fn http(link: &HttpLink) -> CrmConfig {
+fn http(mode: &'static str, link: &HttpLink) -> CrmConfig {
     CrmConfig {
+        format: link.format,
         posting: Some(posting(&link.url)),
         credentials: link.credentials.as_ref().map(login),
         limits: crm::Limits {
             refresh: link.refresh,
             ..limits(link.message_bytes, link.message_bytes, link.method_runs)
         },
-        ..config(Transport::Http, link.format)
+        ..CrmConfig::new(mode, Transport::Http)
     }
 }
 
-fn out(link: &OutLink) -> CrmConfig {
+fn out(mode: &'static str, link: &OutLink) -> CrmConfig {
     let transport = Transport::WebSocketOut(WebSocketOut {
         host: link.host_header(),
         path: link.path.clone(),
         version: link.version,
     });
-    let config = config(transport, link.format);
     CrmConfig {
+        format: link.format,
         credentials: link.credentials.as_ref().map(login),
+        posting: link.method_url.as_ref().map(posting),
         limits: limits(link.message_bytes, link.queue_bytes, link.method_runs),
-        ..posting_methods(config, link.method_url.as_ref())
+        ..CrmConfig::new(mode, transport)
     }
 }
 
-fn incoming(link: &InLink) -> CrmConfig {
+fn incoming(mode: &'static str, link: &InLink) -> CrmConfig {
     let mut asks = WebSocketIn {
         allow_hixie: link.allow_hixie,
         is_tls: link.tls.is_some(),
@@ -74,19 +74,11 @@ fn incoming(link: &InLink) -> CrmConfig {
             asks.nonce_lifetime = *nonce_lifetime;
         }
     }
-    // The CRM chooses the format.
-    let config = config(Transport::WebSocketIn(asks), Format::Json);
     CrmConfig {
+        posting: link.method_url.as_ref().map(posting),
         limits: limits(link.message_bytes, link.queue_bytes, link.method_runs),
-        ..posting_methods(config, link.method_url.as_ref())
-    }
-}
-
-/// Beside a WebSocket.
-fn posting_methods(config: CrmConfig, url: Option<&PostUrl>) -> CrmConfig {
-    CrmConfig {
-        posting: url.map(posting),
-        ..config
+        // The CRM chooses the format.
+        ..CrmConfig::new(mode, Transport::WebSocketIn(asks))
     }
 }
 
@@ -94,19 +86,6 @@ fn posting(url: &PostUrl) -> Posting {
     Posting {
         target: url.path_and_query.clone(),
         exchanges_max: url.exchanges,
-    }
-}
-
-fn config(transport: Transport, format: Format) -> CrmConfig {
-    CrmConfig {
-        mode: "",
-        transport,
-        format,
-        credentials: None,
-        posting: None,
-        dated: 0,
-        build: "".into(),
-        limits: crm::Limits::default(),
     }
 }
 

@@ -70,14 +70,11 @@ impl Settings {
             exchanges_max: if has(1) { 2 } else { 16 },
         });
         let config = CrmConfig {
-            mode: name,
-            transport,
             format: if has(32) { Format::Xml } else { Format::Json },
             credentials: has(8).then_some(login),
             posting,
-            dated: 160_101,
-            build: "2.13.0.160101".into(),
             limits: limits(has(1)),
+            ..CrmConfig::new(name, transport)
         };
         Self { mode, config }
     }

@@ -51,16 +51,7 @@ pub(super) struct Double {
 }
 
 pub(super) fn config() -> CrmConfig {
-    CrmConfig {
-        mode: "ws-out",
-        transport: out(Version::V13),
-        format: Format::Json,
-        credentials: None,
-        posting: None,
-        dated: 160_101,
-        build: "2.13.0.160101".into(),
-        limits: Limits::default(),
-    }
+    CrmConfig::new("ws-out", out(Version::V13))
 }
 
 pub(super) fn out(version: Version) -> Transport {

@@ -2,20 +2,19 @@
 //! notes what it hears.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tungstenite::handshake::derive_accept_key;
 
 use super::World;
 use crate::crm::{
-    CrmAction, CrmConfig, CrmConnectionId, CrmInput, CrmReport, Limits, Transport, WebSocketOut,
+    CrmAction, CrmConfig, CrmConnectionId, CrmInput, CrmReport, Transport, WebSocketOut,
 };
 use crate::hub::{Config, Output};
 use crate::wire::frame::{Binary, Limits as FrameLimits, Role, append_text};
 use crate::wire::head::RequestHead;
 use crate::wire::inbound::{Inbound, Incoming};
-use crate::wire::upgrade::{Format, Version};
+use crate::wire::upgrade::Version;
 
 /// The world with a CRM.
 pub(super) struct Linked {
@@ -35,20 +34,12 @@ impl Linked {
     /// A world whose CRM is linked and has declared what it can do.
     pub(super) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let world = World::with(|config| {
-            config.crm.crm = Some(CrmConfig {
-                mode: "ws-out",
-                transport: Transport::WebSocketOut(WebSocketOut {
-                    host: "crm.example:8045".to_owned(),
-                    path: "/".to_owned(),
-                    version: Version::V13,
-                }),
-                format: Format::Json,
-                credentials: None,
-                posting: None,
-                dated: 160_101,
-                build: Arc::from("2.13.0.160101"),
-                limits: Limits::default(),
+            let out = Transport::WebSocketOut(WebSocketOut {
+                host: "crm.example:8045".to_owned(),
+                path: "/".to_owned(),
+                version: Version::V13,
             });
+            config.crm.crm = Some(CrmConfig::new("ws-out", out));
             change(config);
         });
         let mut linked = Self {

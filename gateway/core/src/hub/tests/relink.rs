@@ -2,26 +2,17 @@
 
 use super::*;
 use crate::crm::{
-    CrmAction, CrmConfig, CrmConnectionId, CrmInput, CrmReport, Limits, Transport, WebSocketIn,
+    CrmAction, CrmConfig, CrmConnectionId, CrmInput, CrmReport, Transport, WebSocketIn,
     WebSocketOut,
 };
 use crate::hub::CrmSetup;
 use crate::protocol::UserRequest;
 use crate::wire::frame::append_own_text;
-use crate::wire::upgrade::{Format, Version};
+use crate::wire::upgrade::Version;
 
 fn setup(mode: &'static str, transport: Transport) -> CrmSetup {
     CrmSetup {
-        crm: Some(CrmConfig {
-            mode,
-            transport,
-            format: Format::Json,
-            credentials: None,
-            posting: None,
-            dated: 160_101,
-            build: "2.13.0.160101".into(),
-            limits: Limits::default(),
-        }),
+        crm: Some(CrmConfig::new(mode, transport)),
         caller_name: None,
     }
 }
