@@ -185,7 +185,7 @@ impl World {
             let since = peer.asked_at.filter(|_| peer.is_waiting() && !peer.is_wild);
             let in_time = since.is_none_or(|since| self.now <= since + limits.contest);
             assert!(in_time, "no answer to who asked at {since:?}");
-            if !(self.is_stuck || self.holds_requests || peer.is_wild) {
+            if peer.is_open() && !(self.is_stuck || self.holds_requests || peer.is_wild) {
                 peer.assert_quiet();
             }
         }

@@ -293,10 +293,12 @@ impl World {
         let Some(peer) = self.focused() else {
             return;
         };
-        if peer.is_open() && peek(message.as_bytes()).is_ok() {
+        // Behind a request that is not answered yet, it waits with it.
+        let is_wild = !peer.is_open() && (peer.asked_at.is_none() || peer.is_wild);
+        if !is_wild && peek(message.as_bytes()).is_ok() {
             peer.unanswered.insert(qid);
         }
-        let (bytes, is_wild) = (peer.written(&message), !peer.is_open());
+        let bytes = peer.written(&message);
         self.bytes(bytes, is_wild);
     }
 

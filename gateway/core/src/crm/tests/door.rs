@@ -184,14 +184,17 @@ fn a_crm_that_connects_is_let_in_and_introduced() {
 
 #[test]
 fn what_comes_behind_the_request_in_the_same_bytes_is_read() {
-    let mut door = Doorway::new();
-    door.report(1, CrmInput::Accepted("here".to_owned()));
     let mut bytes = request("json").into_bytes();
     append_own_text(&mut bytes, br#"["iam",{"name":"Early"}]"#, MASK);
-    for byte in bytes {
-        door.bytes(1, vec![byte]);
+    for size in [1, 7, bytes.len() - 1, bytes.len()] {
+        let mut door = Doorway::new();
+        door.report(1, CrmInput::Accepted("here".to_owned()));
+        for piece in bytes.chunks(size) {
+            door.bytes(1, piece.to_vec());
+        }
+        let name = door.link.status().name;
+        assert_eq!(name.as_deref(), Some("Early"), "in pieces of {size}");
     }
-    assert_eq!(door.link.status().name.as_deref(), Some("Early"));
 }
 
 #[test]

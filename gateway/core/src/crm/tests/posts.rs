@@ -374,6 +374,25 @@ fn a_crm_that_cannot_be_reached_is_lost_and_introduced_to_again() {
 }
 
 #[test]
+fn a_loss_gives_up_every_exchange_that_is_under_way() {
+    let mut office = Office::ready();
+    let slow = office.run("slow", 1);
+    assert!(office.link.cancel(slow, office.now));
+    office.run("name", 2);
+    assert_eq!(office.names(), ["cancelmethod", "executemethod"]);
+    let run = office.posted.remove(1).0;
+    let connection = CrmConnectionId(run);
+    let what = CrmInput::Posted(Err(PostFailure::Unreachable("refused".to_owned())));
+    office
+        .link
+        .handle_report(CrmReport { connection, what }, office.now);
+    office.pump();
+    assert_eq!(office.state(), "waiting");
+    assert!(office.posted.is_empty(), "{:?}", office.names());
+    assert_eq!(office.link.status().exchanges, 0);
+}
+
+#[test]
 fn the_introduction_is_repeated_every_ten_minutes_and_soon_after_a_failure() {
     let mut office = Office::ready();
     office.pass(Duration::from_secs(599));
