@@ -1,25 +1,24 @@
 //! Forms at users (protocol 8-l to 8-t), with a CRM and links in memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::crm::Linked;
 use super::{World, link, password};
-use crate::base::{Guid, UserId, WindowId};
+use crate::base::{ChainId, Guid, UserId, WindowId};
 use crate::hub::{
-    AdminReply, AdminRequest, Condition, Downward, FormClose, FormClosed, FormEnd, FormOpened,
-    FormOpening, FormRule, RuleEvent, RuleMethod, SimCallRequest, Template, Upward,
+    AdminReply, AdminRequest, Downward, FormClosed, FormEnd, FormOpened, FormOpening,
+    SimCallRequest, Upward,
 };
 use crate::protocol::{
-    Answer, CallRequest, DynamicEvent, DynamicRequest, ErrorNumber, Event, EventKind, EventSet,
-    MethodResult, Occurrence, Reply, ShownForm, UserRequest,
+    Answer, DynamicEvent, DynamicRequest, ErrorNumber, EventKind, EventSet, MethodResult,
+    Occurrence, Reply, ShownForm, UserRequest,
 };
 
-const ANNA: u128 = 1;
+pub(super) const ANNA: u128 = 1;
 const BORIS: u128 = 2;
-const FORMS: [EventKind; 2] = [EventKind::ShowUserForm, EventKind::CloseForm];
+pub(super) const FORMS: [EventKind; 2] = [EventKind::ShowUserForm, EventKind::CloseForm];
 
 /// What a link was told of forms and methods, since the last look.
 pub(super) fn told(world: &mut World, slot: u32) -> Vec<DynamicEvent> {
@@ -74,14 +73,14 @@ fn open(
     }
 }
 
-fn shown(told: &[DynamicEvent]) -> &ShownForm {
+pub(super) fn shown(told: &[DynamicEvent]) -> &ShownForm {
     match told {
         [DynamicEvent::ShowForm(form)] => form,
         other => panic!("not one form: {other:?}"),
     }
 }
 
-fn closed(window: WindowId) -> DynamicEvent {
+pub(super) fn closed(window: WindowId) -> DynamicEvent {
     DynamicEvent::CloseForm { window }
 }
 
@@ -98,7 +97,7 @@ fn answer(linked: &mut Linked, (slot, user): (u32, u128), window: WindowId, valu
     reply
 }
 
-fn end_of(linked: &mut Linked, window: WindowId) -> Option<FormEnd> {
+pub(super) fn end_of(linked: &mut Linked, window: WindowId) -> Option<FormEnd> {
     let wait = Duration::ZERO;
     match linked
         .world
@@ -115,6 +114,31 @@ fn active(linked: &mut Linked, login: &str, id: &str) {
         &json!({"qid": "l", "userlogin": login, "userid": id}),
     );
     linked.heard.clear();
+}
+
+/// Somebody outside calls Anna.
+pub(super) fn ring(linked: &mut Linked, from: &str) -> ChainId {
+    let call = SimCallRequest {
+        from: from.into(),
+        to: "101".into(),
+        name: None,
+        answer_after: None,
+        talk: None,
+    };
+    match linked.world.admin(AdminRequest::SimCall(call)) {
+        Ok(AdminReply::SimCallStarted(chain)) => {
+            linked.pump();
+            chain
+        }
+        other => panic!("no call: {other:?}"),
+    }
+}
+
+pub(super) fn hang_up(linked: &mut Linked, chain: ChainId) {
+    linked
+        .world
+        .admin(AdminRequest::SimHangUp(chain))
+        .expect("hung up");
 }
 
 // protocol 8-l, 8-m and 8-n
@@ -383,245 +407,6 @@ fn a_scenario_waits_for_the_values_or_for_its_time() {
     );
 }
 
-/// A rule that opens the card for a call of outside, with the name from a method.
-fn rule(event: &str, when: &[&str], close: FormClose, with_method: bool) -> Arc<FormRule> {
-    let event = RuleEvent::named(event).expect("an event of rules");
-    let template = |text: &str| Template::parse(text, event, with_method).expect("a template");
-    let mut parameters = vec![("callerid".into(), template("{event} {userlogin}"))];
-    if with_method {
-        parameters.push(("name".into(), template("{method.name}")));
-    }
-    Arc::new(FormRule {
-        event,
-        when: when
-            .iter()
-            .map(|text| Condition::parse(text, event).expect("a condition"))
-            .collect(),
-        form: "card".into(),
-        parameters,
-        close,
-        method: with_method.then(|| RuleMethod {
-            key: "callername".into(),
-            parameters: vec![("callerid".into(), template("{callerid}"))],
-            wait: Duration::from_millis(300),
-        }),
-    })
-}
-
-fn ring(linked: &mut Linked, from: &str) -> crate::base::ChainId {
-    let call = SimCallRequest {
-        from: from.into(),
-        to: "101".into(),
-        name: None,
-        answer_after: None,
-        talk: None,
-    };
-    match linked.world.admin(AdminRequest::SimCall(call)) {
-        Ok(AdminReply::SimCallStarted(chain)) => {
-            linked.pump();
-            chain
-        }
-        other => panic!("no call: {other:?}"),
-    }
-}
-
-/// What the links and shards were told, in order: events by name, forms with `!`.
-fn order(world: &mut World) -> Vec<String> {
-    let told = std::mem::take(&mut world.told).into_iter();
-    let name = |event: &Event| event.what.kind().name().to_owned();
-    told.filter_map(|(_, what)| match what {
-        Downward::Event(event) => Some(name(&event)),
-        Downward::ToLink { event, .. } => Some(format!("!{}", name(&event))),
-        _ => None,
-    })
-    .collect()
-}
-
-// protocol 8-o
-#[test]
-fn a_ring_opens_the_form_behind_the_whole_step_and_the_end_of_the_call_closes_it() {
-    let rules = vec![rule(
-        "phoneevent_ringstarted",
-        &["isextline = true", "callerid starts 8927"],
-        FormClose::CallEnd,
-        false,
-    )];
-    let mut linked = Linked::with(|config| config.forms.rules = rules);
-    tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
-    linked.world.told.clear();
-    ring(&mut linked, "84950000000");
-    assert!(
-        !order(&mut linked.world)
-            .iter()
-            .any(|name| name.starts_with('!')),
-        "the condition does not hold"
-    );
-    let calls = linked.world.admin(AdminRequest::SimCalls);
-    let Ok(AdminReply::SimCalls(calls)) = calls else {
-        panic!("{calls:?}")
-    };
-    let chain = crate::base::ChainId(calls[0].chainid.parse().expect("a GUID"));
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    linked.world.told.clear();
-
-    let chain = ring(&mut linked, "89274513158");
-    let all = order(&mut linked.world);
-    assert!(
-        all.contains(&"phoneevent_ringstarted".to_owned()),
-        "{all:?}"
-    );
-    assert_eq!(
-        all.last().map(String::as_str),
-        Some("!showuserform"),
-        "{all:?}"
-    );
-    assert_eq!(
-        linked
-            .world
-            .ask(0, ANNA, UserRequest::Call(CallRequest::Answer)),
-        Ok(Answer::Done)
-    );
-    let all = order(&mut linked.world);
-    assert!(
-        all.contains(&"phoneevent_commstarted".to_owned())
-            && !all.contains(&"!closeform".to_owned()),
-        "{all:?}"
-    );
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    let all = order(&mut linked.world);
-    assert_eq!(
-        all.last().map(String::as_str),
-        Some("!closeform"),
-        "{all:?}"
-    );
-}
-
-// protocol 8-o
-#[test]
-fn a_form_of_a_talk_closes_with_the_talk_and_one_of_its_end_stays() {
-    let rules = vec![
-        rule("phoneevent_commstarted", &[], FormClose::TalkEnd, false),
-        rule("phoneevent_commstopped", &[], FormClose::CallEnd, false),
-        rule(
-            "phoneevent_ringstarted",
-            &["userlogin = boris"],
-            FormClose::Never,
-            false,
-        ),
-    ];
-    let mut linked = Linked::with(|config| config.forms.rules = rules);
-    tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
-    let chain = ring(&mut linked, "89274513158");
-    linked
-        .world
-        .ask(0, ANNA, UserRequest::Call(CallRequest::Answer))
-        .expect("answered");
-    let talk = shown(&told(&mut linked.world, 0)).clone();
-    assert_eq!(talk.chain, Some(chain));
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    let after = told(&mut linked.world, 0);
-    assert_eq!(after[0], closed(talk.window));
-    let last = shown(&after[1..]);
-    assert_eq!(
-        &*last.input,
-        r#"{"callerid":"phoneevent_commstopped Anna"}"#
-    );
-    assert_eq!(end_of(&mut linked, last.window), None);
-}
-
-// protocol 8-o and 8-q
-#[test]
-fn a_rules_method_is_asked_first_and_waited_for_no_longer_than_said() {
-    let rules = vec![rule(
-        "phoneevent_ringstarted",
-        &[],
-        FormClose::CallEnd,
-        true,
-    )];
-    let mut linked = Linked::with(|config| config.forms.rules = rules);
-    tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
-    let chain = ring(&mut linked, "89274513158");
-    assert!(told(&mut linked.world, 0).is_empty(), "the method runs");
-    let asked = linked.take("executemethod");
-    assert_eq!(
-        asked[0]["inputparameters"],
-        json!({"callerid": "89274513158"})
-    );
-    let answer = json!({"qid": asked[0]["qid"], "outputparameters": {"name": "Иван"}});
-    linked.say("methodresult", &answer);
-    let input: Value =
-        serde_json::from_str(&shown(&told(&mut linked.world, 0)).input).expect("JSON");
-    assert_eq!(input["name"], "Иван");
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    told(&mut linked.world, 0);
-
-    // A CRM that says nothing: the form comes without the name.
-    let chain = ring(&mut linked, "89274513158");
-    linked.world.pass(Duration::from_millis(299));
-    assert!(told(&mut linked.world, 0).is_empty());
-    linked.world.pass(Duration::from_millis(2));
-    let input: Value =
-        serde_json::from_str(&shown(&told(&mut linked.world, 0)).input).expect("JSON");
-    assert_eq!(input.get("name"), None);
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    told(&mut linked.world, 0);
-
-    // A caller who is gone before the answer comes opens nothing.
-    let chain = ring(&mut linked, "89274513158");
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    linked.world.pass(Duration::from_secs(1));
-    assert!(told(&mut linked.world, 0).is_empty());
-}
-
-// protocol 8-o and 6.7-a
-#[test]
-fn a_custom_event_opens_forms_and_a_rule_that_cannot_is_said() {
-    let event = RuleEvent::named("customevent").expect("an event of rules");
-    let order = Template::parse("{eventparam.order}", event, false).expect("a template");
-    let good = FormRule {
-        event,
-        when: vec![Condition::parse("eventname = order", event).expect("a condition")],
-        form: "card".into(),
-        parameters: vec![("order".into(), order)],
-        close: FormClose::Never,
-        method: None,
-    };
-    let bad = FormRule {
-        form: "nosuch".into(),
-        ..good.clone()
-    };
-    let mut linked =
-        Linked::with(|config| config.forms.rules = vec![Arc::new(good), Arc::new(bad)]);
-    tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
-    linked.say(
-        "triggercustomevent",
-        &json!({"qid": "t", "userlogin": "boris", "eventname": "order", "eventparam": {"order": 7}, "recipients": ["anna"]}),
-    );
-    assert_eq!(&*shown(&told(&mut linked.world, 0)).input, r#"{"order":7}"#);
-    assert_eq!(
-        linked.world.refused_forms,
-        ["the CRM declares no form `nosuch`".into()]
-    );
-}
-
 #[test]
 fn a_scenarios_form_ends_with_its_call_even_if_the_user_was_never_in_it() {
     let mut linked = Linked::new();
@@ -638,61 +423,10 @@ fn a_scenarios_form_ends_with_its_call_even_if_the_user_was_never_in_it() {
     };
     linked.world.pass(Duration::from_secs(3));
     assert_eq!(end_of(&mut linked, opened.window), None);
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
+    hang_up(&mut linked, chain);
     linked.world.pass(Duration::from_secs(1));
     assert_eq!(
         end_of(&mut linked, opened.window),
         Some(FormEnd::Closed(FormClosed::CallEnd))
     );
-}
-
-// protocol 8-o: the fields that rules may ask for are those that the events have.
-#[test]
-fn rules_know_the_fields_that_events_have() {
-    for name in [
-        "phoneevent_ringstarted",
-        "phoneevent_commstopped",
-        "customevent",
-    ] {
-        assert!(RuleEvent::named(name).is_some(), "{name}");
-    }
-    let mut linked = Linked::new();
-    tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
-    let chain = ring(&mut linked, "89274513158");
-    linked
-        .world
-        .ask(0, ANNA, UserRequest::Call(CallRequest::Answer))
-        .expect("answered");
-    linked
-        .world
-        .admin(AdminRequest::SimHangUp(chain))
-        .expect("hung up");
-    let mut seen = 0;
-    for (_, what) in std::mem::take(&mut linked.world.told) {
-        let Downward::Event(event) = what else {
-            continue;
-        };
-        let Some(known) = RuleEvent::named(event.what.kind().name()) else {
-            continue;
-        };
-        let mut text = Vec::new();
-        crate::protocol::write_message(&mut text, "x", |writer| {
-            crate::protocol::Fields::write(&event.what, writer);
-        });
-        let (_, fields): (String, serde_json::Map<String, Value>) =
-            serde_json::from_slice(&text).expect("JSON");
-        let known: Vec<&str> = known.fields().collect();
-        for field in fields.keys() {
-            assert!(
-                known.contains(&field.as_str()),
-                "{field} of {:?}",
-                event.what.kind()
-            );
-        }
-        seen += 1;
-    }
-    assert!(seen >= 4, "ring, its end, talk, its end: {seen}");
 }

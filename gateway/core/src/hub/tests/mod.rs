@@ -4,6 +4,7 @@
 mod calls;
 mod crm;
 mod desk;
+mod form_rules;
 mod forms;
 mod interface;
 mod logins;
