@@ -14,6 +14,7 @@ use super::frame::{
     Binary, CONTROL_BYTES_MAX, CloseCode, Control, Data, Decoder, FrameError, FrameHead,
     HEAD_BYTES_MAX, Limits, OpCode, Role, unmask,
 };
+use super::unfinished::Unfinished;
 
 /// What arrived.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,9 +86,7 @@ struct Rest {
 #[derive(Debug)]
 struct Message {
     is_text: bool,
-    bytes: Vec<u8>,
-    /// So many bytes are known to be whole UTF-8 characters.
-    checked: usize,
+    payload: Unfinished,
 }
 
 impl Inbound {
@@ -134,7 +133,7 @@ impl Inbound {
     pub fn held_bytes(&self) -> usize {
         self.carry.as_ref().map_or(0, |carry| {
             let message = carry.message.as_ref();
-            mem::size_of::<Carry>() + message.map_or(0, |message| message.bytes.capacity())
+            mem::size_of::<Carry>() + message.map_or(0, |message| message.payload.capacity())
         })
     }
 
@@ -256,7 +255,7 @@ impl Inbound {
         let before = match (head.opcode, open) {
             (OpCode::Control(_), _) => return Ok(()),
             (OpCode::Data(Data::Continue), None) => return Err(FrameError::Continuation),
-            (OpCode::Data(Data::Continue), Some(message)) => message.bytes.len(),
+            (OpCode::Data(Data::Continue), Some(message)) => message.payload.len(),
             (OpCode::Data(_), Some(_)) => return Err(FrameError::UnfinishedMessage),
             (OpCode::Data(Data::Binary), None) if self.binary == Binary::Refuse => {
                 return Err(FrameError::BinaryRefused);
@@ -308,13 +307,11 @@ impl Inbound {
             return Ok(());
         };
         self.between();
-        if message.checked < message.bytes.len() {
-            return Err(FrameError::Utf8);
-        }
         let incoming = if message.is_text {
-            Incoming::Text(&mut message.bytes)
+            message.payload.check_end()?;
+            Incoming::Text(message.payload.bytes_mut())
         } else {
-            Incoming::Binary(&mut message.bytes)
+            Incoming::Binary(message.payload.bytes_mut())
         };
         self.hand_over(incoming, deliver);
         Ok(())
@@ -390,33 +387,19 @@ impl Rest {
 }
 
 impl Message {
-    const fn new(is_text: bool) -> Self {
+    fn new(is_text: bool) -> Self {
         Self {
             is_text,
-            bytes: Vec::new(),
-            checked: 0,
+            payload: Unfinished::default(),
         }
     }
 
-    /// Appends the next piece; `missing` bytes of its frame are still to come. A text that can no
-    /// longer become UTF-8 fails here, not at the message's end.
+    /// Appends the next piece; `missing` bytes of its frame are still to come.
     fn push(&mut self, piece: &[u8], missing: usize) -> Result<(), FrameError> {
-        let needed = self.bytes.len() + piece.len();
-        if needed > self.bytes.capacity() {
-            // Twice as much each time keeps the copying linear; what a head only promises is not
-            // allocated, and nothing beyond it either.
-            let wanted = (2 * self.bytes.len()).clamp(needed, needed + missing);
-            self.bytes.reserve_exact(wanted - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(piece);
-        if !self.is_text {
-            self.checked = self.bytes.len();
-            return Ok(());
-        }
-        match str::from_utf8(&self.bytes[self.checked..]) {
-            Ok(_) => self.checked = self.bytes.len(),
-            Err(error) if error.error_len().is_some() => return Err(FrameError::Utf8),
-            Err(error) => self.checked += error.valid_up_to(),
+        let most = self.payload.len() + piece.len() + missing;
+        self.payload.append(piece, most);
+        if self.is_text {
+            self.payload.check_text()?;
         }
         Ok(())
     }

@@ -17,4 +17,5 @@ pub mod head;
 pub mod hixie;
 pub mod host;
 pub mod inbound;
+mod unfinished;
 pub mod upgrade;

@@ -8,6 +8,7 @@ use memchr::memchr;
 use super::{CLOSE, END, TEXT};
 use crate::wire::frame::{FrameError, Limits};
 use crate::wire::inbound::Incoming;
+use crate::wire::unfinished::Unfinished;
 
 /// The receiving half of a link of version 0 after the handshake, of either side.
 #[derive(Debug)]
@@ -26,38 +27,6 @@ enum Stage {
     Closing,
     /// Everything that comes is ignored.
     Finished,
-}
-
-/// The beginning of a text.
-#[derive(Debug, Default)]
-struct Unfinished {
-    bytes: Vec<u8>,
-    /// So many bytes are known to be whole UTF-8 characters.
-    checked: usize,
-}
-
-impl Unfinished {
-    /// Appends the next piece of a text that may be so long. One that can no longer become UTF-8 fails here, and first: so
-    /// that the same bytes fail in the same way however they are cut.
-    fn push(&mut self, piece: &[u8], bytes_max: usize) -> Result<(), FrameError> {
-        let fitting = piece.len().min(bytes_max - self.bytes.len());
-        let needed = self.bytes.len() + fitting;
-        if needed > self.bytes.capacity() {
-            // Twice as much each time keeps the copying linear.
-            let wanted = (2 * self.bytes.len()).clamp(needed, bytes_max);
-            self.bytes.reserve_exact(wanted - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(&piece[..fitting]);
-        match str::from_utf8(&self.bytes[self.checked..]) {
-            Ok(_) => self.checked = self.bytes.len(),
-            Err(error) if error.error_len().is_some() => return Err(FrameError::Utf8),
-            Err(error) => self.checked += error.valid_up_to(),
-        }
-        if fitting < piece.len() {
-            return Err(FrameError::MessageTooLong);
-        }
-        Ok(())
-    }
 }
 
 impl HixieInbound {
@@ -100,7 +69,7 @@ impl HixieInbound {
     /// Bytes of heap that it holds: none between messages, and no more than a message may be long.
     pub fn held_bytes(&self) -> usize {
         match &self.stage {
-            Stage::Text(text) => text.bytes.capacity(),
+            Stage::Text(text) => text.capacity(),
             _ => 0,
         }
     }
@@ -165,17 +134,21 @@ impl HixieInbound {
         };
         let end = memchr(END, bytes);
         let piece = &bytes[..end.unwrap_or(bytes.len())];
-        text.push(piece, self.bytes_max)?;
+        let fitting = piece.len().min(self.bytes_max - text.len());
+        text.append(&piece[..fitting], self.bytes_max);
+        // The wrong text is said before the long one: the same bytes fail in the same way however they are cut.
+        text.check_text()?;
+        if fitting < piece.len() {
+            return Err(FrameError::MessageTooLong);
+        }
         let Some(end) = end else {
             return Ok(bytes.len());
         };
         let Stage::Text(mut text) = mem::replace(&mut self.stage, Stage::Between) else {
             unreachable!("it was a text a moment ago");
         };
-        if text.checked < text.bytes.len() {
-            return Err(FrameError::Utf8);
-        }
-        self.hand_over(Incoming::Text(&mut text.bytes), deliver);
+        text.check_end()?;
+        self.hand_over(Incoming::Text(text.bytes_mut()), deliver);
         Ok(end + 1)
     }
 
