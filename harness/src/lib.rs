@@ -41,6 +41,7 @@ mod raw;
 mod raw_link;
 pub mod reference;
 pub mod report;
+pub mod results;
 pub mod soak;
 pub mod swarm;
 pub mod tab;

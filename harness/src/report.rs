@@ -19,6 +19,14 @@ pub(crate) fn record(histogram: &mut Histogram<u64>, latency: Duration) {
     histogram.saturating_record(us.max(1));
 }
 
+/// The values that were recorded, in ascending order, and how often each was.
+pub(crate) fn steps(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
+    histogram
+        .iter_recorded()
+        .map(|step| (step.value_iterated_to(), step.count_at_value()))
+        .collect()
+}
+
 /// Percentiles of latencies, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
 pub struct Latency {

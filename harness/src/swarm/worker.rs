@@ -119,8 +119,8 @@ impl Shared {
         let mut counts = self.counts.borrow_mut();
         counts.rss_bytes = own_rss();
         if is_last {
-            counts.round_trips = steps(&self.round_trips.borrow());
-            counts.rings = steps(&self.rings.borrow());
+            counts.round_trips = report::steps(&self.round_trips.borrow());
+            counts.rings = report::steps(&self.rings.borrow());
             counts.records = self.records.take();
         }
         let line =
@@ -128,14 +128,6 @@ impl Shared {
         writeln!(std::io::stdout().lock(), "{line}")
             .map_err(|error| Error::io("writing the counts", error))
     }
-}
-
-/// A histogram as values and how often they were recorded.
-fn steps(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
-    histogram
-        .iter_recorded()
-        .map(|step| (step.value_iterated_to(), step.count_at_value()))
-        .collect()
 }
 
 fn own_rss() -> u64 {
