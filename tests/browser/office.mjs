@@ -233,7 +233,7 @@ export class Office {
     const page = await context.newPage();
     page.on("pageerror", (error) => this.#errors.push(String(error)));
     page.on("console", (message) => message.type() === "error" && this.#errors.push(message.text()));
-    await page.goto(this.#gateway.pageUrl);
+    await page.goto(this.#gateway.pageUrl, { timeout: OPENING_DEADLINE_MS });
     await page.locator("#signin-login").fill(login);
     await page.locator("#signin-password").fill(password);
     await page.keyboard.press("Enter");
@@ -277,4 +277,6 @@ function canonical(people) {
 }
 
 const DEADLINE_MS = 5_000;
+/** Six pages are opened at once, on a machine that may have other work. */
+const OPENING_DEADLINE_MS = 30_000;
 const POLL_MS = 25;
