@@ -23,6 +23,8 @@
 
 pub mod admin;
 pub mod auth;
+pub mod bend;
+pub mod conform;
 pub mod crm;
 pub mod error;
 pub mod format;

@@ -22,6 +22,8 @@ pub struct Pairing {
     format: Format,
     version: WebSocketVersion,
     address: SocketAddr,
+    /// Where the gateway connects to, if something stands between it and the CRM.
+    reached_at: Option<SocketAddr>,
     auth: Scheme,
     /// What the gateway is told, and what the CRM holds.
     credentials: Option<(Credentials, Credentials)>,
@@ -51,6 +53,7 @@ impl Pairing {
             format,
             version: WebSocketVersion::V13,
             address,
+            reached_at: None,
             auth: Scheme::None,
             credentials: None,
             authority,
@@ -87,6 +90,13 @@ impl Pairing {
         Ok(self)
     }
 
+    /// In the outgoing modes the gateway connects to this port, behind which something passes its connections on.
+    #[must_use]
+    pub fn reached_at(mut self, address: SocketAddr) -> Self {
+        self.reached_at = Some(address);
+        self
+    }
+
     /// Where the side that is connected to listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -113,7 +123,7 @@ impl Pairing {
         if !self.mode.is_incoming() {
             settings = settings.set("crm.format", self.format.name());
         }
-        let port = self.address.port();
+        let port = self.reached_at.unwrap_or(self.address).port();
         settings = match self.mode {
             Mode::HttpOut => settings.set("crm.url", format!("http://localhost:{port}/oktell")),
             Mode::HttpsOut => settings.set("crm.url", format!("https://localhost:{port}/oktell")),

@@ -1,5 +1,6 @@
 //! Owns the subcommands and their options: arguments come in, the library is called, an exit code goes out.
 
+mod conform;
 mod crm;
 mod load;
 mod measure;
@@ -39,6 +40,10 @@ enum Command {
     Load(load::LoadArguments),
     /// Keeps a gateway under mixed traffic with churn for a long time and fails on stalls, losses and leaks
     Soak(soak::SoakArguments),
+    /// Holds a server against the rules of the protocol, case by case, as tab and as CRM
+    Conform(conform::ConformArguments),
+    /// Breaks a rule of the protocol between a server and its peers, and proves that its conformance cases notice
+    Bend(conform::BendArguments),
     /// Measures a gateway beside the reference server and says whether it holds its targets
     Measure(measure::MeasureArguments),
     /// Runs a bare single-threaded epoll WebSocket server, the yardstick for measurements
@@ -59,6 +64,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Load(arguments) => load::run(arguments),
         Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
+        Command::Conform(arguments) => one_thread()?.block_on(conform::run(arguments)),
+        Command::Bend(arguments) => one_thread()?.block_on(conform::run_bend(arguments)),
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),
         Command::Reference(arguments) => load::run_reference(&arguments),
         Command::Proxy(arguments) => one_thread()?.block_on(proxy::run(arguments)),

@@ -1,0 +1,131 @@
+//! Owns a gateway that is started for the cases, with the users and settings that they need, linked with a simulated CRM in one
+//! mode and format, or with none; and, if a rule is to be broken, the bending proxies before it.
+
+use std::path::Path;
+
+use tokio::time::{Instant, interval};
+
+use super::stage::SOON;
+use super::target::{CREW, Person, Target};
+use crate::bend::{Bend, Bent, Side};
+use crate::crm::{CrmHandle, Mode, SimulatedCrm};
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::gateway::{DEFAULT_PASSWORD, Gateway, Settings, User};
+use crate::pairing::Pairing;
+
+/// A gateway and what is around it.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) target: Target,
+    /// The CRM and the format of its link.
+    pub(super) crm: Option<(CrmHandle, Format)>,
+    gateway: Gateway,
+    /// Holds the files that the settings name.
+    _pairing: Option<Pairing>,
+    _proxies: Vec<Bent>,
+}
+
+impl World {
+    /// Starts the program.
+    pub(super) async fn start(
+        program: &Path,
+        link: Option<(Mode, Format)>,
+        bend: Option<&'static Bend>,
+    ) -> Result<Self> {
+        let mut settings = settings();
+        let mut proxies = Vec::new();
+        let (mut pairing, mut crm) = (None, None);
+        if let Some((mode, format)) = link {
+            let mut ends = Pairing::new(mode, format)?;
+            // An incoming link is bent on the CRM's side, one that goes out on the gateway's.
+            let mut options = ends.crm();
+            if let Some(bend) = bend {
+                let proxy = Bent::start(bend, Side::crm(mode), ends.address()).await?;
+                if mode.is_incoming() {
+                    options.connect = proxy.address();
+                } else {
+                    ends = ends.reached_at(proxy.address());
+                }
+                proxies.push(proxy);
+            }
+            settings = ends.settings(settings);
+            crm = Some((SimulatedCrm::start(options).await?, format));
+            pairing = Some(ends);
+        }
+        let gateway = Gateway::start_program(program.to_path_buf(), settings).await?;
+        let mut target = Target {
+            clients: gateway.clients(),
+            admin: Some(gateway.addresses().admin),
+            simulated_switch: true,
+            users: people(),
+        };
+        if let Some(bend) = bend {
+            let proxy = Bent::start(bend, Side::Tabs, target.clients).await?;
+            target.clients = proxy.address();
+            proxies.push(proxy);
+        }
+        let world = Self {
+            target,
+            crm,
+            gateway,
+            _pairing: pairing,
+            _proxies: proxies,
+        };
+        if world.crm.is_some() {
+            world.until_linked().await?;
+        }
+        Ok(world)
+    }
+
+    /// Ends the gateway in order.
+    pub(super) async fn stop(self) -> Result<()> {
+        self.gateway.stop().await
+    }
+
+    async fn until_linked(&self) -> Result<()> {
+        let admin = self.gateway.admin();
+        let deadline = Instant::now() + 4 * SOON;
+        let mut ticks = interval(SOON / 200);
+        loop {
+            ticks.tick().await;
+            let state = admin.status().await?["crm"].clone();
+            if state["state"] == "ready" {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let problem = format!("the CRM's link is {state}");
+                return Err::<(), Error>(self.gateway.failure(problem));
+            }
+        }
+    }
+}
+
+fn settings() -> Settings {
+    let settings = Settings::new().without_load_limits();
+    let settings = settings.set("pbx.sim.answer_after_ms", 50);
+    (0..CREWS * CREW).fold(settings, |settings, place| {
+        // Ids have letters, since their case matters (protocol 3.1-l).
+        let id = format!("0a1b2c3d-0000-4000-8000-{place:012x}");
+        settings.user(User::new(&login(place)).id(&id).operator())
+    })
+}
+
+fn people() -> Vec<Person> {
+    let person = |place: usize| Person {
+        login: login(place),
+        password: DEFAULT_PASSWORD.into(),
+        number: (FIRST_NUMBER + place).to_string(),
+    };
+    (0..CREWS * CREW).map(person).collect()
+}
+
+/// Logins have capitals, since these are to be echoed as typed (protocol 3.1-k).
+fn login(place: usize) -> String {
+    format!("Operator{}", place + 1)
+}
+
+/// How many cases are played at tabs at a time.
+pub(super) const CREWS: usize = 6;
+/// The first user's number, as the settings give them.
+const FIRST_NUMBER: usize = 101;
