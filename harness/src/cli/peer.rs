@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
-use okgate_harness::Error;
 use okgate_harness::peers::Peer;
-use tokio::net::TcpListener;
 
 /// The options of `peer`.
 #[derive(Debug, Args)]
@@ -22,12 +21,10 @@ pub(super) struct PeerArguments {
 /// Serves until the process is killed.
 pub(super) async fn run(arguments: PeerArguments) -> anyhow::Result<ExitCode> {
     okgate_harness::report::raise_descriptor_limit();
-    let failed = |source| Error::Listen {
-        address: arguments.listen.to_string(),
-        source,
-    };
-    let listener = TcpListener::bind(arguments.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let listener = Peer::listen(arguments.listen)?;
+    let address = listener
+        .local_addr()
+        .context("finding the listening address")?;
     let peer = arguments.peer;
     println!(
         "{} {} listening on {address}",

@@ -11,10 +11,13 @@ mod reply;
 mod tungstenite;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::sleep;
+
+use crate::error::{Error, Result};
 
 /// A server on a WebSocket library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,6 +49,23 @@ impl Peer {
             package.get("version")?.as_str().filter(|_| is_it)
         });
         version.unwrap_or("of an unknown version").to_owned()
+    }
+
+    /// Listens on the address.
+    pub fn listen(address: SocketAddr) -> Result<TcpListener> {
+        let listen = || {
+            let socket = match address {
+                SocketAddr::V4(_) => TcpSocket::new_v4(),
+                SocketAddr::V6(_) => TcpSocket::new_v6(),
+            }?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        listen().map_err(|source| Error::Listen {
+            address: address.to_string(),
+            source,
+        })
     }
 
     /// Serves for ever.
@@ -86,6 +106,8 @@ fn first_subprotocol(offered: Option<&str>) -> Option<&str> {
 
 /// What this program was built with.
 const LOCK: &str = include_str!("../../../Cargo.lock");
+/// How many connections may wait to be accepted: the library's 128 are few when many come at once.
+const BACKLOG: u32 = 1024;
 /// How many events a connection may be late; a slower one misses some.
 const EVENTS_MAX: usize = 256;
 /// How long a message may be.

@@ -1,23 +1,24 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::error::Result;
 use crate::reference::{Answer, ReferenceServer};
 use crate::tab::Tab;
 
 /// The server, on a thread of its own until the process ends.
 fn start(peer: Peer) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
+    let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(async { peer.serve(TcpListener::from_std(listener).unwrap()).await })
+        runtime.block_on(async {
+            let listener = Peer::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
+            peer.serve(listener).await
+        })
     });
-    address
+    address.recv().unwrap()
 }
 
 /// Checks each peer, a new one each time.
