@@ -46,7 +46,7 @@ pub(super) struct MeasureArguments {
     #[arg(long, value_name = "R")]
     rate: Option<f64>,
     /// exactness: how long calls are begun; storm: how long each CRM lives when all is well; silent-crm, peers: how long a
-    /// turn is [default: 120; storm: 2; silent-crm: 3; peers: 2]
+    /// turn is [default: 120; storm: 2; silent-crm: 3; peers: 1]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
     /// methods, tunnel: how the CRM is linked to the gateway; the proxy is always linked by ws-out in JSON
@@ -105,7 +105,7 @@ pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode>
             turn: seconds("--seconds", arguments.seconds.unwrap_or(3.0))?,
         },
         peers: PeersOptions {
-            turn: seconds("--seconds", arguments.seconds.unwrap_or(2.0))?,
+            turn: seconds("--seconds", arguments.seconds.unwrap_or(1.0))?,
             ws_server: arguments.ws_server,
         },
     };

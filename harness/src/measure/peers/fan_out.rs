@@ -20,56 +20,30 @@ pub(super) async fn measure(
     let users = field.options.users();
     let gateway = running.iter().find_map(Running::gateway);
     let gateway = gateway.ok_or_else(|| Error::Usage("no gateway is compared".into()))?;
-    let mut audiences = Vec::new();
+    let mut halls = Vec::new();
     for server in running {
-        server.until_quiet().await?;
-        let tabs = match server.contender() {
-            Contender::Okgate => quiet_tabs(server.address(), 1..users + 1),
-            _ => reference_tabs(server.address(), 1..users + 1),
-        };
-        let audience = Audience::open(field.options, tabs).await?;
-        let speaker = match server.contender() {
-            Contender::Okgate => None,
-            _ => Some(Tab::connect(server.address(), Some("json")).await?),
-        };
-        audiences.push((audience, speaker));
+        halls.push(Hall::open(field, server).await?);
     }
     let mut stage = Stage::open(gateway, users).await?;
     sleep(field.settling()).await;
-    for (audience, _) in &mut audiences {
-        audience.forget().await?;
-    }
-    // What the others say that speak before the gateway.
-    let mut events = stage.act().await?;
-    for (place, server) in running.iter().enumerate() {
-        if server.contender() == Contender::Okgate {
-            audiences[place].0.has_heard(events.len()).await?;
+    let mut events = Vec::new();
+    for hall in &mut halls {
+        hall.audience.forget().await?;
+        // The gateway's turn that does not count: what the others tell that speak before it.
+        if hall.speaker.is_none() {
+            hall.hear(&mut stage, &mut events).await?;
+            hall.cpu_us.clear();
         }
     }
-    let mut cpu_us: Vec<Vec<f64>> = vec![Vec::new(); running.len()];
     for round in 0..field.options.rounds_or(ROUNDS) {
         for place in field.order(round) {
-            let server = &running[place];
-            let (audience, speaker) = &mut audiences[place];
-            let before = server.cpu()?;
-            if let Some(speaker) = speaker {
-                for event in &events {
-                    tell(server.contender(), speaker, event).await?;
-                    // One by one, as the gateway tells them: together they could go out in one send to each.
-                    audience.has_heard(1).await?;
-                }
-            } else {
-                events = stage.act().await?;
-                audience.has_heard(events.len()).await?;
-            }
-            let cpu = server.cpu()?.saturating_sub(before);
-            cpu_us[place].push(audience.cost(cpu, events.len()));
+            halls[place].hear(&mut stage, &mut events).await?;
         }
         (field.progress)(&format!("fan-out: turn {}", round + 1));
     }
-    let servers = running.iter().zip(&cpu_us);
-    let figures: Vec<_> = servers
-        .map(|(server, turns)| (server.name(), turns.as_slice()))
+    let figures: Vec<_> = halls
+        .iter()
+        .map(|hall| (hall.server.name(), hall.cpu_us.as_slice()))
         .collect();
     comparison.less_is_better(FIGURE, "µs", &figures);
     let bytes: Vec<String> = events.iter().map(|event| event.len().to_string()).collect();
@@ -78,10 +52,58 @@ pub(super) async fn measure(
         bytes.join(" and "),
         users * TABS_PER_USER
     ));
-    for (audience, _) in audiences {
-        audience.stop().await;
+    for hall in halls {
+        hall.audience.stop().await;
     }
     Ok(())
+}
+
+/// A server with all that hear it.
+struct Hall<'r> {
+    server: &'r Running,
+    audience: Audience,
+    /// Who has the server tell everybody else; the gateway tells by itself.
+    speaker: Option<Tab>,
+    /// Turn by turn.
+    cpu_us: Vec<f64>,
+}
+
+impl<'r> Hall<'r> {
+    async fn open(field: &Field<'_, impl Fn(&str)>, server: &'r Running) -> Result<Self> {
+        let users = 1..field.options.users() + 1;
+        let address = server.address();
+        server.until_quiet().await?;
+        let (tabs, speaker) = if server.contender() == Contender::Okgate {
+            (quiet_tabs(address, users), None)
+        } else {
+            let speaker = Tab::connect(address, Some("json")).await?;
+            (reference_tabs(address, users), Some(speaker))
+        };
+        Ok(Self {
+            server,
+            audience: Audience::open(field.options, tabs).await?,
+            speaker,
+            cpu_us: Vec::new(),
+        })
+    }
+
+    /// Tells everybody of these events, or, at the gateway, of new ones, which replace them.
+    async fn hear(&mut self, stage: &mut Stage<'_>, events: &mut Vec<String>) -> Result<()> {
+        let before = self.server.cpu()?;
+        if let Some(speaker) = &mut self.speaker {
+            for event in events.iter() {
+                tell(self.server.contender(), speaker, event).await?;
+                // One by one, as the gateway tells them: together they could go out in one send to each.
+                self.audience.has_heard(1).await?;
+            }
+        } else {
+            *events = stage.act().await?;
+            self.audience.has_heard(events.len()).await?;
+        }
+        let cpu = self.server.cpu()?.saturating_sub(before);
+        self.cpu_us.push(self.audience.cost(cpu, events.len()));
+        Ok(())
+    }
 }
 
 /// Has a server tell everybody else of this event.

@@ -47,7 +47,7 @@ fn target(wanted: &Wanted) -> String {
         ("missed", "✗")
     };
     format!(
-        "<tr class=\"{class}\"><td>{mark} {}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
+        "<tr class=\"{class}\"><td class=\"number\">{mark} {}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
         wanted.verdict(),
         shown(wanted.found.as_ref()),
         escaped(&wanted.what)
@@ -170,7 +170,7 @@ const LEGEND: &str = "A bar is the median of all turns, the line with two ends o
     is dotted, the peers are hatched.";
 const PATTERNS: &str = r##"<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>
 <pattern id="dots" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#fff"/><circle cx="3" cy="3" r="1.3" fill="#333"/></pattern>
-<pattern id="lines" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#fbe3c0"/><rect width="2" height="6" fill="#c96b00"/></pattern>
+<pattern id="lines" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#fdeccf"/><rect width="1.2" height="6" fill="#d07a1c"/></pattern>
 </defs></svg>"##;
 const STYLE: &str = "\
 :root { color-scheme: light; }

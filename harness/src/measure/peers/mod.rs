@@ -92,7 +92,7 @@ impl<P: Fn(&str)> Field<'_, P> {
 
     /// How long servers are let be after many connections have come.
     fn settling(&self) -> Duration {
-        self.options.peers.turn * 3 / 2
+        (self.options.peers.turn * 3).max(SETTLING_MIN)
     }
 
     /// In which order the servers have their turn: each round begins with another one, every other goes backwards.
@@ -148,6 +148,8 @@ fn check(options: &MeasureOptions) -> Result<()> {
 }
 
 const TITLE: &str = "okgate beside what a user would take instead, on one core each";
+/// How long servers are let be at least: tabs say four times a second what they have got.
+const SETTLING_MIN: Duration = Duration::from_millis(500);
 /// The fewest connections that make sense.
 const TABS_MIN: usize = 10 * TABS_PER_USER;
 /// What is to be known of the figures.

@@ -107,7 +107,7 @@ fn note_load_bound(
     }
 }
 
-/// How many turns there are unless told otherwise.
-const ROUNDS: usize = 9;
+/// How many turns there are unless told otherwise: many short ones, since what else a machine does comes and goes.
+const ROUNDS: usize = 17;
 /// With a greater share of its core the load is what bounds the rate.
 const LOAD_SHARE_MAX: f64 = 0.9;
