@@ -181,7 +181,7 @@ th, td { text-align: left; padding: .15rem .8rem .15rem 0; border-bottom: 1px so
 .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .missed td { font-weight: bold; }
 svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: #111; }
-rect { stroke: #222; stroke-width: .8; }
+rect[class] { stroke: #222; stroke-width: .8; }
 .okgate { fill: #0059a8; } .echo { fill: url(#dots); } .peer { fill: url(#lines); }
 .interval { fill: none; stroke: #000; stroke-width: 1.6; } .halo { fill: none; stroke: #fff; stroke-width: 4; }
 @media print {
