@@ -38,6 +38,7 @@ pub mod message;
 pub mod multipart;
 pub mod pairing;
 pub mod password;
+pub mod peers;
 pub mod proxy;
 mod raw;
 mod raw_link;

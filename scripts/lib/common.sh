@@ -58,6 +58,21 @@ debian_mirror() {
   say "$mirror"
 }
 
+# Installs the packages that a directory's package-lock.json names, into the usual place beside it, from a cache.
+npm_packages() {
+  local directory=$1 stamp log=$OKGATE_CACHE/npm.log
+  [ -f "$directory/package-lock.json" ] || fail "there is no $directory/package-lock.json, so its packages cannot be installed"
+  stamp=$directory/node_modules/.complete-$(cat "$directory"/package.json "$directory"/package-lock.json | sha256sum | cut -d' ' -f1)
+  if [ -e "$stamp" ]; then return 0; fi
+  say "installing: the packages of ${directory#"$OKGATE_ROOT/"}"
+  mkdir -p "$OKGATE_CACHE"
+  if ! (cd "$directory" && npm ci --cache "$OKGATE_CACHE/npm" --no-audit --no-fund) >"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    fail "npm could not install the packages of $directory (all it said: $log)"
+  fi
+  touch "$stamp"
+}
+
 # Whether somebody listens on 127.0.0.1 at a port.
 port_is_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

@@ -72,6 +72,7 @@ pub(super) fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
             users,
             password: arguments.password,
         }),
+        names_user: true,
         is_reference: arguments.reference,
         threads: arguments.threads,
         server_process: arguments.server_pid,

@@ -1,16 +1,18 @@
 //! Owns the subcommand `measure`: options to the library, turns to the standard error, the table to the standard output, the
 //! same as JSON to a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use okgate_harness::Error;
 use okgate_harness::crm::Mode;
 use okgate_harness::format::Format;
 use okgate_harness::gateway::Settings;
 use okgate_harness::measure::{
-    self, ExactnessOptions, MeasureOptions, SilentOptions, StormOptions, Subject,
+    self, ExactnessOptions, MeasureOptions, Outcome, PeersOptions, SilentOptions, StormOptions,
+    Subject,
 };
 
 use super::load::seconds;
@@ -30,9 +32,9 @@ pub(super) struct MeasureArguments {
     /// How many turns; 0: as many as this measurement takes usually
     #[arg(long, value_name = "N", default_value_t = 0)]
     rounds: usize,
-    /// How many tabs there are when there are many
-    #[arg(long, value_name = "N", default_value_t = 15_000)]
-    tabs: usize,
+    /// How many tabs there are when there are many [default: 15000; peers: 10000]
+    #[arg(long, value_name = "N")]
+    tabs: Option<usize>,
     /// exactness: how many users; storm: how many of them are active in the CRM [default: 5000; storm: 2000]
     #[arg(long, value_name = "N")]
     users: Option<usize>,
@@ -43,8 +45,8 @@ pub(super) struct MeasureArguments {
     /// silent-crm: 200]
     #[arg(long, value_name = "R")]
     rate: Option<f64>,
-    /// exactness: how long calls are begun; storm: how long each CRM lives when all is well; silent-crm: how long a turn is
-    /// [default: 120; storm: 2; silent-crm: 3]
+    /// exactness: how long calls are begun; storm: how long each CRM lives when all is well; silent-crm, peers: how long a
+    /// turn is [default: 120; storm: 2; silent-crm: 3; peers: 1]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
     /// methods, tunnel: how the CRM is linked to the gateway; the proxy is always linked by ws-out in JSON
@@ -53,6 +55,12 @@ pub(super) struct MeasureArguments {
     /// methods, tunnel: the format of the gateway's link
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
+    /// peers: the program of the server on node's ws, benches/peers/server.mjs; without it that server is left out
+    #[arg(long, value_name = "FILE")]
+    ws_server: Option<PathBuf>,
+    /// peers: write the table to this file, as a page with bars
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Write the table to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -60,6 +68,9 @@ pub(super) struct MeasureArguments {
 
 /// Measures; the exit code tells whether every target was held.
 pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode> {
+    if arguments.html.is_some() && arguments.subject != Subject::Peers {
+        return Err(Error::Usage("--html: only peers are shown as a page".into()).into());
+    }
     let settings = match &arguments.settings {
         None => Settings::new().without_load_limits(),
         Some(file) => {
@@ -73,7 +84,10 @@ pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode>
         harness: std::env::current_exe().context("finding this program's own file")?,
         settings,
         rounds: arguments.rounds,
-        tabs: arguments.tabs,
+        tabs: arguments.tabs.unwrap_or(match arguments.subject {
+            Subject::Peers => 10_000,
+            _ => 15_000,
+        }),
         exactness: ExactnessOptions {
             users: arguments.users.unwrap_or(5_000),
             tabs_per_user: arguments.tabs_per_user,
@@ -90,12 +104,22 @@ pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode>
             rate: arguments.rate.unwrap_or(200.0),
             turn: seconds("--seconds", arguments.seconds.unwrap_or(3.0))?,
         },
+        peers: PeersOptions {
+            turn: seconds("--seconds", arguments.seconds.unwrap_or(1.0))?,
+            ws_server: arguments.ws_server,
+        },
     };
-    let table = measure::run(arguments.subject, &options, |line| eprintln!("{line}")).await?;
+    let outcome = measure::run(arguments.subject, &options, |line| eprintln!("{line}")).await?;
     if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&table)?;
-        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+        write(file, &serde_json::to_string_pretty(&outcome)?)?;
     }
-    println!("{table}");
-    Ok(ExitCode::from(u8::from(!table.is_good())))
+    if let (Some(file), Outcome::Comparison(comparison)) = (&arguments.html, &outcome) {
+        write(file, &comparison.to_html())?;
+    }
+    println!("{outcome}");
+    Ok(ExitCode::from(u8::from(!outcome.is_good())))
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
 }

@@ -4,6 +4,7 @@ mod conform;
 mod crm;
 mod load;
 mod measure;
+mod peer;
 mod proxy;
 mod settings;
 mod soak;
@@ -48,6 +49,9 @@ enum Command {
     Measure(measure::MeasureArguments),
     /// Runs a bare single-threaded epoll WebSocket server, the yardstick for measurements
     Reference(load::ReferenceArguments),
+    /// Runs one of the servers that the gateway is compared with
+    #[command(hide = true)]
+    Peer(peer::PeerArguments),
     /// Runs a bare proxy before a CRM, the yardstick for what its link costs
     Proxy(proxy::ProxyArguments),
 }
@@ -68,6 +72,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Bend(arguments) => one_thread()?.block_on(conform::run_bend(arguments)),
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),
         Command::Reference(arguments) => load::run_reference(&arguments),
+        Command::Peer(arguments) => one_thread()?.block_on(peer::run(arguments)),
         Command::Proxy(arguments) => one_thread()?.block_on(proxy::run(arguments)),
     }
 }

@@ -99,7 +99,8 @@ impl Connection {
                 login,
             )
         });
-        let mut fields = json!({"userlogin": user.as_ref().map(|(name, _)| name)});
+        let named = user.as_ref().filter(|_| options.names_user);
+        let mut fields = json!({"userlogin": named.map(|(name, _)| name)});
         if options.padding_bytes > 0 {
             fields["padding"] = json!("x".repeat(options.padding_bytes));
         }

@@ -66,6 +66,8 @@ pub struct LoadOptions {
     pub warm_up: Duration,
     /// Log in as prefix + number, if set.
     pub login: Option<LoadLogin>,
+    /// Each request names the user who is logged in, as browsers' do.
+    pub names_user: bool,
     /// The server is the reference: no login, and any text answers the oldest open request.
     pub is_reference: bool,
     /// How many threads drive the connections.
@@ -360,6 +362,7 @@ mod tests {
             duration: Duration::from_millis(300),
             warm_up: Duration::from_millis(50),
             login: None,
+            names_user: true,
             is_reference: true,
             threads: 2,
             server_process: Some(std::process::id()),
@@ -381,6 +384,7 @@ mod tests {
             duration: Duration::ZERO,
             warm_up: Duration::ZERO,
             login: None,
+            names_user: true,
             is_reference: false,
             threads: 1,
             server_process: None,

@@ -41,8 +41,9 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
             speaker
                 .send_frame(Frame::binary(event.clone().into_bytes()))
                 .await?;
+            // One by one, as the gateway tells them: together they would go out in one send to each.
+            also_told.has_heard(1).await?;
         }
-        also_told.has_heard(events.len()).await?;
         theirs.push(also_told.cost(reference.cpu()?.saturating_sub(before), events.len()));
         progress(&format!("round {round}: {} events", events.len()));
     }
@@ -54,21 +55,21 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
         .row("CPU time per tab told", "µs", &ours, &theirs)
         .wanted(Target::RatioAtMost(1.10));
     table.row("length of an event", "bytes", &event_bytes, &[]);
-    told.tabs.stop().await;
-    also_told.tabs.stop().await;
+    told.stop().await;
+    also_told.stop().await;
     gateway.stop().await?;
     Ok(table)
 }
 
 /// All tabs of one server.
-struct Audience {
+pub(super) struct Audience {
     tabs: Swarm,
     size: u64,
     heard: u64,
 }
 
 impl Audience {
-    async fn open(options: &MeasureOptions, tabs: SwarmOptions) -> Result<Self> {
+    pub(super) async fn open(options: &MeasureOptions, tabs: SwarmOptions) -> Result<Self> {
         let size = (tabs.users * tabs.tabs_per_user) as u64;
         let mut tabs = Swarm::start(tabs, &options.harness).await?;
         tabs.opened(OPENING_TIME_MAX).await?;
@@ -80,28 +81,33 @@ impl Audience {
     }
 
     /// Lets what was heard so far not count.
-    async fn forget(&mut self) -> Result<()> {
+    pub(super) async fn forget(&mut self) -> Result<()> {
         let counts = self.tabs.until(HEARD_WITHIN, |_| true).await?;
         self.heard = counts.events.get(EVENT).copied().unwrap_or_default();
         Ok(())
     }
 
     /// Waits until every tab has got so many events more.
-    async fn has_heard(&mut self, events: usize) -> Result<()> {
+    pub(super) async fn has_heard(&mut self, events: usize) -> Result<()> {
         self.heard += self.size * events as u64;
         let all = self.heard;
         let heard = |counts: &crate::swarm::Counts| counts.events.get(EVENT) >= Some(&all);
         self.tabs.until(HEARD_WITHIN, heard).await.map(drop)
     }
 
+    /// Closes the tabs.
+    pub(super) async fn stop(self) {
+        self.tabs.stop().await;
+    }
+
     /// Microseconds for each tab and event.
-    fn cost(&self, cpu: Duration, events: usize) -> f64 {
+    pub(super) fn cost(&self, cpu: Duration, events: usize) -> f64 {
         us(cpu) / number(self.size * events as u64)
     }
 }
 
 /// What makes events at the gateway: calls to users whose numbers everybody sees.
-struct Stage<'g> {
+pub(super) struct Stage<'g> {
     gateway: &'g Gateway,
     /// The called, who see the event like everybody.
     called: Vec<Tab>,
@@ -111,7 +117,7 @@ struct Stage<'g> {
 
 impl<'g> Stage<'g> {
     /// The users after the first so many are called.
-    async fn open(gateway: &'g Gateway, after: usize) -> Result<Self> {
+    pub(super) async fn open(gateway: &'g Gateway, after: usize) -> Result<Self> {
         let mut called = Vec::new();
         for user in after + 1..=after + CALLED {
             called.push(gateway.logged_in(&format!("user{user}")).await?);
@@ -131,7 +137,7 @@ impl<'g> Stage<'g> {
     }
 
     /// Lets all phones ring, or all callers hang up; the events that this made, as texts.
-    async fn act(&mut self) -> Result<Vec<String>> {
+    pub(super) async fn act(&mut self) -> Result<Vec<String>> {
         let admin = self.gateway.admin();
         if self.chains.is_empty() {
             for number in self.first_number..self.first_number + CALLED {
@@ -170,7 +176,7 @@ impl<'g> Stage<'g> {
 /// The event that every tab gets.
 const EVENT: &str = "pbxnumberstatechanged";
 /// How many numbers change at once: the event is then about 300 bytes long.
-const CALLED: usize = 8;
+pub(super) const CALLED: usize = 8;
 /// How long it may take until all tabs have counted an event.
 const HEARD_WITHIN: Duration = Duration::from_secs(60);
 /// How long the servers are let be before the first turn.

@@ -76,36 +76,69 @@ impl Costs {
         options: &MeasureOptions,
         tabs: SwarmOptions,
     ) -> Result<()> {
+        let tabs = WeighedTabs::open(server, options, tabs, USERS_FEW, SETTLING).await?;
+        let cpu_before = server.cpu()?;
+        sleep(IDLE).await;
+        let cpu = server.cpu()?.saturating_sub(cpu_before);
+        let all = options.users() * TABS_PER_USER;
+        self.bytes.push(tabs.bytes_per_tab);
+        self.mebibytes.push(tabs.mebibytes);
+        self.cpu_us
+            .push(us(cpu) / IDLE.as_secs_f64() / number(all as u64));
+        tabs.stop().await;
+        Ok(())
+    }
+}
+
+/// Tabs that are open, and what they cost the server.
+pub(super) struct WeighedTabs {
+    few: Swarm,
+    more: Swarm,
+    /// What each tab beyond the few added to the server's resident memory.
+    pub(super) bytes_per_tab: f64,
+    /// The server's resident memory with all of them.
+    pub(super) mebibytes: f64,
+}
+
+impl WeighedTabs {
+    /// Opens the tabs of the first users, then those of the others. The server is let be before each look at its memory.
+    pub(super) async fn open(
+        server: &impl Server,
+        options: &MeasureOptions,
+        tabs: SwarmOptions,
+        users_few: usize,
+        settling: Duration,
+    ) -> Result<Self> {
         let few = SwarmOptions {
-            users: USERS_FEW,
+            users: users_few,
             ..tabs.clone()
         };
         let more = SwarmOptions {
-            users: tabs.users - USERS_FEW,
-            first_user: tabs.first_user + USERS_FEW,
+            users: tabs.users - users_few,
+            first_user: tabs.first_user + users_few,
             ..tabs
         };
         let added = more.users * more.tabs_per_user;
         let mut few = Swarm::start(few, &options.harness).await?;
         few.opened(OPENING_TIME_MAX).await?;
-        sleep(SETTLING).await;
+        sleep(settling).await;
         let before = server.rss_bytes()?;
         let mut more = Swarm::start(more, &options.harness).await?;
         more.opened(OPENING_TIME_MAX).await?;
-        sleep(SETTLING).await;
+        sleep(settling).await;
         let after = server.rss_bytes()?;
-        let cpu_before = server.cpu()?;
-        sleep(IDLE).await;
-        let cpu = server.cpu()?.saturating_sub(cpu_before);
-        let all = options.users() * TABS_PER_USER;
-        self.bytes
-            .push(number(after.saturating_sub(before)) / number(added as u64));
-        self.mebibytes.push(number(after) / f64::from(1 << 20));
-        self.cpu_us
-            .push(us(cpu) / IDLE.as_secs_f64() / number(all as u64));
-        more.stop().await;
-        few.stop().await;
-        Ok(())
+        Ok(Self {
+            few,
+            more,
+            bytes_per_tab: number(after.saturating_sub(before)) / number(added as u64),
+            mebibytes: number(after) / f64::from(1 << 20),
+        })
+    }
+
+    /// Closes them.
+    pub(super) async fn stop(self) {
+        self.more.stop().await;
+        self.few.stop().await;
     }
 }
 

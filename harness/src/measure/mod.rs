@@ -1,18 +1,21 @@
 //! Owns the measurements of a gateway beside the reference server: what a tab costs, a fan-out, a round trip, an arrival, and
 //! how soon a ring is in the tabs, whether each event is there once and in order, what the CRM's runs and requests cost, and
-//! whether a CRM that is killed again and again or falls silent does any harm.
+//! whether a CRM that is killed again and again or falls silent does any harm;
+//! and of the gateway beside what a user would take instead.
 //!
-//! Options come in; a [`Table`] goes out. Every figure with a reference is measured in turns with it, in one run, since
+//! Options come in; an [`Outcome`] goes out. Every figure with a reference is measured in turns with it, in one run, since
 //! machines are shared: the ratios hold, the absolute figures do not. The gateway is the real program, with the settings that
 //! were given and users of its own.
 
 mod arrivals;
 mod bad_input;
+mod cores;
 mod exactness;
 mod fan_out;
 mod healthy;
 mod memory;
 mod methods;
+mod peers;
 mod popup;
 mod posts;
 mod round_trips;
@@ -24,12 +27,16 @@ mod storm;
 mod table;
 mod tunnel;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 pub use self::exactness::ExactnessOptions;
+pub use self::peers::{Comparison, Entry, Figure, PeersOptions, ServerNamed, Wanted};
 pub use self::silent::SilentOptions;
 pub use self::statistics::Summary;
 pub use self::storm::StormOptions;
@@ -65,6 +72,37 @@ pub enum Subject {
     Storm,
     /// Whether tabs notice that the CRM has fallen silent, and what memory does
     SilentCrm,
+    /// What round trips, a fan-out, setting up and holding connections cost, beside what a user would take instead
+    Peers,
+}
+
+/// What a measurement found.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// The gateway's figures beside the reference's.
+    Table(Table),
+    /// The figures of many servers, of [`Subject::Peers`].
+    Comparison(Comparison),
+}
+
+impl Outcome {
+    /// Whether the gateway has reached all its targets.
+    pub fn is_good(&self) -> bool {
+        match self {
+            Self::Table(table) => table.is_good(),
+            Self::Comparison(comparison) => comparison.is_good(),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(table) => table.fmt(formatter),
+            Self::Comparison(comparison) => comparison.fmt(formatter),
+        }
+    }
 }
 
 /// How it is measured.
@@ -88,6 +126,8 @@ pub struct MeasureOptions {
     pub storm: StormOptions,
     /// The runs of [`Subject::SilentCrm`].
     pub silent: SilentOptions,
+    /// The turns and servers of [`Subject::Peers`].
+    pub peers: PeersOptions,
 }
 
 impl MeasureOptions {
@@ -147,12 +187,12 @@ pub async fn run(
     subject: Subject,
     options: &MeasureOptions,
     progress: impl Fn(&str),
-) -> Result<Table> {
-    if subject != Subject::Exactness {
+) -> Result<Outcome> {
+    if !matches!(subject, Subject::Exactness | Subject::Peers) {
         options.check()?;
     }
     crate::report::raise_descriptor_limit();
-    match subject {
+    let table = match subject {
         Subject::Memory => memory::measure(options, &progress).await,
         Subject::FanOut => fan_out::measure(options, &progress).await,
         Subject::RoundTrips => round_trips::measure(options, &progress).await,
@@ -164,7 +204,12 @@ pub async fn run(
         Subject::Tunnel => tunnel::measure(options, &progress).await,
         Subject::Storm => storm::measure(options, &progress).await,
         Subject::SilentCrm => silent::measure(options, &progress).await,
-    }
+        Subject::Peers => {
+            let comparison = peers::measure(options, &progress).await?;
+            return Ok(Outcome::Comparison(comparison));
+        }
+    };
+    table.map(Outcome::Table)
 }
 
 /// Microseconds, for a table.

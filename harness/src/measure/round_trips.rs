@@ -109,14 +109,14 @@ struct Figures {
 
 /// The figures of one server, turn by turn.
 #[derive(Default)]
-struct Turns {
-    cpu_us: Vec<f64>,
-    per_s: Vec<f64>,
-    p99_us: Vec<f64>,
+pub(super) struct Turns {
+    pub(super) cpu_us: Vec<f64>,
+    pub(super) per_s: Vec<f64>,
+    pub(super) p99_us: Vec<f64>,
 }
 
 impl Turns {
-    fn push(&mut self, report: &LoadReport) {
+    pub(super) fn push(&mut self, report: &LoadReport) {
         self.cpu_us.extend(report.server_cpu_us_per_message);
         self.per_s.push(report.messages_per_s);
         self.p99_us.push(number(report.latency.p99_us));
@@ -162,9 +162,8 @@ impl Figures {
     }
 }
 
-/// Loads one server; an answer that is missing or wrong ends the measurement.
 async fn load(server: &impl Server, shape: Shape, is_reference: bool) -> Result<LoadReport> {
-    let options = LoadOptions {
+    run_load(LoadOptions {
         address: server.address(),
         connections: shape.connections,
         depth: shape.depth,
@@ -176,11 +175,17 @@ async fn load(server: &impl Server, shape: Shape, is_reference: bool) -> Result<
             users: USERS,
             password: DEFAULT_PASSWORD.into(),
         }),
+        names_user: true,
         is_reference,
         threads: 1,
         server_process: Some(server.process()?),
         padding_bytes: 0,
-    };
+    })
+    .await
+}
+
+/// Loads one server; an answer that is missing or wrong ends the measurement.
+pub(super) async fn run_load(options: LoadOptions) -> Result<LoadReport> {
     let loaded = tokio::task::spawn_blocking(move || load::run(&options)).await;
     let report = loaded.map_err(|error| Error::Usage(format!("the load panicked: {error}")))??;
     if report.failures > 0 || report.messages == 0 {
@@ -200,9 +205,9 @@ async fn answer_bytes(gateway: &Gateway, method: LoadMethod) -> Result<usize> {
 }
 
 /// How many users the connections go round.
-const USERS: usize = 100;
+pub(super) const USERS: usize = 100;
 /// Connections, and open requests of each.
-const SHAPES: [(usize, usize); 4] = [(1, 1), (50, 1), (50, 16), (1000, 1)];
+pub(super) const SHAPES: [(usize, usize); 4] = [(1, 1), (50, 1), (50, 16), (1000, 1)];
 /// How long is measured in one turn.
 const DURATION: Duration = Duration::from_secs(2);
 /// How long the load runs before that.

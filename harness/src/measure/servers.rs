@@ -1,6 +1,8 @@
-//! Owns the two servers of a measurement as processes: the gateway, and the reference that is this program again.
+//! Owns the servers of a measurement as processes: the gateway, and the reference that is this program again, or one that a user
+//! would write instead.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -98,10 +100,12 @@ pub(super) async fn until_linked(admin: &Admin) -> Result<()> {
     }
 }
 
-/// The reference server as a process; it ends with this value.
+/// The reference server, or another beside which the gateway is measured, as a process; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Reference {
     child: Child,
+    /// What it says of itself before its address.
+    name: String,
     address: SocketAddr,
 }
 
@@ -132,9 +136,33 @@ impl Reference {
         Self::spawn(command).await
     }
 
-    /// Runs the program, whose first line ends with the address.
+    /// Starts a server that a user would write instead of the gateway.
+    pub(super) async fn start_peer(options: &MeasureOptions, peer: &str) -> Result<Self> {
+        let mut command = Command::new(&options.harness);
+        command.args(["peer", peer, "--listen", "127.0.0.1:0"]);
+        Self::spawn(command).await
+    }
+
+    /// Starts the same on node: the file is its program.
+    pub(super) async fn start_node(program: &Path) -> Result<Self> {
+        let mut command = Command::new("node");
+        command.arg(program).args(["--listen", "127.0.0.1:0"]);
+        Self::spawn(command).await
+    }
+
+    /// What the server says of itself.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs the program, whose first line says what it is and ends with the address.
     async fn spawn(mut command: Command) -> Result<Self> {
-        let failed = |error| Error::io("starting the reference server", error);
+        let program = command
+            .as_std()
+            .get_program()
+            .to_string_lossy()
+            .into_owned();
+        let failed = |error| Error::io(format!("starting the server {program}"), error);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -146,17 +174,18 @@ impl Reference {
             let read = BufReader::new(output).read_line(&mut line).await;
             read.map_err(failed)?;
         }
-        let address = line
-            .trim()
-            .rsplit(' ')
-            .next()
-            .and_then(|text| text.parse().ok());
-        let Some(address) = address else {
+        let said = line.trim().rsplit_once("listening on ");
+        let said = said.and_then(|(name, address)| Some((name.trim(), address.parse().ok()?)));
+        let Some((name, address)) = said else {
             return Err(Error::Malformed(format!(
-                "the reference server's first line does not end with its address: {line:?}"
+                "the first line of the server {program} does not end with its address: {line:?}"
             )));
         };
-        Ok(Self { child, address })
+        Ok(Self {
+            child,
+            name: name.to_owned(),
+            address,
+        })
     }
 }
 
@@ -166,7 +195,7 @@ impl Server for Reference {
     }
 
     fn process(&self) -> Result<u32> {
-        let ended = || Error::Usage("the reference server has ended".into());
+        let ended = || Error::Usage(format!("the server {} has ended", self.address));
         self.child.id().ok_or_else(ended)
     }
 }

@@ -106,7 +106,7 @@ impl Row {
     }
 
     fn cells(&self) -> [String; 7] {
-        let cell = |summary: &Option<Summary>| summary.as_ref().map_or_else(String::new, shown);
+        let cell = |summary: &Option<Summary>| shown(summary.as_ref());
         let verdict = match self.is_met() {
             Some(true) => "holds",
             Some(false) => "MISSED",
@@ -139,18 +139,8 @@ impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![HEADINGS.map(str::to_owned)];
         lines.extend(self.rows.iter().map(Row::cells));
-        let width = |column: usize| {
-            let widths = lines.iter().map(|cells| cells[column].chars().count());
-            widths.max().unwrap_or_default()
-        };
-        let widths: [usize; HEADINGS.len()] = std::array::from_fn(width);
         writeln!(formatter, "{}\n", self.title)?;
-        for cells in &lines {
-            let padded = cells.iter().zip(widths);
-            let padded = padded.map(|(cell, width)| format!("{cell:width$}"));
-            let line = padded.collect::<Vec<_>>().join("  ");
-            writeln!(formatter, "{}", line.trim_end())?;
-        }
+        write_columns(formatter, &lines)?;
         for note in &self.notes {
             write!(formatter, "\n{note}")?;
         }
@@ -158,8 +148,27 @@ impl fmt::Display for Table {
     }
 }
 
-/// A median with its interval.
-fn shown(summary: &Summary) -> String {
+/// Lines of cells, each column as wide as its widest cell.
+pub(super) fn write_columns<const COLUMNS: usize>(
+    formatter: &mut fmt::Formatter<'_>,
+    lines: &[[String; COLUMNS]],
+) -> fmt::Result {
+    let width = |column: usize| {
+        let widths = lines.iter().map(|cells| cells[column].chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    for cells in lines {
+        let padded = cells.iter().zip(widths);
+        let padded = padded.map(|(cell, width)| format!("{cell:width$}"));
+        let line = padded.collect::<Vec<_>>().join("  ");
+        writeln!(formatter, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A median with its interval; nothing if there is none.
+pub(super) fn shown(summary: Option<&Summary>) -> String {
     let number = |value: f64| {
         let digits = match value.abs() {
             ..10.0 => 2,
@@ -167,6 +176,9 @@ fn shown(summary: &Summary) -> String {
             _ => 0,
         };
         format!("{value:.digits$}")
+    };
+    let Some(summary) = summary else {
+        return String::new();
     };
     if summary.count == 1 {
         return number(summary.median);
