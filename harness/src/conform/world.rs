@@ -8,7 +8,7 @@ use tokio::time::{Instant, interval};
 use super::stage::SOON;
 use super::target::{CREW, Person, Target};
 use crate::bend::{Bend, Bent, Side};
-use crate::crm::{CrmHandle, Mode, SimulatedCrm};
+use crate::crm::{CrmHandle, CrmRecord, CrmSeen, Mode, SimulatedCrm};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::gateway::{DEFAULT_PASSWORD, Gateway, Settings, User};
@@ -72,8 +72,8 @@ impl World {
             _pairing: pairing,
             _proxies: proxies,
         };
-        if world.crm.is_some() {
-            world.until_linked().await?;
+        if let Some((mode, _)) = link {
+            world.until_linked(mode).await?;
         }
         Ok(world)
     }
@@ -83,7 +83,7 @@ impl World {
         self.gateway.stop().await
     }
 
-    async fn until_linked(&self) -> Result<()> {
+    async fn until_linked(&self, mode: Mode) -> Result<()> {
         let admin = self.gateway.admin();
         let deadline = Instant::now() + 4 * SOON;
         let mut ticks = interval(SOON / 200);
@@ -91,13 +91,28 @@ impl World {
             ticks.tick().await;
             let state = admin.status().await?["crm"].clone();
             if state["state"] == "ready" {
-                return Ok(());
+                break;
             }
             if Instant::now() > deadline {
                 let problem = format!("the CRM's link is {state}");
                 return Err::<(), Error>(self.gateway.failure(problem));
             }
         }
+        match &self.crm {
+            Some((crm, _)) if !mode.is_http() => self.until_users_are_told(crm).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The users whom the CRM says to be active at its introduction; before that a login would be taken back by its list.
+    async fn until_users_are_told(&self, crm: &CrmHandle) -> Result<()> {
+        let is_list = |record: &CrmRecord| matches!(&record.what, CrmSeen::Sent(message) if message.name == "activeusers");
+        let told = crm.received().find(SOON, is_list).await;
+        let failed = |_| {
+            self.gateway
+                .failure("it did not ask who is active in the CRM")
+        };
+        told.map(drop).map_err(failed)
     }
 }
 
