@@ -30,6 +30,7 @@ pub mod gateway;
 pub mod hixie;
 pub mod hostile;
 pub mod journal;
+mod ledger;
 pub mod load;
 pub mod measure;
 pub mod message;

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 
 use crate::error::{Error, Result};
-use crate::message::{Message, peek_name, peek_qid, shortened};
+use crate::message::{Message, peek_name, peek_number, peek_qid, shortened};
 
 /// An answer that has not come yet, or not whole.
 #[derive(Debug)]
-pub(super) struct AwaitedAnswer<'m> {
+pub(crate) struct AwaitedAnswer<'m> {
     method: &'m str,
     qid: String,
     packets: Option<Packets>,
@@ -20,13 +20,15 @@ pub(super) struct AwaitedAnswer<'m> {
 
 /// How far an answer in packets has come.
 #[derive(Debug)]
-struct Packets {
+pub(crate) struct Packets {
     next: u64,
     count: u64,
+    /// How the message in them begins.
+    beginning: Box<[u8]>,
 }
 
 impl<'m> AwaitedAnswer<'m> {
-    pub(super) fn new(method: &'m str, qid: u32) -> Self {
+    pub(crate) fn new(method: &'m str, qid: u32) -> Self {
         Self {
             method,
             qid: qid.to_string(),
@@ -35,7 +37,7 @@ impl<'m> AwaitedAnswer<'m> {
     }
 
     /// Takes any message that the tab gets. Whether it has completed the answer; a refusal is an error.
-    pub(super) fn take(&mut self, text: &[u8]) -> Result<bool> {
+    pub(crate) fn take(&mut self, text: &[u8]) -> Result<bool> {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
         if name == Some("multipart") {
             return self.take_packet(text);
@@ -48,52 +50,75 @@ impl<'m> AwaitedAnswer<'m> {
     }
 
     fn take_packet(&mut self, text: &[u8]) -> Result<bool> {
-        let number = number_of(text, b"\"packetnumber\":");
-        let count = number_of(text, b"\"packetcount\":");
-        let awaited = match &self.packets {
-            Some(packets) => (Some(packets.next), Some(packets.count)),
-            None => (Some(0), count),
-        };
-        if (number, count) != awaited || count.is_none() {
+        if let Some(packets) = &mut self.packets {
+            return packets.go_on(text);
+        }
+        let packets = Packets::begin(text)?;
+        if packets.qid() != Some(self.qid.as_bytes()) || !packets.is_good() {
             return Err(Error::Malformed(format!(
-                "packet {number:?} of {count:?} where {awaited:?} belongs"
+                "packets of something else than a good answer to {}: {}",
+                self.method,
+                packets.beginning()
             )));
         }
-        if number == Some(0) {
-            self.check_beginning(text)?;
-        }
-        let (next, count) = (number.unwrap_or(0) + 1, count.unwrap_or(0));
-        self.packets = Some(Packets { next, count });
-        Ok(next == count)
+        let is_whole = packets.is_whole();
+        self.packets = Some(packets);
+        Ok(is_whole)
     }
+}
 
-    /// The first packet: does the message in it begin as the awaited answer does?
-    fn check_beginning(&self, text: &[u8]) -> Result<()> {
+impl Packets {
+    /// Reads the first packet of an answer.
+    pub(crate) fn begin(text: &[u8]) -> Result<Self> {
+        let mut packets = Self {
+            next: 0,
+            count: peek_number(text, COUNT).unwrap_or_default(),
+            beginning: Box::default(),
+        };
+        packets.go_on(text)?;
         let packet = Message::parse(&String::from_utf8_lossy(text))?;
         let content = STANDARD.decode(packet.text("content").unwrap_or_default());
-        let content = content.unwrap_or_default();
-        let is_ours = peek_qid(&content) == Some(self.qid.as_bytes());
-        if is_ours && memmem::find(&content, b"\"result\":1").is_some() {
-            return Ok(());
+        packets.beginning = content.unwrap_or_default().into();
+        Ok(packets)
+    }
+
+    /// The next packet; whether it was the last.
+    pub(crate) fn go_on(&mut self, text: &[u8]) -> Result<bool> {
+        let (number, count) = (peek_number(text, NUMBER), peek_number(text, COUNT));
+        if (number, count) != (Some(self.next), Some(self.count)) {
+            return Err(Error::Malformed(format!(
+                "packet {number:?} of {count:?} where {} of {} belongs",
+                self.next, self.count
+            )));
         }
-        let beginning = shortened(&String::from_utf8_lossy(&content));
-        Err(Error::Malformed(format!(
-            "packets of something else than a good answer to {}: {beginning}",
-            self.method
-        )))
+        self.next += 1;
+        Ok(self.is_whole())
+    }
+
+    fn is_whole(&self) -> bool {
+        self.next == self.count
+    }
+
+    /// Whose answer it is.
+    pub(crate) fn qid(&self) -> Option<&[u8]> {
+        peek_qid(&self.beginning)
+    }
+
+    /// Whether it is one of success.
+    pub(crate) fn is_good(&self) -> bool {
+        memmem::find(&self.beginning, b"\"result\":1").is_some()
+    }
+
+    /// How it begins, for people.
+    pub(crate) fn beginning(&self) -> String {
+        shortened(&String::from_utf8_lossy(&self.beginning))
     }
 }
 
-/// The number behind this key.
-pub(super) fn number_of(text: &[u8], key: &[u8]) -> Option<u64> {
-    let start = memmem::find(text, key)? + key.len();
-    let rest = text[start..].trim_ascii_start();
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-    std::str::from_utf8(&rest[..digits.count()])
-        .ok()?
-        .parse()
-        .ok()
-}
+/// A packet's own number.
+const NUMBER: &[u8] = b"\"packetnumber\":";
+/// How many there are.
+const COUNT: &[u8] = b"\"packetcount\":";
 
 #[cfg(test)]
 mod tests {

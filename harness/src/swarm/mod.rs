@@ -7,7 +7,6 @@ mod awaited;
 mod call_time;
 mod counts;
 mod held_tab;
-mod record;
 mod worker;
 
 use std::net::SocketAddr;
@@ -21,9 +20,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
+pub(crate) use self::awaited::{AwaitedAnswer, Packets};
 pub use self::call_time::timed_caller;
 pub use self::counts::{Counts, SwarmReport};
-pub use self::record::{Happened, NUMBER_FIRST, SeenEvent, TabRecord};
 pub use self::worker::run_worker;
 use crate::error::{Error, Result};
 
@@ -58,8 +57,8 @@ pub struct SwarmOptions {
     pub full_opening: bool,
     /// Every so-manyth tab is told of numbers' states.
     pub number_states_every: usize,
-    /// Each tab remembers its events, for [`SwarmReport::records`].
-    pub records: bool,
+    /// What tabs get is judged: whether each event of a user reaches each of its tabs, once and in order.
+    pub is_judged: bool,
     /// The server is the reference, which echoes: no login, no subscriptions, pings only.
     pub is_reference: bool,
 }
@@ -303,6 +302,8 @@ fn divide(options: &SwarmOptions) -> Result<Vec<Job>> {
         .collect())
 }
 
+/// The telephone number of the first user.
+pub const NUMBER_FIRST: usize = 101;
 /// The hidden subcommand that makes a process a worker.
 pub const WORKER_COMMAND: &str = "tabs-worker";
 /// How many connections one worker holds: processes may have 20,000 descriptors on many systems.
@@ -336,7 +337,7 @@ mod tests {
             queue_interval: Duration::from_secs(5),
             full_opening: false,
             number_states_every: 1,
-            records: false,
+            is_judged: false,
             is_reference: false,
         }
     }

@@ -90,7 +90,7 @@ impl Turn {
         let tabs = SwarmOptions {
             tabs_per_user: wanted.tabs_per_user,
             number_states_every: TABS_PER_SUBSCRIBER,
-            records: true,
+            is_judged: true,
             ..quiet_tabs(gateway.address(), 1..wanted.users + 1)
         };
         let mut swarm = Swarm::start(tabs, &options.harness).await?;
@@ -118,7 +118,7 @@ impl Turn {
             rings: &calls.rings,
             states: &states,
         };
-        let verdict = judge(&std::mem::take(&mut report.records), &expected);
+        let verdict = judge(&std::mem::take(&mut report.ledger), &expected);
         Ok(Self {
             calls,
             verdict,
@@ -177,7 +177,7 @@ impl Turn {
             ("different tabs", "users", verdict.uneven),
             ("events twice", "events", verdict.repeated),
             ("broken ladders", "tabs", verdict.broken),
-            ("rings that are not the calls", "users", verdict.miscounted),
+            ("rings that are not the calls", "rings", verdict.miscounted),
             ("wrong states of numbers", "tabs", verdict.stale),
             ("not to be read", "texts", verdict.unread),
             ("lost tabs", "tabs", lost),
