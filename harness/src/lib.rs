@@ -43,6 +43,7 @@ mod raw_link;
 pub mod reference;
 pub mod report;
 pub mod results;
+pub mod scenario;
 pub mod soak;
 pub mod swarm;
 pub mod tab;
