@@ -37,6 +37,8 @@ pub mod message;
 pub mod multipart;
 pub mod pairing;
 pub mod password;
+pub mod play;
+mod process;
 pub mod proxy;
 mod raw;
 mod raw_link;

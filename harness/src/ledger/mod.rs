@@ -49,7 +49,7 @@ pub(crate) struct TabKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Noticed {
     /// The event of a user that it is.
-    pub(crate) what: Option<Happened>,
+    pub(crate) seen: Option<SeenEvent>,
     /// The step that it completes in this tab.
     pub(crate) step: Option<Step>,
     /// From the same event in the user's first tab to this, the last.
@@ -134,7 +134,7 @@ impl Ledger {
             }
         }
         Noticed {
-            what: Some(what),
+            seen: Some(seen),
             step,
             fan_out,
             is_of_numbers: false,
@@ -154,11 +154,6 @@ impl Ledger {
     /// The states that the last message about numbers told.
     pub(crate) fn numbers(&self) -> &Numbers {
         &self.numbers
-    }
-
-    /// How often a user was rung so far.
-    pub(crate) fn rings(&self, user: usize) -> u64 {
-        self.users.get(&user).map_or(0, |user| user.ledger.rings)
     }
 
     /// The judgement, when nothing comes any more.

@@ -213,6 +213,11 @@ impl BehaviourKind {
             Self::Idle | Self::BusyOperator { .. } | Self::Supervisor { .. }
         )
     }
+
+    /// Whether somebody answers and ends calls with it.
+    pub fn answers(&self) -> bool {
+        matches!(self, Self::BusyOperator { answers: true, .. })
+    }
 }
 
 /// Something that happens for a while.
@@ -287,6 +292,16 @@ pub enum Arrival {
         /// How long a tab waits between an answer and its next request.
         think: Duration,
     },
+}
+
+impl Arrival {
+    /// Nothing comes, however long one waits.
+    pub const NOTHING: Self = Self::Closed {
+        opening_at_once: 0,
+        calls_at_once: 0,
+        requests_at_once: 0,
+        think: Duration::ZERO,
+    };
 }
 
 /// Bounds of the harness.

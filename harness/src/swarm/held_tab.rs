@@ -8,17 +8,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::awaited::AwaitedAnswer;
+use super::asking::{ask, frame};
 use super::call_time;
 use super::worker::Shared;
 use crate::error::{Error, Result};
 use crate::ledger::{Joining, TabKey};
 use crate::load::source_address;
-use crate::message::{Message, peek_name, peek_qid};
-use crate::raw_link::{LinkState, RawLink, append_text};
+use crate::message::{peek_name, peek_qid};
+use crate::raw_link::{LinkState, RawLink};
 use crate::report;
 use crate::tab::connect::{self, ConnectOptions};
-use crate::tab::{login_fields, opening};
+use crate::tab::opening;
 
 /// A tab that came through its opening.
 pub(super) struct HeldTab {
@@ -152,18 +152,17 @@ impl HeldTab {
                 shared.counts.borrow_mut().fail("ping", late);
             }
             times.next_ping = now + options.ping_interval;
-            let qid = self.send("ping", json!({})).await?;
+            let qid = self.send("ping").await?;
             times.ping = Some((qid, now));
         }
         if times.next_queue <= now {
             times.next_queue = now + options.queue_interval;
-            self.send("getcurrentqueue", json!({})).await?;
+            self.send("getcurrentqueue").await?;
         }
         Ok(())
     }
 
-    /// Asks and waits for the answer, also one in packets; whatever comes is counted. With the answer it may join those
-    /// whose events are judged.
+    /// Asks and waits for the answer; whatever comes is counted. With the answer it may join those whose events are judged.
     async fn request(
         &mut self,
         method: &str,
@@ -171,47 +170,28 @@ impl HeldTab {
         shared: &Shared,
         join: impl Fn() -> Option<TabKey>,
     ) -> Result<()> {
-        let qid = self.send(method, fields).await?;
-        let mut awaited = AwaitedAnswer::new(method, qid);
-        let mut outcome = Ok(false);
-        loop {
-            self.link.readable().await?;
-            let state = {
-                let (mut input, key) = (shared.input.borrow_mut(), &mut self.key);
-                self.link.read(&mut input, |text| {
-                    count(text, *key, shared);
-                    if matches!(outcome, Ok(false)) {
-                        outcome = awaited.take(text);
-                        if matches!(outcome, Ok(true)) {
-                            *key = join();
-                        }
-                    }
-                })?
-            };
-            if std::mem::replace(&mut outcome, Ok(false))? {
-                return Ok(());
+        let qid = self.take_qid();
+        let key = &mut self.key;
+        let take = |text: &[u8], is_answer| {
+            count(text, *key, shared);
+            if is_answer {
+                *key = join();
             }
-            if let LinkState::Ended(code) = state {
-                return Err(Error::Closed {
-                    awaited: format!("the answer to {method}"),
-                    close: format!("code {code:?}"),
-                    instead: "no such answer".into(),
-                });
-            }
-            self.link.flush().await?;
-        }
+        };
+        ask(&mut self.link, &shared.input, qid, (method, fields), take).await
     }
 
-    async fn send(&mut self, method: &str, fields: Value) -> Result<u32> {
-        let qid = self.next_qid;
-        self.next_qid = self.next_qid.wrapping_add(1);
-        let mut message = Message::new(method, fields);
-        message.fields.insert("qid".into(), qid.to_string().into());
-        let mut frame = Vec::new();
-        append_text(&mut frame, message.to_text().as_bytes());
-        self.link.write_or_queue(&frame)?;
+    async fn send(&mut self, method: &str) -> Result<u32> {
+        let qid = self.take_qid();
+        self.link.write_or_queue(&frame(method, json!({}), qid))?;
         self.link.flush().await?;
         Ok(qid)
+    }
+
+    fn take_qid(&mut self) -> u32 {
+        let qid = self.next_qid;
+        self.next_qid = qid.wrapping_add(1);
+        qid
     }
 }
 
@@ -224,12 +204,7 @@ fn sequence(login: &str, is_told_numbers: bool, shared: &Shared) -> Vec<(&'stati
     if options.full_opening {
         return opening::sequence(login, &options.password);
     }
-    let events = &EVENTS[usize::from(!is_told_numbers)..];
-    vec![
-        ("login", login_fields(login, &options.password)),
-        ("subscribeevent", json!({"eventmethod": events})),
-        ("subscribeevent", json!({"event": "phoneevent"})),
-    ]
+    opening::short_sequence(login, &options.password, is_told_numbers)
 }
 
 /// Takes a message of a held tab: the pong of its ping is timed, everything is counted.
@@ -305,15 +280,6 @@ fn first_time(interval: Duration) -> Instant {
     Instant::now() + interval.mul_f64(rand::random())
 }
 
-/// The events that a held tab subscribes beside the phone's; the first of them not by all.
-const EVENTS: [&str; 6] = [
-    "pbxnumberstatechanged",
-    "userstatechanged",
-    "linestatechanged",
-    "flashstatechanged",
-    "customevent",
-    "shownotifymessage",
-];
 /// How long each answer of an opening may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Later than any run.

@@ -1,18 +1,67 @@
-//! Owns the answer that a tab waits for: whole, or in packets (protocol 3.3).
+//! Owns a request of a tab among thousands, and the answer that it waits for: whole, or in packets (protocol 3.3).
 //!
 //! Thousands of tabs ask for lists of thousands of numbers, so of the packets only the first is read: it says whose answer
 //! this is and that it is a good one. Of the others the number is looked at: a server sends them in order.
 
+use std::cell::RefCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::message::{Message, peek_name, peek_number, peek_qid, shortened};
+use crate::raw_link::{LinkState, RawLink, append_text};
+
+/// Asks and waits for the answer. Every text that comes goes to `take`, with whether it completes the answer; a refusal, or the
+/// end of the link, is an error. `input` is the buffer that all links of the thread read into.
+pub(crate) async fn ask(
+    link: &mut RawLink,
+    input: &RefCell<Vec<u8>>,
+    qid: u32,
+    (method, fields): (&str, Value),
+    mut take: impl FnMut(&[u8], bool),
+) -> Result<()> {
+    link.write_or_queue(&frame(method, fields, qid))?;
+    let mut awaited = AwaitedAnswer::new(method, qid);
+    let mut outcome = Ok(false);
+    loop {
+        link.flush().await?;
+        link.readable().await?;
+        let state = link.read(&mut input.borrow_mut(), |text| {
+            let was_awaited = matches!(outcome, Ok(false));
+            if was_awaited {
+                outcome = awaited.take(text);
+            }
+            take(text, was_awaited && matches!(outcome, Ok(true)));
+        })?;
+        if std::mem::replace(&mut outcome, Ok(false))? {
+            // What came with the answer, such as a ping, may have an answer too.
+            return link.flush().await;
+        }
+        if let LinkState::Ended(code) = state {
+            return Err(Error::Closed {
+                awaited: format!("the answer to {method}"),
+                close: format!("code {code:?}"),
+                instead: "no such answer".into(),
+            });
+        }
+    }
+}
+
+/// A request as it goes over a link.
+pub(crate) fn frame(method: &str, fields: Value, qid: u32) -> Vec<u8> {
+    let mut message = Message::new(method, fields);
+    message.fields.insert("qid".into(), qid.to_string().into());
+    let mut frame = Vec::new();
+    append_text(&mut frame, message.to_text().as_bytes());
+    frame
+}
 
 /// An answer that has not come yet, or not whole.
 #[derive(Debug)]
-pub(crate) struct AwaitedAnswer<'m> {
+struct AwaitedAnswer<'m> {
     method: &'m str,
     qid: String,
     packets: Option<Packets>,
@@ -28,7 +77,7 @@ pub(crate) struct Packets {
 }
 
 impl<'m> AwaitedAnswer<'m> {
-    pub(crate) fn new(method: &'m str, qid: u32) -> Self {
+    fn new(method: &'m str, qid: u32) -> Self {
         Self {
             method,
             qid: qid.to_string(),
@@ -37,7 +86,7 @@ impl<'m> AwaitedAnswer<'m> {
     }
 
     /// Takes any message that the tab gets. Whether it has completed the answer; a refusal is an error.
-    pub(crate) fn take(&mut self, text: &[u8]) -> Result<bool> {
+    fn take(&mut self, text: &[u8]) -> Result<bool> {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
         if name == Some("multipart") {
             return self.take_packet(text);
@@ -95,7 +144,8 @@ impl Packets {
         Ok(self.is_whole())
     }
 
-    fn is_whole(&self) -> bool {
+    /// Whether this was the last.
+    pub(crate) fn is_whole(&self) -> bool {
         self.next == self.count
     }
 
