@@ -141,6 +141,18 @@ impl Ledger {
         }
     }
 
+    /// A tab has read the states of all numbers: of what it has read the server tells it nothing more.
+    pub(crate) fn has_read_numbers(&mut self, key: TabKey) {
+        let user = self.users.get_mut(&key.user);
+        let Some(tab) = user.and_then(|user| user.ledger.tab(key.tab)) else {
+            return;
+        };
+        if let Some(numbers) = &mut tab.numbers {
+            numbers.clear();
+            tab.is_from_start = false;
+        }
+    }
+
     /// A tab's link has ended, or it is not to be judged any more.
     pub(crate) fn leave(&mut self, key: TabKey) {
         let Some(user) = self.users.get_mut(&key.user) else {

@@ -207,7 +207,8 @@ pub fn all() -> Vec<MeasureName> {
             explanation: (*explanation).to_owned(),
         })
         .collect();
-    all.extend(Method::all().map(|method| MeasureName {
+    let timed = Method::all().filter(|method| method.is_timed());
+    all.extend(timed.map(|method| MeasureName {
         name: format!("round_trip.{}", method.name()),
         kind: MeasureKind::Latency,
         explanation: format!("from a request `{}` to its answer", method.name()),

@@ -69,6 +69,11 @@ impl Method {
         questions.map(|known| known.name).collect()
     }
 
+    /// Whether its round trips are timed by themselves: those of an opening are part of that.
+    pub fn is_timed(self) -> bool {
+        self != Self::LOGIN && self != Self::SUBSCRIBE
+    }
+
     /// Its name on the wire.
     pub fn name(self) -> &'static str {
         METHODS[usize::from(self.0)].name

@@ -329,3 +329,60 @@ fn keys_that_only_one_kind_of_behaviours_has_say_so() {
         }
     }
 }
+
+/// The reference of the format.
+const REFERENCE: &str = include_str!("../../SCENARIOS.md");
+
+#[test]
+fn the_reference_has_every_key_with_its_form_and_what_holds_without_it() {
+    let rows = SECTIONS
+        .iter()
+        .flat_map(|section| section.keys)
+        .map(Key::row);
+    let missing: Vec<String> = rows.filter(|row| !REFERENCE.contains(row)).collect();
+    assert!(
+        missing.is_empty(),
+        "SCENARIOS.md lacks:\n{}",
+        missing.join("\n")
+    );
+}
+
+#[test]
+fn the_reference_has_every_measure_with_its_line() {
+    let rows = all_measures().into_iter().map(|measure| {
+        let MeasureName {
+            name, explanation, ..
+        } = measure;
+        format!("| `{name}` | {explanation} |")
+    });
+    let missing: Vec<String> = rows.filter(|row| !REFERENCE.contains(row)).collect();
+    assert!(
+        missing.is_empty(),
+        "SCENARIOS.md lacks:\n{}",
+        missing.join("\n")
+    );
+}
+
+#[test]
+fn the_scenarios_that_are_shipped_are_sound() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = files.collect();
+    assert!(files.len() >= 5, "{files:?}");
+    for file in files {
+        let scenario = Scenario::read(&file, &Overrides::default());
+        let scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
+        assert!(!scenario.description.is_empty(), "{}", file.display());
+    }
+}
+
+#[test]
+fn every_example_of_the_reference_is_sound() {
+    let mut examples = REFERENCE.split("```toml\n").skip(1);
+    let whole = examples.next().and_then(|rest| rest.split("```").next());
+    let whole = whole.unwrap_or_default();
+    let scenario = parse(whole);
+    assert!(scenario.is_ok(), "{scenario:?}");
+}

@@ -13,7 +13,7 @@ use crate::play::clock::{Planned, UserCall};
 use crate::play::present::{Asked, Handle};
 use crate::play::tally::{Counted, Timing};
 use crate::play::worker::Shared;
-use crate::scenario::{Arrival, BehaviourKind, FailureKind};
+use crate::scenario::{Arrival, BehaviourKind, FailureKind, Method};
 use crate::swarm::{CallTimes, Packets};
 
 /// A tab without its link.
@@ -146,6 +146,9 @@ impl Desk {
             let mut tally = shared.tally.borrow_mut();
             tally.time(phase, timing, service, since_due);
             tally.count(phase, Counted::Requests, 1);
+            if let (Method::NUMBERS, Some(key)) = (open.method, self.key) {
+                shared.ledger.borrow_mut().has_read_numbers(key);
+            }
         } else {
             let words = shortened(&String::from_utf8_lossy(text));
             let login = shared.login_of(self.handle.user);
@@ -211,7 +214,6 @@ impl Desk {
             Some(Step::Over | Step::Gone) => (self.is_in_call, self.is_talking) = (false, false),
             None => return,
         }
-        self.step = None;
         let behaviour = shared.behaviour(&self.handle);
         if matches!(
             behaviour.kind,
@@ -232,7 +234,8 @@ impl Desk {
                 return;
             }
             Happened::UserState if self.is_in_call => self.step = call.map(|call| call.over),
-            Happened::RingStopped if self.step.is_none() => {
+            // Who came in the middle of a call knows nothing of its plan.
+            Happened::RingStopped if self.step.is_none() && self.is_in_call => {
                 self.step = call.and_then(|call| call.answered);
             }
             Happened::CommStarted if self.shall_end(call, shared) => {
@@ -245,6 +248,9 @@ impl Desk {
         }
         if let Some(planned) = self.step {
             shared.time_event(seen.what.name(), planned, now);
+        }
+        if seen.what == Happened::LineState {
+            self.step = None;
         }
     }
 
