@@ -66,22 +66,6 @@ pub(super) async fn run(
     over.send_replace(true);
     let states = run.come_to_rest(cause, calling).await;
     let lost = run.stop_workers().await;
-    let collected = Arc::clone(&run.collected);
-    let mut collected = lock(&collected);
-    collected.fail(
-        FailureKind::Worker,
-        lost,
-        "a worker process ended badly or too late",
-    );
-    if !matches!(cause, Cause::Aborted(_)) {
-        run.judge(&mut collected, states.as_deref());
-    }
-    let found = Found {
-        collected: &collected,
-        course: &run.course,
-        phases: &scenario.play.phases,
-        schedule: &run.schedule,
-    };
     let ended = Ended {
         wall,
         load_before,
@@ -89,8 +73,7 @@ pub(super) async fn run(
         target: run.server.address,
         cause,
     };
-    let mut results = outcome::results(scenario, &found, run.series, &ended);
-    drop(collected);
+    let mut results = run.results(lost, states.as_deref(), &ended);
     if let Err(error) = run.server.stop().await {
         outcome::add_failure(&mut results, FailureKind::Server, &error.to_string());
     }
@@ -387,6 +370,25 @@ impl<'s> Run<'s> {
             lost += u64::from(!worker.has_ended_well().await);
         }
         lost
+    }
+
+    /// Everything that was found; `lost` worker processes did not end well.
+    fn results(&mut self, lost: u64, states: Option<&str>, ended: &Ended) -> Results {
+        let collected = Arc::clone(&self.collected);
+        let mut collected = lock(&collected);
+        let words = "a worker process ended badly or too late";
+        collected.fail(FailureKind::Worker, lost, words);
+        if !matches!(ended.cause, Cause::Aborted(_)) {
+            self.judge(&mut collected, states);
+        }
+        let found = Found {
+            collected: &collected,
+            course: &self.course,
+            phases: &self.scenario.play.phases,
+            schedule: &self.schedule,
+        };
+        let series = std::mem::take(&mut self.series);
+        outcome::results(self.scenario, &found, series, ended)
     }
 
     /// Counts what the ledger says of events as failures.

@@ -19,7 +19,7 @@ impl Tab {
     /// Stays until its link ends or it goes.
     pub(super) async fn stay(mut self, shared: &Shared) -> End {
         let handle = Rc::clone(&self.desk.handle);
-        shared.present.borrow_mut().enter(Rc::clone(&handle));
+        shared.enter(&handle);
         if let Arrival::Closed {
             requests_at_once, ..
         } = shared.arrival()

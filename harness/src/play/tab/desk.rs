@@ -57,11 +57,11 @@ impl Desk {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
         match name {
             Some(name) if name == "pong" || name.ends_with("result") => {
-                self.count(shared, false);
+                count(shared, false);
                 self.answer(peek_qid(text), is_good(text), text, now, shared);
             }
             Some("multipart") => {
-                self.count(shared, false);
+                count(shared, false);
                 self.packet(text, now, shared);
             }
             _ => self.take_beside(text, now, shared),
@@ -73,26 +73,17 @@ impl Desk {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
         match name {
             Some("error") | None => {
-                self.count(shared, false);
+                count(shared, false);
                 let words = shortened(&String::from_utf8_lossy(text));
                 shared.fail(FailureKind::Protocol, words);
             }
             Some(name) if name == "pong" || name == "multipart" || name.ends_with("result") => {
-                self.count(shared, false);
+                count(shared, false);
             }
             Some(name) => {
-                self.count(shared, true);
+                count(shared, true);
                 self.event(name, text, now, shared);
             }
-        }
-    }
-
-    fn count(&self, shared: &Shared, is_event: bool) {
-        let mut tally = shared.tally.borrow_mut();
-        let phase = shared.phase();
-        tally.count(phase, Counted::Messages, 1);
-        if is_event {
-            tally.count(phase, Counted::Events, 1);
         }
     }
 
@@ -274,6 +265,16 @@ impl Desk {
     /// Whether the person at this tab answers and ends this call.
     fn shall_end(&self, call: Option<UserCall>, shared: &Shared) -> bool {
         call.is_some_and(|call| !call.talk.is_zero()) && shared.answers(&self.handle)
+    }
+}
+
+/// Counts a message.
+fn count(shared: &Shared, is_event: bool) {
+    let mut tally = shared.tally.borrow_mut();
+    let phase = shared.phase();
+    tally.count(phase, Counted::Messages, 1);
+    if is_event {
+        tally.count(phase, Counted::Events, 1);
     }
 }
 
