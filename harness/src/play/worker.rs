@@ -231,6 +231,14 @@ impl Shared {
         &self.job.play.behaviours[handle.behaviour]
     }
 
+    /// Whether a tab reads more slowly than it is told.
+    pub(super) fn is_slow(&self, handle: &Handle) -> bool {
+        matches!(
+            self.behaviour(handle).kind,
+            BehaviourKind::SlowReader { .. }
+        )
+    }
+
     pub(super) fn login_of(&self, user: usize) -> String {
         self.job.play.users.login(user)
     }

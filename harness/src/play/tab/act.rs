@@ -58,11 +58,11 @@ impl Tab {
     async fn hold(&mut self, shared: &Shared) -> Result<End> {
         loop {
             let next = self.next(shared);
-            let reads_at_once = !self.is_slow(shared);
+            let reads_at_once = !shared.is_slow(&self.desk.handle);
             tokio::select! {
                 readable = self.link.readable(), if reads_at_once => {
                     readable?;
-                    if let Some(end) = self.read(usize::MAX, shared)? {
+                    if let Some(end) = self.read(READ_BYTES, shared)? {
                         return Ok(end);
                     }
                 }
@@ -84,11 +84,6 @@ impl Tab {
         let given_up = oldest.map(|sent| sent + answer_max);
         let next = self.desk.agenda.next().into_iter().chain(given_up).min();
         next.unwrap_or_else(|| Instant::now() + LOOK_INTERVAL)
-    }
-
-    fn is_slow(&self, shared: &Shared) -> bool {
-        let kind = &shared.behaviour(&self.desk.handle).kind;
-        matches!(kind, BehaviourKind::SlowReader { .. })
     }
 
     fn read(&mut self, bytes_max: usize, shared: &Shared) -> Result<Option<End>> {
@@ -272,6 +267,7 @@ impl Tab {
         why: (Origin, Option<Instant>),
         shared: &Shared,
     ) -> Result<()> {
+        let is_slow = shared.is_slow(&self.desk.handle);
         let mut requests = self.desk.handle.requests.borrow_mut();
         if requests.is_full() {
             let words = format!("{} with too many open requests", method.name());
@@ -280,6 +276,10 @@ impl Tab {
         }
         let mut frame = Vec::new();
         requests.send(method, more, why, &mut frame);
+        if is_slow {
+            // When it reads the answer tells of itself, not of the server.
+            requests.take();
+        }
         self.link.write_or_queue(&frame)
     }
 
@@ -335,6 +335,8 @@ impl Tab {
     }
 }
 
+/// How much is read at a time, so that no tab keeps others waiting.
+const READ_BYTES: usize = 64 << 10;
 /// What a break is asked with.
 const ON_BREAK: &str = r#""userstateid":2"#;
 /// And its end.

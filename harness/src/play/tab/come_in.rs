@@ -171,7 +171,7 @@ fn sequence(
 
 /// From now on what the tab gets is judged; not that of one that reads too slowly to get everything.
 fn join(handle: &Handle, behaviour: &Behaviour, shared: &Shared) -> Option<crate::ledger::TabKey> {
-    if matches!(behaviour.kind, BehaviourKind::SlowReader { .. }) {
+    if shared.is_slow(handle) {
         return None;
     }
     let now = Instant::now();

@@ -121,6 +121,9 @@ impl Desk {
     ) {
         let open = qid.and_then(|qid| self.handle.requests.borrow_mut().answered(qid));
         let Some(open) = open else {
+            if shared.is_slow(&self.handle) {
+                return;
+            }
             let words = shortened(&String::from_utf8_lossy(text));
             return shared.fail(
                 FailureKind::Protocol,
