@@ -17,6 +17,7 @@ use super::outcome::{self, Ended};
 use super::server::Loaded;
 use super::tally::{Counted, LAG, RING_TO_POPUP, ROUND_TRIP};
 use super::{WORKER_COMMAND, end, verdict};
+use crate::admin::Admin;
 use crate::error::{Error, Result};
 use crate::ledger::LedgerReport;
 use crate::report::{self, monotonic};
@@ -89,10 +90,8 @@ impl<'s> Run<'s> {
         // The first tab of a user comes at the user's own place.
         let answers = |user: usize| play.behaviours[cast.behaviour(user)].kind.answers();
         let operators = (0..play.users.count).map(answers).collect();
-        let calls = server
-            .admin
-            .clone()
-            .map(|admin| Calls::new(scenario, admin, operators));
+        let admin = server.admin.clone().map(Admin::keep_connections);
+        let calls = admin.map(|admin| Calls::new(scenario, admin, operators));
         let collected = Arc::new(Mutex::new(Collected::new(&play.phases, shares.len())));
         let (sender, mut reported) = watch::channel(());
         let mut workers = Vec::new();
