@@ -114,8 +114,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "kind = \"idle\"",
-        "kind = \"idel\"",
-        "13: behaviours[1].kind: \"idel\" is not known; did you mean `idle`?",
+        "kind = \"idles\"",
+        "13: behaviours[1].kind: \"idles\" is not known; did you mean `idle`?",
     ),
     (
         "weight = 9",
@@ -139,8 +139,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "spacing = \"even\"",
-        "spacing = \"evn\"",
-        "28: phases[2].arrival.spacing: \"evn\" is not known; did you mean `even`?",
+        "spacing = \"evens\"",
+        "28: phases[2].arrival.spacing: \"evens\" is not known; did you mean `even`?",
     ),
     (
         "{ spacing = \"even\" }",
@@ -154,8 +154,8 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "errors = 0",
-        "eror = 0",
-        "30: thresholds[1].expression: \"eror = 0\": there is no measure `eror`; did you mean `errors`?",
+        "errorz = 0",
+        "30: thresholds[1].expression: \"errorz = 0\": there is no measure `errorz`; did you mean `errors`?",
     ),
     (
         "in rush",
