@@ -82,7 +82,9 @@ impl Tab {
         let answer_max = shared.job.play.bounds.answer_max;
         let oldest = self.desk.handle.requests.borrow().oldest();
         let given_up = oldest.map(|sent| sent + answer_max);
-        let next = self.desk.agenda.next().into_iter().chain(given_up).min();
+        let again = self.desk.again.front().copied();
+        let own = self.desk.agenda.next();
+        let next = own.into_iter().chain(again).chain(given_up).min();
         next.unwrap_or_else(|| Instant::now() + LOOK_INTERVAL)
     }
 
@@ -104,6 +106,7 @@ impl Tab {
         let now = Instant::now();
         if shared.is_over() {
             self.desk.agenda.rest();
+            self.desk.again.clear();
         }
         if self.desk.handle.leaves.get() {
             self.desk
@@ -114,6 +117,12 @@ impl Tab {
             if let Some(end) = self.do_habit(habit, due, shared)? {
                 return Ok(Some(end));
             }
+        }
+        while self.desk.again.front().is_some_and(|at| *at <= now) {
+            self.desk.again.pop_front();
+            let method = shared.choose_method();
+            let asked = Asked { method, due: None };
+            self.desk.handle.waiting.borrow_mut().push_back(asked);
         }
         self.ask_waiting(shared)?;
         let answer_max = shared.job.play.bounds.answer_max;
@@ -146,10 +155,6 @@ impl Tab {
                 self.ask(Method::QUEUE, "", Some(due), shared)?;
             }
             Habit::Follow => self.ask(Method::LINE_INFO, "", None, shared)?,
-            Habit::Again => self.desk.handle.ask(Asked {
-                method: shared.choose_method(),
-                due: None,
-            }),
             Habit::Think | Habit::Break | Habit::Call => self.work(habit, due, shared)?,
             Habit::Refresh => {
                 if let BehaviourKind::Supervisor { refresh } = behaviour.kind {

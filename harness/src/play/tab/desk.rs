@@ -1,5 +1,6 @@
 //! Owns what a tab makes of what it gets: answers find their requests, events are judged and timed.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub(super) struct Desk {
     pub(super) agenda: Agenda,
     /// Where what it gets is judged, if it is.
     pub(super) key: Option<TabKey>,
+    /// When it asks again behind answers.
+    pub(super) again: VecDeque<tokio::time::Instant>,
     /// An answer of which not all packets have come.
     packets: Option<Packets>,
     /// When it got the news that the user is busy, before it is known from which call.
@@ -43,6 +46,7 @@ impl Desk {
             handle,
             agenda,
             key: None,
+            again: VecDeque::new(),
             packets: None,
             busy_at: None,
             step: None,
@@ -179,7 +183,7 @@ impl Desk {
             self.handle.waiting.borrow_mut().push_back(asked);
         } else {
             let at = tokio::time::Instant::now() + *think;
-            self.agenda.set_earlier(Habit::Again, at);
+            self.again.push_back(at);
         }
     }
 
