@@ -25,6 +25,7 @@ pub mod admin;
 pub mod auth;
 pub mod crm;
 pub mod error;
+pub mod faults;
 pub mod format;
 pub mod gateway;
 pub mod hixie;

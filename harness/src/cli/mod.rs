@@ -1,6 +1,7 @@
 //! Owns the subcommands and their options: arguments come in, the library is called, an exit code goes out.
 
 mod crm;
+mod faults;
 mod load;
 mod measure;
 mod proxy;
@@ -14,7 +15,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, measurements, a reference server.
+/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, a proxy that makes connections fail,
+/// measurements, a reference server.
 ///
 /// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on.
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ enum Command {
     Reference(load::ReferenceArguments),
     /// Runs a bare proxy before a CRM, the yardstick for what its link costs
     Proxy(proxy::ProxyArguments),
+    /// Runs a proxy that makes connections late, slow, cut, reset or half-open, by a plan and a seed
+    Faults(faults::FaultsArguments),
 }
 
 /// Runs the chosen subcommand.
@@ -62,6 +66,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),
         Command::Reference(arguments) => load::run_reference(&arguments),
         Command::Proxy(arguments) => one_thread()?.block_on(proxy::run(arguments)),
+        Command::Faults(arguments) => one_thread()?.block_on(faults::run(arguments)),
     }
 }
 
