@@ -23,6 +23,7 @@ use tokio::time::{Instant, interval, timeout, timeout_at};
 
 pub use self::call_time::timed_caller;
 pub use self::counts::{Counts, SwarmReport};
+pub(crate) use self::record::digest;
 pub use self::record::{Happened, NUMBER_FIRST, SeenEvent, TabRecord};
 pub use self::worker::run_worker;
 use crate::error::{Error, Result};
