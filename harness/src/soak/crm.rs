@@ -188,3 +188,70 @@ const HEAL_MAX: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
 /// How long an answer over the healed link may take.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::admin::Admin;
+    use crate::soak::SoakOptions;
+
+    /// A world whose gateway says this of its CRM.
+    async fn world(crm: &'static str) -> World {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    stream.read_buf(&mut request).await.unwrap();
+                }
+                let body = format!("{{\"crm\":{crm}}}");
+                let length = body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let options = SoakOptions::of_test(4, 1, Duration::from_secs(60));
+        World::new(options, address, Admin::new(address), None)
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_not_linked_or_counts_others_as_active_disagrees() {
+        let mut crm = Crm::start(CrmOptions::on_loopback()).await.unwrap();
+        for (says, why) in [
+            (
+                r#"{"state":"waiting","active_users":1}"#,
+                "the link is \"waiting\"",
+            ),
+            (
+                r#"{"state":"ready","active_users":2}"#,
+                "2 users are active for the gateway, 1 for the CRM",
+            ),
+        ] {
+            crm.active = BTreeSet::from([3]);
+            let found = crm.disagreement(&world(says).await).await.unwrap().unwrap();
+            assert!(found.starts_with(why), "{found}");
+        }
+        // Nobody can be asked for the users' states.
+        let says = r#"{"state":"ready","active_users":1}"#;
+        assert!(crm.disagreement(&world(says).await).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn users_turn_from_absent_to_active_and_back_and_a_restarted_crm_knows_them() {
+        let world = world("{}").await;
+        let mut crm = Crm::start(CrmOptions::on_loopback()).await.unwrap();
+        crm.options.listen = crm.handle.address();
+        for user in [1, 2, 1, 4] {
+            crm.turn(user).await;
+        }
+        assert_eq!(crm.active, BTreeSet::from([2, 4]));
+        let crm = crm.stop_and_start(&world, async { true }).await.unwrap();
+        let known = crm.options.active_users.iter().map(|it| it.login.as_str());
+        assert_eq!(known.collect::<Vec<_>>(), ["office3", "office5"]);
+        assert_eq!(world.watch.counts().crm_stops, 1);
+    }
+}

@@ -247,25 +247,12 @@ mod tests {
 
     use super::*;
     use crate::admin::Admin;
-    use crate::crm::Mode;
-    use crate::faults::Plan;
     use crate::soak::SoakOptions;
 
     /// Two users with three tabs each, of which the last two tabs are behind a fault proxy.
     fn world(stall: Duration) -> Rc<World> {
         let nowhere = "127.0.0.1:9".parse().unwrap();
-        let options = SoakOptions {
-            gateway: "/nowhere".into(),
-            duration: Duration::from_secs(60),
-            seed: 1,
-            tabs: 8,
-            users: 2,
-            churn_per_s: 0,
-            calls: 0,
-            stall,
-            faults: Plan::light(),
-            crm_mode: Mode::WsOut,
-        };
+        let options = SoakOptions::of_test(8, 2, stall);
         Rc::new(World::new(options, nowhere, Admin::new(nowhere), None))
     }
 

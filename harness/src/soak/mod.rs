@@ -162,6 +162,25 @@ impl SoakOptions {
     }
 }
 
+#[cfg(test)]
+impl SoakOptions {
+    /// Those of a test that starts no gateway; a quarter of the tabs is behind the fault proxy.
+    fn of_test(tabs: usize, users: usize, stall: Duration) -> Self {
+        Self {
+            gateway: "/nowhere".into(),
+            duration: Duration::from_secs(60),
+            seed: 1,
+            tabs,
+            users,
+            churn_per_s: 0,
+            calls: 0,
+            stall,
+            faults: Plan::light(),
+            crm_mode: Mode::WsOut,
+        }
+    }
+}
+
 /// What everybody who makes traffic shares.
 struct World {
     options: SoakOptions,
@@ -270,3 +289,41 @@ const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 const UNSCALED: Duration = Duration::from_secs(600);
 /// How far the CRM's times are shortened.
 const SCALE_MIN: f64 = 0.2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_user_keeps_a_tab_on_a_clean_link_and_without_faults_nothing_is_set_for_them() {
+        let stall = Duration::from_secs(1);
+        for (tabs, users, returning) in [(200, 20, 50), (8, 2, 2), (21, 20, 1), (20, 20, 0)] {
+            let mut options = SoakOptions::of_test(tabs, users, stall);
+            assert_eq!(options.returning_tabs(), returning);
+            assert_eq!(options.check().is_ok(), returning > 0, "{tabs} {users}");
+            assert!(
+                options
+                    .settings()
+                    .value("clients.silence_close_s")
+                    .is_some()
+            );
+            options.faults = Plan::none();
+            assert_eq!((options.held_tabs(), options.check().is_ok()), (tabs, true));
+            assert!(
+                options
+                    .settings()
+                    .value("clients.silence_close_s")
+                    .is_none()
+            );
+        }
+    }
+
+    #[test]
+    fn links_are_closed_for_silence_sooner_in_a_short_soak() {
+        let mut options = SoakOptions::of_test(8, 2, Duration::from_secs(1));
+        for (seconds, silence) in [(12, 6), (200, 10), (7200, 15)] {
+            options.duration = Duration::from_secs(seconds);
+            assert_eq!(options.silence(), Duration::from_secs(silence));
+        }
+    }
+}

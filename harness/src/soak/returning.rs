@@ -274,3 +274,190 @@ const TRIES_MAX: usize = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 /// Where these tabs' streams of random numbers begin.
 const RETURNING_STREAM: u64 = 2 << 20;
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+    use tokio_tungstenite::tungstenite::Message as Frame;
+    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+    use super::*;
+    use crate::admin::Admin;
+    use crate::message::answer_name;
+    use crate::soak::SoakOptions;
+    use crate::soak::pictures::Wanted;
+
+    /// What a server sends for a request.
+    type Manner = fn(&Message) -> Frame;
+
+    /// Success for every request, and a session for a login.
+    fn well(request: &Message) -> Frame {
+        let mut fields = json!({"qid": request.qid(), "result": 1, "userstateid": 1});
+        if request.name == "login" {
+            fields["sessionid"] = "s".into();
+        }
+        Frame::text(Message::new(answer_name(&request.name), fields).to_text())
+    }
+
+    /// Likewise, but no session is known.
+    fn forgetful(request: &Message) -> Frame {
+        refusing(request, NO_SESSION)
+    }
+
+    /// Likewise, but sessions are refused for another reason.
+    fn stubborn(request: &Message) -> Frame {
+        refusing(request, "Service not available")
+    }
+
+    fn refusing(request: &Message, words: &str) -> Frame {
+        if request.text("sessionid").is_none() {
+            return well(request);
+        }
+        let fields = json!({"qid": request.qid(), "result": 0, "errormsg": words});
+        Frame::text(Message::new("loginresult", fields).to_text())
+    }
+
+    /// Likewise, and behind the opening a close frame that tells of silence.
+    fn deaf(request: &Message) -> Frame {
+        closing(request, 1001)
+    }
+
+    /// Likewise, and behind the opening a close frame that tells of a protocol error.
+    fn picky(request: &Message) -> Frame {
+        closing(request, 1002)
+    }
+
+    fn closing(request: &Message, code: u16) -> Frame {
+        let opening = opening::sequence("", "").len();
+        let place: usize = request.qid().unwrap().parse().unwrap();
+        if place < opening {
+            return well(request);
+        }
+        Frame::Close(Some(CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        }))
+    }
+
+    /// A server of this manner; gives its address and every login.
+    async fn server(manner: Manner) -> (SocketAddr, mpsc::UnboundedReceiver<Message>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (logins, seen) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let logins = logins.clone();
+                tokio::spawn(async move {
+                    let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+                    while let Some(Ok(Frame::Text(text))) = socket.next().await {
+                        let request = Message::parse(&text).unwrap();
+                        if request.name == "login" {
+                            logins.send(request.clone()).unwrap();
+                        }
+                        socket.send(manner(&request)).await.unwrap();
+                    }
+                });
+            }
+        });
+        (address, seen)
+    }
+
+    fn world() -> Rc<World> {
+        let nowhere = "127.0.0.1:9".parse().unwrap();
+        let options = SoakOptions::of_test(4, 1, Duration::from_secs(60));
+        Rc::new(World::new(options, nowhere, Admin::new(nowhere), None))
+    }
+
+    /// The user's witness, who is shown this state.
+    fn witness(world: &World, state: u64) {
+        let mut wishes = world.witnesses.enlist(0);
+        tokio::spawn(async move {
+            while let Some(Wanted { state: tell, line }) = wishes.recv().await {
+                let fields = json!({"result": 1, "userstateid": state});
+                tell.send(Message::new("getuserstateresult", fields))
+                    .unwrap();
+                let fields = json!({"result": 1, "userstateid": 1});
+                line.send(Message::new("getextendedlineinforesult", fields))
+                    .unwrap();
+            }
+        });
+    }
+
+    fn gates(world: &World) -> Vec<Gate> {
+        let failures = world.watch.failures().into_iter();
+        failures.map(|failed| failed.gate).collect()
+    }
+
+    #[tokio::test]
+    async fn a_tab_comes_back_by_its_session_and_by_password_where_that_is_gone() {
+        for (manner, by_session, by_password) in [(well as Manner, 1, 1), (forgetful, 0, 2)] {
+            let (world, (address, mut logins)) = (world(), server(manner).await);
+            let mut tab = ReturningTab::new(&world, 3, address);
+            drop(tab.open().await.unwrap());
+            drop(tab.open().await.unwrap());
+            let counts = world.watch.counts();
+            assert_eq!(
+                (counts.by_session, counts.by_password),
+                (by_session, by_password)
+            );
+            assert!(logins.recv().await.unwrap().text("Password").is_some());
+            assert_eq!(logins.recv().await.unwrap().text("sessionid"), Some("s"));
+            assert_eq!((gates(&world), world.watch.open_requests()), (vec![], 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_refused_without_reason_is_a_failure() {
+        let (world, (address, _logins)) = (world(), server(stubborn).await);
+        let mut tab = ReturningTab::new(&world, 3, address);
+        drop(tab.open().await.unwrap());
+        let Err(error) = tab.open().await else {
+            panic!("it was let in");
+        };
+        tab.note_failed_opening(&error);
+        assert_eq!(gates(&world), [Gate::Returns], "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_is_not_the_witnesses_is_a_failure() {
+        for (state, failed) in [(1, vec![]), (5, vec![Gate::Returns])] {
+            let (world, (address, _logins)) = (world(), server(well).await);
+            witness(&world, state);
+            let mut tab = ReturningTab::new(&world, 3, address);
+            let mut link = tab.open().await.unwrap();
+            tab.compare(&mut link, 1).await.unwrap();
+            assert_eq!(gates(&world), failed, "{:?}", world.watch.failures());
+            assert!(tab.has_agreed());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_may_be_closed_for_silence_but_not_for_what_was_said() {
+        for (manner, failed) in [(deaf as Manner, vec![]), (picky, vec![Gate::Returns])] {
+            let (world, (address, _logins)) = (world(), server(manner).await);
+            let mut tab = ReturningTab::new(&world, 3, address);
+            let mut link = tab.open().await.unwrap();
+            let lost = tab.stay(&mut link).await.unwrap_err();
+            tab.note_loss(&lost);
+            assert_eq!(gates(&world), failed, "{lost}");
+            assert_eq!(world.watch.counts().losses.values().sum::<u64>(), 1);
+        }
+    }
+
+    #[test]
+    fn a_refused_handshake_and_a_message_that_cannot_be_read_are_no_faults_of_the_network() {
+        let refused = Error::Refused {
+            status: 503,
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        for wrong in [refused, Error::Malformed("x".into())] {
+            assert_eq!(how_it_ended(&wrong), None, "{wrong}");
+        }
+        let reset = Error::io("driving a link", std::io::ErrorKind::ConnectionReset.into());
+        assert_eq!(how_it_ended(&reset), Some("reset"));
+        assert_eq!(how_it_ended(&silent(PATIENCE_MIN)), Some("silent"));
+    }
+}
