@@ -27,6 +27,7 @@ pub mod bend;
 pub mod conform;
 pub mod crm;
 pub mod error;
+pub mod faults;
 pub mod format;
 pub mod gateway;
 pub mod hixie;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::report::process_rss_bytes;
+use crate::report::{process_cpu_time, process_rss_bytes};
 
 /// What a process uses at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -21,6 +21,8 @@ pub struct Usage {
     pub threads: usize,
     /// Resident memory.
     pub rss_bytes: u64,
+    /// CPU time so far, of all threads.
+    pub cpu_ms: u64,
 }
 
 impl Usage {
@@ -30,6 +32,7 @@ impl Usage {
             descriptors: descriptors(process)?,
             threads: entries(&format!("/proc/{process}/task"))?,
             rss_bytes: process_rss_bytes(process)?,
+            cpu_ms: u64::try_from(process_cpu_time(process)?.as_millis()).unwrap_or(u64::MAX),
         })
     }
 }
@@ -38,10 +41,11 @@ impl std::fmt::Display for Usage {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "{} descriptors, {} threads, {} KiB",
+            "{} descriptors, {} threads, {} KiB, {:.1} s of CPU time",
             self.descriptors,
             self.threads,
-            self.rss_bytes >> 10
+            self.rss_bytes >> 10,
+            Duration::from_millis(self.cpu_ms).as_secs_f64()
         )
     }
 }

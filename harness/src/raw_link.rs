@@ -45,6 +45,16 @@ impl RawLink {
         self.stream.readable().await.map_err(io_error)
     }
 
+    /// Resolves when a write is worth trying.
+    pub(crate) async fn writable(&self) -> Result<()> {
+        self.stream.writable().await.map_err(io_error)
+    }
+
+    /// Whether something waits to be written.
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
     /// Reads once and gives every whole text to `take`.
     pub(crate) fn read(&mut self, input: &mut [u8], take: impl FnMut(&[u8])) -> Result<LinkState> {
         self.read_some(input, usize::MAX, take)
@@ -164,6 +174,8 @@ fn io_error(error: std::io::Error) -> Error {
     Error::io("driving a link", error)
 }
 
+/// How the end of a link is called that no close frame announced.
+pub(crate) const NO_CODE: &str = "no close frame";
 /// A client must mask; what with is its own choice, and this one costs the server what any other does.
 const MASK: [u8; 4] = [0x5A, 0xC3, 0x96, 0x3C];
 /// Bits of a frame's first byte that only extensions may set.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -360,4 +360,80 @@ fn what_cannot_be_played_is_wrong_usage() {
         let output = harness(&[&["crm"], arguments].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
+}
+
+#[test]
+fn the_fault_proxy_says_what_it_did_to_each_connection_and_takes_orders() {
+    let (_server, address) = reference();
+    let mut child = harness(&["faults", "--listen", "127.0.0.1:0", "--connect", &address])
+        .args(["--seed", "5", "--fault", "cut", "delay"])
+        .args(["--log", "json", "--control"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut orders = child.stdin.take().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut proxy = Server { child, output };
+    let line = proxy.next_line();
+    let through = line.trim().rsplit(' ').next().unwrap();
+    let mut stream = std::net::TcpStream::connect(through).unwrap();
+    // More than the longest time until a cut.
+    let request = format!("GET / HTTP/1.1\r\nPadding: {}\r\n", "x".repeat(30_000));
+    // The cut may come before all of it is written.
+    let _cut = stream.write_all(request.as_bytes());
+    let record: Value = serde_json::from_str(&proxy.next_line()).unwrap();
+    assert_eq!(
+        (&record["connection"], &record["end"]),
+        (&1.into(), &"cut".into())
+    );
+    let faults = record["faults"].as_array().unwrap();
+    assert_eq!(
+        (&faults[0]["kind"], &faults[1]["kind"]),
+        (&"cut".into(), &"delay".into())
+    );
+    let carried = record["up_bytes"].as_u64().unwrap() + record["down_bytes"].as_u64().unwrap();
+    assert_eq!(Some(carried), faults[0]["after_bytes"].as_u64(), "{record}");
+
+    let _stream = std::net::TcpStream::connect(through).unwrap();
+    let mut open = String::new();
+    while open != "open: [2]\n" {
+        writeln!(orders, "open").unwrap();
+        open = proxy.next_line();
+    }
+    writeln!(orders, "reset 2").unwrap();
+    let record: Value = loop {
+        let line = proxy.next_line();
+        if !line.starts_with("open") {
+            break serde_json::from_str(&line).unwrap();
+        }
+    };
+    assert_eq!(record["end"], "reset", "{record}");
+}
+
+#[test]
+fn a_printed_plan_of_faults_can_be_edited_and_used() {
+    let output = harness(&["faults", "--plan", "heavy", "--print-plan"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("plan.toml");
+    std::fs::write(&file, &output.stdout).unwrap();
+    let again = harness(&["faults", "--print-plan", "--plan"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, again.stdout);
+    std::fs::write(&file, "[[fault]]\nkind = \"cut\"\ndelay_ms = 3\n").unwrap();
+    let wrong = harness(&["faults", "--print-plan", "--plan"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert_eq!(wrong.status.code(), Some(2), "{errors}");
+    assert!(
+        errors.contains("delay_ms does not belong to it"),
+        "{errors}"
+    );
 }

@@ -69,6 +69,75 @@ fn a_short_soak_holds_every_gate_and_writes_its_figures() {
     assert_eq!(usages["idle"]["descriptors"], usages["none"]["descriptors"]);
 }
 
+/// Faults that come within seconds, of every kind.
+const PLAN: &str = r#"
+faults_max = 3
+fault = [
+    { kind = "delay", probability = 0.3, delay_ms = [2, 40] },
+    { kind = "jitter", probability = 0.3, jitter_ms = [1, 40] },
+    { kind = "bandwidth", probability = 0.2, bytes_per_s = [20_000, 50_000] },
+    { kind = "byte-by-byte", probability = 0.2, pause_ms = 0 },
+    { kind = "cut", probability = 0.5, after_bytes = [100, 20_000] },
+    { kind = "cut", probability = 0.5, after_ms = [200, 2_000] },
+    { kind = "reset", probability = 0.5, after_ms = [200, 2_000] },
+    { kind = "half-open", probability = 0.5, after_ms = [200, 2_000], lasts_ms = 60_000 },
+]
+"#;
+
+/// A small soak with faults; its figures.
+fn soak_with_faults(minutes: &str, more: &[&str]) -> Value {
+    let directory = tempfile::tempdir().unwrap();
+    let [plan, file] = ["plan.toml", "figures.json"].map(|name| directory.path().join(name));
+    std::fs::write(&plan, PLAN).unwrap();
+    let mut arguments = vec!["--faults", plan.to_str().unwrap()];
+    arguments.extend(["--json", file.to_str().unwrap()]);
+    arguments.extend(more);
+    let output = soak(&gateway(), minutes, &arguments);
+    let (summary, errors) = texts(&output);
+    assert_eq!(output.status.code(), Some(0), "{summary}{errors}");
+    assert!(summary.ends_with("soak: good\n"), "{summary}");
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+fn count(figures: &Value, name: &str) -> u64 {
+    figures["counts"][name].as_u64().unwrap()
+}
+
+#[test]
+fn tabs_behind_faults_lose_their_links_and_come_back_and_the_others_see_nothing_of_it() {
+    let figures = soak_with_faults("0.35", &["--seed", "3"]);
+    assert_eq!(
+        (&figures["tabs"], &figures["returning_tabs"]),
+        (&24.into(), &6.into())
+    );
+    let kinds = figures["faults"].as_object().unwrap();
+    assert_eq!(kinds.len(), 7, "every kind came: {kinds:?}");
+    for (name, least) in [
+        ("returns", 6),
+        ("by_session", 6),
+        ("pictures", 12),
+        ("crm_lists", 2),
+    ] {
+        assert!(count(&figures, name) >= least, "{name}: {figures}");
+    }
+    // The gateway has found half-open links by itself.
+    assert!(
+        figures["refusals"]["silence"].as_f64() > Some(0.0),
+        "{figures}"
+    );
+    let last = figures["rows"].as_array().unwrap().last().unwrap();
+    assert!(last["faults"]["cut"].as_u64() > Some(0), "{last}");
+    assert!(last["usage"]["cpu_ms"].as_u64() > Some(0), "{last}");
+    assert_eq!(figures["leak"]["verdict"], "too-short");
+}
+
+#[test]
+fn a_crm_that_connects_over_tls_comes_through_faults_as_well() {
+    let figures = soak_with_faults("0.2", &["--seed", "4", "--crm-mode", "wss-in"]);
+    assert!(count(&figures, "crm_lists") >= 2, "{figures}");
+    assert!(count(&figures, "crm_stops") > 0, "{figures}");
+}
+
 #[test]
 fn a_soak_that_allows_no_time_fails_at_its_gate_for_stalls() {
     let output = soak(&gateway(), "0.03", &["--stall-ms", "0"]);
@@ -109,8 +178,14 @@ fn a_soak_that_makes_no_sense_is_wrong_usage() {
     for wrong in [
         &["--minutes", "0"][..],
         &["--minutes", "-1"],
-        &["--tabs", "3"],
-        &["--calls", "9"],
+        &["--hours", "-1"],
+        &["--minutes", "1", "--hours", "1"],
+        &[],
+        &["--minutes", "1", "--tabs", "3"],
+        &["--minutes", "1", "--calls", "9"],
+        &["--minutes", "1", "--faults", "/nowhere"],
+        &["--minutes", "1", "--faults", "light", "--tabs", "4"],
+        &["--minutes", "1", "--crm-mode", "http-out"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_okgate-harness"))
             .args(["soak", "--users", "4", "--gateway", "/nowhere"])

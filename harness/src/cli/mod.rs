@@ -2,6 +2,7 @@
 
 mod conform;
 mod crm;
+mod faults;
 mod load;
 mod measure;
 mod peer;
@@ -17,7 +18,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, measurements, a reference server.
+/// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, a proxy that makes connections fail,
+/// measurements, a reference server.
 ///
 /// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on, 99 a threshold ended a load
 /// before its time.
@@ -59,6 +61,8 @@ enum Command {
     Peer(peer::PeerArguments),
     /// Runs a bare proxy before a CRM, the yardstick for what its link costs
     Proxy(proxy::ProxyArguments),
+    /// Runs a proxy that makes connections late, slow, cut, reset or half-open, by a plan and a seed
+    Faults(faults::FaultsArguments),
 }
 
 /// Runs the chosen subcommand.
@@ -83,6 +87,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Reference(arguments) => load::run_reference(&arguments),
         Command::Peer(arguments) => one_thread()?.block_on(peer::run(arguments)),
         Command::Proxy(arguments) => one_thread()?.block_on(proxy::run(arguments)),
+        Command::Faults(arguments) => one_thread()?.block_on(faults::run(arguments)),
     }
 }
 

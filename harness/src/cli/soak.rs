@@ -6,24 +6,37 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{ArgGroup, Args};
+use okgate_harness::crm::Mode;
+use okgate_harness::faults::Plan;
 use okgate_harness::soak::{self, SoakOptions};
 
 use super::load::seconds;
 
 /// The options of `soak`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("duration").required(true))]
 pub(super) struct SoakArguments {
     /// The gateway's program
     #[arg(long, value_name = "FILE")]
     gateway: PathBuf,
     /// How long the traffic lasts; a tenth of it, a minute at most, is the warm-up
-    #[arg(long, value_name = "M", default_value_t = 30.0)]
-    minutes: f64,
+    #[arg(long, value_name = "M", group = "duration")]
+    minutes: Option<f64>,
+    /// The same in hours
+    #[arg(long, value_name = "N", group = "duration")]
+    hours: Option<f64>,
+    /// What happens to the links of a quarter of the tabs and to the CRM's: none, light, heavy or a plan of "faults" in a TOML
+    /// file [default: light with --hours, none with --minutes]
+    #[arg(long, value_name = "PLAN")]
+    faults: Option<Plan>,
+    /// How the CRM is linked: ws-out, wss-out, ws-in or wss-in
+    #[arg(long, value_name = "MODE", default_value = "ws-out")]
+    crm_mode: Mode,
     /// What the traffic is made from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// How many tabs are held all the time
+    /// How many tabs there are all the time
     #[arg(long, value_name = "N", default_value_t = 200)]
     tabs: usize,
     /// How many users they belong to
@@ -45,15 +58,25 @@ pub(super) struct SoakArguments {
 
 /// Runs the soak; the exit code tells whether every gate held.
 pub(super) async fn run(arguments: SoakArguments) -> anyhow::Result<ExitCode> {
+    let duration = match (arguments.hours, arguments.minutes) {
+        (Some(hours), _) => seconds("--hours (in seconds)", hours * 3600.0)?,
+        (None, minutes) => seconds("--minutes (in seconds)", minutes.unwrap_or(0.0) * 60.0)?,
+    };
+    let usual = || match arguments.hours {
+        Some(_) => Plan::light(),
+        None => Plan::none(),
+    };
     let options = SoakOptions {
         gateway: arguments.gateway,
-        duration: seconds("--minutes (in seconds)", arguments.minutes * 60.0)?,
+        duration,
         seed: arguments.seed,
         tabs: arguments.tabs,
         users: arguments.users,
         churn_per_s: arguments.churn_per_s,
         calls: arguments.calls,
         stall: Duration::from_millis(arguments.stall_ms),
+        faults: arguments.faults.unwrap_or_else(usual),
+        crm_mode: arguments.crm_mode,
     };
     let report = soak::run(options, super::told_to_stop(), |line| eprintln!("{line}")).await?;
     if let Some(file) = &arguments.json {

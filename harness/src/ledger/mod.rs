@@ -18,7 +18,7 @@ pub(crate) use self::ladder::Step;
 use self::numbers::Numbers;
 pub(crate) use self::report::LedgerReport;
 use self::seen::is_of;
-pub(crate) use self::seen::{Happened, SeenEvent};
+pub(crate) use self::seen::{Happened, SeenEvent, digest};
 pub(crate) use self::user::Joining;
 use self::user::{TabEntry, Taken, UserLedger, Wrong};
 use crate::message::shortened;

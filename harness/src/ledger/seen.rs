@@ -97,7 +97,7 @@ fn id(text: &[u8], key: &str) -> Option<u64> {
 }
 
 /// The same for the same bytes in every process of this program.
-fn digest(bytes: &[u8]) -> u64 {
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()

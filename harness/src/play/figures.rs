@@ -243,6 +243,7 @@ mod tests {
                     descriptors: 10 + tabs,
                     threads: 3,
                     rss_bytes: 1_000_000 + 1000 * tabs as u64 + 10_000 * u64::from(second),
+                    cpu_ms: 0,
                 },
                 cpu: Duration::from_millis(u64::from(second) * 250),
             }),

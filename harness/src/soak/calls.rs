@@ -1,7 +1,7 @@
 //! Owns the simulated calls of a soak, and the proof that every step's events reach every held tab of the called user, in
 //! their order, once, and in time.
 //!
-//! A step's events are expected before the step is made; the held tabs report the phone's events as they come.
+//! A step's events are expected before the step is made; the held tabs report their user's events as they come.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -46,13 +46,21 @@ impl Expected {
     }
 
     /// Takes an event of a tab; says what is wrong with it.
-    fn take(&mut self, tab: usize, event: &str, chain: &str) -> std::result::Result<(), String> {
+    fn take(
+        &mut self,
+        tab: usize,
+        event: &str,
+        chain: Option<&str>,
+    ) -> std::result::Result<(), String> {
         let seen = self.seen.entry(tab).or_default();
         let wanted = self.events.get(*seen);
         if wanted != Some(&event) {
             return Err(format!("{event} instead of {wanted:?}"));
         }
         *seen += 1;
+        let Some(chain) = chain else {
+            return Ok(());
+        };
         let known = self.chain.get_or_insert_with(|| chain.to_owned());
         if known != chain {
             return Err(format!("{event} of the call {chain} instead of {known}"));
@@ -62,7 +70,7 @@ impl Expected {
 }
 
 impl CallBook {
-    fn expect(&self, user: usize, tabs: &[usize], events: &'static [&'static str]) {
+    pub(super) fn expect(&self, user: usize, tabs: &[usize], events: &'static [&'static str]) {
         let expected = Expected {
             events,
             since: Instant::now(),
@@ -82,7 +90,7 @@ impl CallBook {
     }
 
     /// Waits until no event is missing, so long from the step on at most; how many are missing then.
-    async fn complete(&self, user: usize, within: Duration) -> usize {
+    pub(super) async fn complete(&self, user: usize, within: Duration) -> usize {
         let since = self.expected.borrow().get(&user).map(|step| step.since);
         let all = async {
             while self.missing(user) > 0 {
@@ -97,8 +105,8 @@ impl CallBook {
     }
 }
 
-/// A held tab got a phone event.
-pub(super) fn seen(world: &World, user: usize, tab: usize, event: &str, chain: &str) {
+/// A held tab got an event of its user; those of the phone name the call.
+pub(super) fn seen(world: &World, user: usize, tab: usize, event: &str, chain: Option<&str>) {
     let mut expected = world.calls.expected.borrow_mut();
     let outcome = match expected.get_mut(&user) {
         Some(step) => {
@@ -119,7 +127,7 @@ pub(super) fn seen(world: &World, user: usize, tab: usize, event: &str, chain: &
     drop(expected);
     if let Err(wrong) = outcome {
         let who = format_args!("tab {tab} of user {user} got {wrong}");
-        world.watch.fail(Gate::Messages, who);
+        world.watch.fail(Gate::Events, who);
     }
 }
 
@@ -186,15 +194,17 @@ async fn arrived(world: &World, user: usize, chain: &str) {
     let known = world.calls.chain(user);
     if let Some(known) = known.filter(|known| known != chain) {
         let what = format_args!("events named the call {known} instead of {chain}");
-        world.watch.fail(Gate::Messages, what);
+        world.watch.fail(Gate::Events, what);
     }
 }
 
-// protocol 6.6: the phone's events of an incoming call's steps.
-const RINGS: &[&str] = &["phoneevent_ringstarted"];
-const ANSWERED: &[&str] = &["phoneevent_ringstopped", "phoneevent_commstarted"];
-const ENDED: &[&str] = &["phoneevent_commstopped"];
-const GONE: &[&str] = &["phoneevent_ringstopped"];
+// protocol 6.6: the user's events of an incoming call's steps, in their order.
+pub(super) const RINGS: &[&str] = &[STATE, "phoneevent_ringstarted", LINE];
+pub(super) const ANSWERED: &[&str] = &["phoneevent_ringstopped", "phoneevent_commstarted", LINE];
+pub(super) const ENDED: &[&str] = &[STATE, "phoneevent_commstopped", LINE];
+const GONE: &[&str] = &[STATE, "phoneevent_ringstopped", LINE];
+const STATE: &str = "userstatechanged";
+const LINE: &str = "linestatechanged";
 /// How long a caller waits between calls.
 const PAUSE_MS: std::ops::Range<u64> = 100..1_000;
 /// How long a step lasts.
@@ -214,22 +224,26 @@ mod tests {
             let mut expected = book.expected.borrow_mut();
             expected.get_mut(&3).unwrap().take(tab, event, chain)
         };
-        assert_eq!(book.missing(3), 4);
-        assert!(take(1, "phoneevent_commstarted", "c").is_err());
-        assert!(take(1, "phoneevent_ringstopped", "c").is_ok());
-        assert!(take(1, "phoneevent_ringstopped", "c").is_err());
-        assert!(take(1, "phoneevent_commstarted", "d").is_err());
+        let (stopped, started) = ("phoneevent_ringstopped", "phoneevent_commstarted");
+        assert_eq!(book.missing(3), 6);
+        assert!(take(1, started, Some("c")).is_err());
+        assert!(take(1, stopped, Some("c")).is_ok());
+        assert!(take(1, stopped, Some("c")).is_err());
+        assert!(take(1, started, Some("d")).is_err());
+        assert!(take(1, LINE, None).is_ok());
         assert_eq!(book.chain(3).as_deref(), Some("c"));
-        assert!(take(2, "phoneevent_ringstopped", "c").is_ok());
-        assert!(take(2, "phoneevent_commstarted", "c").is_ok());
+        assert!(take(2, stopped, Some("c")).is_ok());
+        assert!(take(2, started, Some("c")).is_ok());
+        assert!(take(2, LINE, None).is_ok());
         assert_eq!(book.missing(3), 0);
+        assert!(take(2, LINE, None).is_err());
     }
 
     #[tokio::test]
     async fn what_does_not_come_is_missing_when_the_time_is_over() {
         let book = CallBook::default();
         book.expect(0, &[0, 4], RINGS);
-        assert_eq!(book.complete(0, Duration::ZERO).await, 2);
+        assert_eq!(book.complete(0, Duration::ZERO).await, 6);
         assert_eq!(book.complete(1, Duration::ZERO).await, 0);
     }
 }

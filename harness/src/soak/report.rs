@@ -5,8 +5,10 @@ use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
 
+use super::leak::Leak;
 use super::rest::Usages;
 use super::watch::{Counts, Failed, Gate, Latencies};
+use crate::faults::{Kind, Plan};
 use crate::process::Usage;
 
 /// What was seen in one minute.
@@ -18,6 +20,8 @@ pub struct Row {
     pub times: Latencies,
     /// Counts from the start on.
     pub counts: Counts,
+    /// Faults that came from the start on, by kind.
+    pub faults: BTreeMap<Kind, u64>,
     /// What the gateway used at its end.
     pub usage: Usage,
 }
@@ -28,6 +32,7 @@ impl Display for Row {
             at_s,
             times,
             counts,
+            faults,
             usage,
         } = self;
         let requests = &times.requests;
@@ -46,7 +51,11 @@ impl Display for Row {
             counts.churn_total(),
             counts.calls,
             counts.crm_stops,
-        )
+        )?;
+        if faults.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "; {} returns, faults {faults:?}", counts.returns)
     }
 }
 
@@ -57,8 +66,14 @@ pub struct SoakReport {
     pub seed: u64,
     /// How long the traffic lasted.
     pub traffic_s: f64,
-    /// How many tabs were held.
+    /// How many tabs there were.
     pub tabs: usize,
+    /// How many of them were behind the fault proxy.
+    pub returning_tabs: usize,
+    /// What could happen there, and on the CRM's link.
+    pub plan: Plan,
+    /// The faults that came, by kind.
+    pub faults: BTreeMap<Kind, u64>,
     /// A row a minute.
     pub rows: Vec<Row>,
     /// All counts.
@@ -67,6 +82,8 @@ pub struct SoakReport {
     pub times: Latencies,
     /// What the gateway used; missing if it did not live to the end.
     pub usages: Option<Usages>,
+    /// What its memory did.
+    pub leak: Leak,
     /// Links that the gateway refused or closed, by reason.
     pub refusals: BTreeMap<String, f64>,
     /// Counters of the tab ring, as far as the metrics show them.
@@ -94,7 +111,10 @@ impl SoakReport {
         writeln!(
             formatter,
             "soak: seed {}, {:.0} s of traffic, {} held tabs, {} pauses",
-            self.seed, self.traffic_s, self.tabs, counts.pauses
+            self.seed,
+            self.traffic_s,
+            self.tabs - self.returning_tabs,
+            counts.pauses
         )?;
         writeln!(
             formatter,
@@ -106,17 +126,40 @@ impl SoakReport {
             counts.churn_total(),
             counts.churn
         )?;
+        self.write_faults(formatter)?;
         for (name, latency) in [
             ("requests", &self.times.requests),
             ("after a pause", &self.times.after_pause),
             ("call events", &self.times.call_events),
             ("handshakes", &self.times.handshakes),
+            ("through faults", &self.times.through_faults),
             ("own timer late", &self.times.driver_lag),
             ("processor waits", &self.times.processor_waits),
         ] {
             writeln!(formatter, "{name:<15} {latency}")?;
         }
         Ok(())
+    }
+
+    fn write_faults(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        if self.returning_tabs == 0 {
+            return Ok(());
+        }
+        let counts = &self.counts;
+        writeln!(
+            formatter,
+            "{} tabs behind the fault proxy: faults {:?}, links lost {:?}, {} returns, {} openings that failed, {} logins by \
+             session, {} by password, {} pictures compared, {} times agreed with the CRM",
+            self.returning_tabs,
+            self.faults,
+            counts.losses,
+            counts.returns,
+            counts.failed_openings,
+            counts.by_session,
+            counts.by_password,
+            counts.pictures,
+            counts.crm_lists
+        )
     }
 
     fn write_process(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
@@ -126,6 +169,7 @@ impl SoakReport {
             writeln!(formatter, "after traffic   {}", usages.end)?;
             writeln!(formatter, "without tabs    {}", usages.none)?;
         }
+        writeln!(formatter, "memory          {}", self.leak)?;
         writeln!(formatter, "refusals        {:?}", self.refusals)?;
         if self.ring.is_empty() {
             writeln!(

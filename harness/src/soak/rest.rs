@@ -31,15 +31,16 @@ pub(super) async fn come_to_rest(
         if open > 0 {
             restless.push(format!("{open} requests without an answer"));
         }
-        if restless.is_empty() {
+        let away = world.options.returning_tabs() - world.agreed.borrow().len();
+        if tabs > 0 && away > 0 {
+            restless.push(format!("{away} tabs are not back at their user's picture"));
+        }
+        let lacking = followed(world);
+        if restless.is_empty() && lacking.is_empty() {
             break;
         }
         if Instant::now() > deadline {
-            let what = format_args!(
-                "after {REST_MAX:?} with {tabs} tabs: {}",
-                restless.join(", ")
-            );
-            world.watch.fail(Gate::Rest, what);
+            give_up(world, tabs, &restless, &lacking);
             break;
         }
     }
@@ -55,6 +56,28 @@ pub(super) async fn come_to_rest(
         }
         before = usage;
     }
+}
+
+/// Which tabs lack events; reports those that got wrong ones.
+fn followed(world: &World) -> Vec<String> {
+    let (wrong, lacking) = world.stories.unsettled(world.options.stall);
+    for what in wrong {
+        world.watch.fail(Gate::Events, what);
+    }
+    lacking
+}
+
+/// Reports what has not come to rest.
+fn give_up(world: &World, tabs: usize, restless: &[String], lacking: &[String]) {
+    if !restless.is_empty() {
+        let all = restless.join(", ");
+        let what = format_args!("after {REST_MAX:?} with {tabs} tabs: {all}");
+        world.watch.fail(Gate::Rest, what);
+    }
+    for what in lacking {
+        world.watch.fail(Gate::Events, what);
+    }
+    world.stories.settle();
 }
 
 /// What is still under way.
@@ -224,6 +247,7 @@ mod tests {
             descriptors,
             threads: 8,
             rss_bytes: mib << 20,
+            cpu_ms: 0,
         };
         let mut usages = Usages {
             idle: usage(30, 40),

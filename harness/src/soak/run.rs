@@ -1,5 +1,6 @@
 //! Owns the course of a soak: start, held tabs, warm-up, rest, traffic, rest, the end of the tabs, the end of the gateway.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -7,15 +8,20 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use super::crm::Crm;
 use super::held::HeldTab;
+use super::leak::{Leak, LeakVerdict};
 use super::phase::{Phase, conduct};
+use super::proxies::Proxies;
 use super::report::{Row, SoakReport};
 use super::rest::{self, Usages, come_to_rest};
+use super::returning::ReturningTab;
 use super::watch::{Gate, Kind};
-use super::{SoakOptions, World, calls, churn, crm};
-use crate::crm::CrmHandle;
+use super::{SoakOptions, World, calls, churn};
 use crate::error::Result;
+use crate::format::Format;
 use crate::gateway::Gateway;
+use crate::pairing::Pairing;
 use crate::process::{Log, ProcessorWaits, Usage, error_lines};
 
 /// Runs the soak; `stop` ends the traffic early, `progress` gets a line for every row. An error means that it could not
@@ -29,13 +35,10 @@ pub async fn run(
     crate::report::raise_descriptor_limit();
     let stop: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(stop);
     let soak = async {
-        let crm = crm::start(None).await?;
-        let settings = options.settings(crm.address());
-        let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
+        let (crm, gateway, world) = start(options).await?;
         let Some(process) = gateway.process_id() else {
             return Err(gateway.failure("it has ended already"));
         };
-        let world = World::new(options, gateway.clients(), gateway.admin());
         let soak = Soak {
             world: Rc::new(world),
             log: Log::of(process)?,
@@ -44,6 +47,7 @@ pub async fn run(
             stop: Some(stop),
             progress: &progress,
             rows: Vec::new(),
+            warm_rows: 0,
             begun: Instant::now(),
         };
         Ok(soak.run(gateway).await)
@@ -51,16 +55,45 @@ pub async fn run(
     LocalSet::new().run_until(soak).await
 }
 
+/// Starts the CRM and the gateway, with proxies before both if there are to be faults.
+async fn start(options: SoakOptions) -> Result<(Crm, Gateway, World)> {
+    let pairing = Pairing::new(options.crm_mode, Format::Json)?;
+    let mut crm_options = pairing.crm();
+    let mut settings = pairing.settings(options.settings());
+    let (plan, seed) = (&options.faults, options.seed);
+    let mut crm_proxy = None;
+    if options.has_faults() {
+        let proxy = Proxies::for_crm(plan, seed, pairing.address())?;
+        if options.crm_mode.is_incoming() {
+            crm_options.connect = proxy.address();
+        } else {
+            let address = format!("localhost:{}", proxy.address().port());
+            settings = settings.set("crm.address", address);
+        }
+        crm_proxy = Some(proxy);
+    }
+    let crm = Crm::start(crm_options).await?;
+    let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
+    let proxies = match crm_proxy {
+        Some(proxy) => Some(Proxies::new(plan, seed, proxy, gateway.clients())?),
+        None => None,
+    };
+    let world = World::new(options, gateway.clients(), gateway.admin(), proxies);
+    Ok((crm, gateway, world))
+}
+
 struct Soak<'s> {
     world: Rc<World>,
     log: Log,
     /// The gateway's process.
     process: u32,
-    crm: Option<CrmHandle>,
+    crm: Option<Crm>,
     /// Gone once it has resolved.
     stop: Option<Pin<Box<dyn Future<Output = ()> + 's>>>,
     progress: &'s dyn Fn(&str),
     rows: Vec<Row>,
+    /// How many rows the warm-up made.
+    warm_rows: usize,
     begun: Instant,
 }
 
@@ -69,8 +102,8 @@ struct Soak<'s> {
 struct Course {
     traffic: Duration,
     usages: Option<Usages>,
-    refusals: std::collections::BTreeMap<String, f64>,
-    ring: std::collections::BTreeMap<String, f64>,
+    refusals: BTreeMap<String, f64>,
+    ring: BTreeMap<String, f64>,
 }
 
 impl Soak<'_> {
@@ -82,6 +115,7 @@ impl Soak<'_> {
         }
         let end_s = self.end(gateway).await;
         lag.abort();
+        let leak = self.judge_memory();
         let log = self.log.text().unwrap_or_default();
         for line in error_lines(&log) {
             self.world.watch.fail(Gate::Log, line);
@@ -91,10 +125,14 @@ impl Soak<'_> {
             seed: self.world.options.seed,
             traffic_s: course.traffic.as_secs_f64(),
             tabs: self.world.options.tabs,
+            returning_tabs: self.world.options.returning_tabs(),
+            plan: self.world.options.faults.clone(),
+            faults: faults(&self.world),
             rows: self.rows,
             counts: watch.counts(),
             times: watch.all_times(),
             usages: course.usages,
+            leak,
             refusals: course.refusals,
             ring: course.ring,
             log_warnings: log.lines().filter(|line| line.contains(" WARN ")).count(),
@@ -112,6 +150,7 @@ impl Soak<'_> {
         self.begun = Instant::now();
         let warm_up_end = self.begun + world.options.warm_up();
         self.traffic(warm_up_end, WARM_UP_STREAM).await?;
+        self.warm_rows = self.rows.len();
         let mut traffic = self.begun.elapsed();
         let warm = come_to_rest(&world, process, count, None).await?;
         let left = world.options.duration.saturating_sub(traffic);
@@ -123,6 +162,11 @@ impl Soak<'_> {
         let metrics = world.admin.metrics().await?;
         course.refusals = rest::refusals(&metrics);
         course.ring = rest::judge_counters(&world, &metrics);
+        let found_out = world.options.silence() + FOUND_OUT_SLACK;
+        let unnoticed = world.proxies.as_ref().map(|it| it.judge(found_out));
+        if let Some(what) = unnoticed.flatten() {
+            world.watch.fail(Gate::Returns, what);
+        }
         world.phases.send_replace(Phase::Over);
         self.join(tabs, "the held tabs").await;
         let wanted = warm.descriptors.saturating_sub(count);
@@ -144,9 +188,13 @@ impl Soak<'_> {
     async fn traffic(&mut self, until: Instant, stream: u64) -> Result<()> {
         let world = Rc::clone(&self.world);
         let parallel = world.options.calls;
+        world.agreed.borrow_mut().clear();
+        if let Some(proxies) = &world.proxies {
+            proxies.arm();
+        }
         let conductor = spawn_local({
             let (world, random) = (Rc::clone(&world), world.random(stream));
-            async move { conduct(&world.phases, random, world.options.tabs).await }
+            async move { conduct(&world.phases, random, world.options.held_tabs()).await }
         });
         let mut makers = JoinSet::new();
         makers.spawn_local(churn::come_and_go(
@@ -159,11 +207,14 @@ impl Soak<'_> {
         }
         let crm = self.crm.take().map(|crm| {
             let random = world.random(stream + 2);
-            spawn_local(crm::come_and_go(Rc::clone(&world), random, crm))
+            spawn_local(crm.come_and_go(Rc::clone(&world), random))
         });
         let watched = self.watch_until(until).await;
         conductor.abort();
         world.phases.send_replace(Phase::Calm);
+        if let Some(proxies) = &world.proxies {
+            proxies.heal();
+        }
         self.join(makers, "the traffic").await;
         if let Some(crm) = crm {
             self.crm = self.crm_back(crm).await;
@@ -171,7 +222,7 @@ impl Soak<'_> {
         watched
     }
 
-    async fn crm_back(&self, crm: JoinHandle<Option<CrmHandle>>) -> Option<CrmHandle> {
+    async fn crm_back(&self, crm: JoinHandle<Option<Crm>>) -> Option<Crm> {
         match timeout(JOIN_MAX, crm).await {
             Ok(Ok(crm)) => crm,
             other => {
@@ -228,6 +279,17 @@ impl Soak<'_> {
         }
     }
 
+    /// What the memory did behind the warm-up.
+    fn judge_memory(&self) -> Leak {
+        let rows = self.rows[self.warm_rows..].iter();
+        let rows = rows.map(|row| (Duration::from_secs_f64(row.at_s), row.usage.rss_bytes));
+        let leak = Leak::judge(&rows.collect::<Vec<_>>());
+        if leak.verdict == LeakVerdict::Suspected {
+            self.world.watch.fail(Gate::Leak, leak);
+        }
+        leak
+    }
+
     /// Ends the gateway in order; how long that took.
     async fn end(&self, gateway: Gateway) -> Option<f64> {
         let started = Instant::now();
@@ -249,15 +311,29 @@ fn row(world: &World, begun: Instant, process: u32) -> Result<Row> {
         at_s: begun.elapsed().as_secs_f64(),
         times: world.watch.take_times(),
         counts: world.watch.counts(),
+        faults: faults(world),
         usage: Usage::of(process)?,
     })
 }
 
-/// Opens all held tabs, one after the other.
+/// The faults that came so far, by kind.
+fn faults(world: &World) -> BTreeMap<crate::faults::Kind, u64> {
+    let proxies = world.proxies.as_ref();
+    proxies.map(Proxies::counts).unwrap_or_default()
+}
+
+/// Opens all held tabs, one after the other; those behind the fault proxy open by themselves.
 async fn open_tabs(world: &Rc<World>) -> Result<JoinSet<()>> {
     let mut tabs = JoinSet::new();
-    for index in 0..world.options.tabs {
+    let held = world.options.held_tabs();
+    for index in 0..held {
         tabs.spawn_local(HeldTab::open(world, index).await?.hold());
+    }
+    if let Some(proxies) = &world.proxies {
+        for index in held..world.options.tabs {
+            let address = proxies.tabs.address();
+            tabs.spawn_local(ReturningTab::new(world, index, address).hold());
+        }
     }
     Ok(tabs)
 }
@@ -282,8 +358,10 @@ async fn watch_machine(world: Rc<World>, process: u32) {
 const WARM_UP_STREAM: u64 = 0;
 /// Likewise, after the warm-up.
 const TRAFFIC_STREAM: u64 = 1 << 16;
-/// How long the makers of traffic may take to end.
-const JOIN_MAX: Duration = Duration::from_secs(60);
+/// How long the makers of traffic may take to end: the CRM is linked again after half a minute at the latest.
+const JOIN_MAX: Duration = Duration::from_secs(90);
+/// What the gateway may take to close a silent link beyond the silence: the time for the close, and something for its clock.
+const FOUND_OUT_SLACK: Duration = Duration::from_secs(10);
 /// The gateway's time for draining, as the harness's settings have it.
 const DRAIN: Duration = Duration::from_secs(1);
 /// What its end may take beyond that.

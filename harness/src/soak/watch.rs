@@ -22,10 +22,16 @@ pub enum Gate {
     HeldTabs,
     /// An answer was lost, or a message came that nobody should get.
     Messages,
+    /// A user's events did not come to a tab once and in order.
+    Events,
+    /// A tab that had lost its link was shown another picture than others, or lost it in a way that no network does.
+    Returns,
     /// A passing connection was refused or got something wrong.
     Churn,
     /// The CRM was not linked again, or a call's steps were refused.
     Scenario,
+    /// The gateway's list of the users who are active in the CRM is not the CRM's.
+    CrmUsers,
     /// The gateway did not come to rest after the traffic.
     Rest,
     /// Descriptors are left over.
@@ -34,6 +40,8 @@ pub enum Gate {
     Threads,
     /// The memory grew.
     Memory,
+    /// The memory grew all the time.
+    Leak,
     /// The metrics tell of something lost.
     Metrics,
     /// The log has a line of an error.
@@ -44,17 +52,21 @@ pub enum Gate {
 
 impl Gate {
     /// All gates.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Stall,
         Self::CallEvents,
         Self::HeldTabs,
         Self::Messages,
+        Self::Events,
+        Self::Returns,
         Self::Churn,
         Self::Scenario,
+        Self::CrmUsers,
         Self::Rest,
         Self::Descriptors,
         Self::Threads,
         Self::Memory,
+        Self::Leak,
         Self::Metrics,
         Self::Log,
         Self::Process,
@@ -67,12 +79,16 @@ impl Gate {
             Self::CallEvents => "call-events",
             Self::HeldTabs => "held-tabs",
             Self::Messages => "messages",
+            Self::Events => "events",
+            Self::Returns => "returns",
             Self::Churn => "churn",
             Self::Scenario => "scenario",
+            Self::CrmUsers => "crm-users",
             Self::Rest => "rest",
             Self::Descriptors => "descriptors",
             Self::Threads => "threads",
             Self::Memory => "memory",
+            Self::Leak => "leak",
             Self::Metrics => "metrics",
             Self::Log => "log",
             Self::Process => "process",
@@ -108,6 +124,20 @@ pub struct Counts {
     pub pauses: u64,
     /// Passing connections, by the way they went.
     pub churn: BTreeMap<&'static str, u64>,
+    /// Links that tabs behind the fault proxy lost, by how.
+    pub losses: BTreeMap<&'static str, u64>,
+    /// Times that such a tab came back.
+    pub returns: u64,
+    /// Openings of such tabs that came to nothing.
+    pub failed_openings: u64,
+    /// Their logins by session.
+    pub by_session: u64,
+    /// Their logins by password.
+    pub by_password: u64,
+    /// Pictures of such tabs that were held against that of their user's witness.
+    pub pictures: u64,
+    /// Times that the CRM's list of active users and the gateway's were found to agree.
+    pub crm_lists: u64,
 }
 
 impl Counts {
@@ -128,6 +158,8 @@ pub(super) struct Times {
     pub(super) call_events: Histogram<u64>,
     /// Of the passing connections' handshakes.
     pub(super) handshakes: Histogram<u64>,
+    /// Of requests through the fault proxy.
+    pub(super) through_faults: Histogram<u64>,
     /// How late this program's own timer was.
     pub(super) driver_lag: Histogram<u64>,
     /// How long a thread of the gateway waited for a processor.
@@ -141,17 +173,19 @@ impl Times {
             after_pause: report::histogram(),
             call_events: report::histogram(),
             handshakes: report::histogram(),
+            through_faults: report::histogram(),
             driver_lag: report::histogram(),
             processor_waits: report::histogram(),
         }
     }
 
-    fn all(&mut self) -> [&mut Histogram<u64>; 6] {
+    fn all(&mut self) -> [&mut Histogram<u64>; 7] {
         [
             &mut self.requests,
             &mut self.after_pause,
             &mut self.call_events,
             &mut self.handshakes,
+            &mut self.through_faults,
             &mut self.driver_lag,
             &mut self.processor_waits,
         ]
@@ -169,6 +203,8 @@ pub struct Latencies {
     pub call_events: Latency,
     /// Of the passing connections' handshakes.
     pub handshakes: Latency,
+    /// Of requests through the fault proxy.
+    pub through_faults: Latency,
     /// How late this program's own timer was: what the driver adds to all others at most.
     pub driver_lag: Latency,
     /// How long a thread of the gateway waited for a processor, the longest wait in each tenth of a second: what other
@@ -183,6 +219,7 @@ pub(super) enum Kind {
     AfterPause,
     CallEvent,
     Handshake,
+    Returning,
     DriverLag,
     ProcessorWait,
 }
@@ -224,6 +261,7 @@ impl Watch {
             }
             Kind::CallEvent => &mut now.call_events,
             Kind::Handshake => &mut now.handshakes,
+            Kind::Returning => &mut now.through_faults,
             Kind::DriverLag => &mut now.driver_lag,
             Kind::ProcessorWait => &mut now.processor_waits,
         };
@@ -306,6 +344,7 @@ fn latencies(times: &Times) -> Latencies {
         after_pause: Latency::from(&times.after_pause),
         call_events: Latency::from(&times.call_events),
         handshakes: Latency::from(&times.handshakes),
+        through_faults: Latency::from(&times.through_faults),
         driver_lag: Latency::from(&times.driver_lag),
         processor_waits: Latency::from(&times.processor_waits),
     }

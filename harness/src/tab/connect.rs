@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::error::{Error, Result};
+use crate::raw_link::NO_CODE;
 
 /// The details of a handshake's request.
 #[derive(Debug, Clone)]
@@ -144,10 +145,11 @@ async fn shake_hands(
             break complete;
         }
         if stream.read_buf(&mut read).await.map_err(io_error)? == 0 {
-            return Err(Error::Malformed(format!(
-                "the handshake's answer broke off after {} bytes",
-                read.len()
-            )));
+            return Err(Error::Closed {
+                awaited: "the handshake's answer".into(),
+                close: NO_CODE.into(),
+                instead: format!("{} bytes", read.len()),
+            });
         }
     };
     let already_read = read.split_off(head_bytes);
