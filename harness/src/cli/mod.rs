@@ -3,7 +3,9 @@
 mod crm;
 mod load;
 mod measure;
+mod outputs;
 mod proxy;
+mod report;
 mod settings;
 mod soak;
 mod tabs;
@@ -39,6 +41,8 @@ enum Command {
     Load(load::LoadArguments),
     /// Keeps a gateway under mixed traffic with churn for a long time and fails on stalls, losses and leaks
     Soak(soak::SoakArguments),
+    /// Reports what a run of load found: summary, page, CSV, JUnit; or holds runs against each other
+    Report(report::ReportArguments),
     /// Measures a gateway beside the reference server and says whether it holds its targets
     Measure(measure::MeasureArguments),
     /// Runs a bare single-threaded epoll WebSocket server, the yardstick for measurements
@@ -59,6 +63,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Load(arguments) => load::run(arguments),
         Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),
         Command::Reference(arguments) => load::run_reference(&arguments),
         Command::Proxy(arguments) => one_thread()?.block_on(proxy::run(arguments)),
