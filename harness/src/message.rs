@@ -126,6 +126,17 @@ pub(crate) fn peek_text<'t>(text: &'t [u8], key: &str) -> Option<&'t [u8]> {
     memchr::memchr(b'"', rest).map(|end| &rest[..end])
 }
 
+/// The number behind this key, which is given with its quotes and its colon.
+pub(crate) fn peek_number(text: &[u8], key: &[u8]) -> Option<u64> {
+    let start = memchr::memmem::find(text, key)? + key.len();
+    let rest = text[start..].trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    std::str::from_utf8(&rest[..digits.count()])
+        .ok()?
+        .parse()
+        .ok()
+}
+
 /// A fresh random GUID in lower case.
 pub fn guid() -> String {
     let random: u128 = rand::random();

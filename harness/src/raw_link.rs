@@ -47,13 +47,24 @@ impl RawLink {
 
     /// Reads once and gives every whole text to `take`.
     pub(crate) fn read(&mut self, input: &mut [u8], take: impl FnMut(&[u8])) -> Result<LinkState> {
+        self.read_some(input, usize::MAX, take)
+    }
+
+    /// The same, but reads no more than so many bytes.
+    pub(crate) fn read_some(
+        &mut self,
+        input: &mut [u8],
+        bytes_max: usize,
+        take: impl FnMut(&[u8]),
+    ) -> Result<LinkState> {
         let kept = self.unfinished.len();
         if kept >= input.len() {
             return Err(Error::Malformed(format!(
                 "a frame longer than {kept} bytes"
             )));
         }
-        let read = match self.stream.try_read(&mut input[kept..]) {
+        let until = kept.saturating_add(bytes_max).min(input.len());
+        let read = match self.stream.try_read(&mut input[kept..until]) {
             Ok(0) => return Ok(LinkState::Ended(None)),
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(LinkState::Open),
@@ -142,6 +153,11 @@ impl RawLink {
 /// Appends a text as a client's frame.
 pub(crate) fn append_text(output: &mut Vec<u8>, text: &[u8]) {
     raw::append_frame(output, 0x80 | TEXT, Some(MASK), text);
+}
+
+/// Appends the frame that ends a link, with this code.
+pub(crate) fn append_close(output: &mut Vec<u8>, code: u16) {
+    raw::append_frame(output, 0x80 | CLOSE, Some(MASK), &code.to_be_bytes());
 }
 
 fn io_error(error: std::io::Error) -> Error {

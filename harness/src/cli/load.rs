@@ -1,4 +1,5 @@
-//! Owns the subcommands `load` and `reference`: options to the library, the report to the standard output.
+//! Owns the subcommands `load` and `reference`: options to the library, the report to the standard output. With a scenario `load`
+//! plays that; without one it is a closed loop.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -9,56 +10,97 @@ use okgate_harness::load::{self, LoadLogin, LoadMethod, LoadOptions};
 use okgate_harness::reference::{Answer, ReferenceServer};
 
 use super::ReportForm;
+use super::scenario::{self, ScenarioArguments};
 
 /// The options of `load`.
 #[derive(Debug, Args)]
 pub(super) struct LoadArguments {
+    #[command(flatten)]
+    scenario: ScenarioArguments,
     /// Address of the server's WebSocket listener
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4066")]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:4066"
+    )]
     address: SocketAddr,
     /// How many connections
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "N",
+        default_value_t = 50
+    )]
     connections: usize,
     /// How many open requests each connection has
-    #[arg(long, value_name = "D", default_value_t = 1)]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "D",
+        default_value_t = 1
+    )]
     depth: usize,
     /// What is asked again and again
-    #[arg(long, value_enum, default_value_t = LoadMethod::Ping)]
+    #[arg(long, conflicts_with = "scenario", value_enum, default_value_t = LoadMethod::Ping)]
     method: LoadMethod,
     /// How long is measured
-    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "S",
+        default_value_t = 5.0
+    )]
     duration_s: f64,
     /// How long the load runs before it is measured
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "S",
+        default_value_t = 1.0
+    )]
     warm_up_s: f64,
     /// Log in as this and a number from 1 on (needed for every method but ping)
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, conflicts_with = "scenario", value_name = "PREFIX")]
     login_prefix: Option<String>,
     /// How many users there are; connections go round them [default: one per connection]
-    #[arg(long, value_name = "N")]
+    #[arg(long, conflicts_with = "scenario", value_name = "N")]
     users: Option<usize>,
     /// Everybody's password
-    #[arg(long, value_name = "P", default_value = okgate_harness::gateway::DEFAULT_PASSWORD)]
+    #[arg(long, conflicts_with = "scenario", value_name = "P", default_value = okgate_harness::gateway::DEFAULT_PASSWORD)]
     password: String,
     /// The server is the one of "reference": no login, and any text answers the oldest open request
-    #[arg(long)]
+    #[arg(long, conflicts_with = "scenario")]
     reference: bool,
     /// How many threads drive the connections
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "N",
+        default_value_t = 1
+    )]
     threads: usize,
     /// Process id of the server: its CPU time per message and memory are reported
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
     /// Pad each request with so many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    #[arg(
+        long,
+        conflicts_with = "scenario",
+        value_name = "BYTES",
+        default_value_t = 0
+    )]
     padding: usize,
     /// Form of the report
-    #[arg(long, value_enum, default_value_t = ReportForm::Text)]
+    #[arg(long, conflicts_with = "scenario", value_enum, default_value_t = ReportForm::Text)]
     report: ReportForm,
 }
 
 /// Runs the load; the exit code tells whether anything failed.
 pub(super) fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
+    if arguments.scenario.is_wanted() {
+        return scenario::run(&arguments.scenario, arguments.server_pid);
+    }
     let users = arguments.users.unwrap_or(arguments.connections);
     let report = load::run(&LoadOptions {
         address: arguments.address,

@@ -6,6 +6,7 @@ mod measure;
 mod outputs;
 mod proxy;
 mod report;
+mod scenario;
 mod settings;
 mod soak;
 mod tabs;
@@ -18,7 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Peers of the okgate gateway: a simulated CRM server, many operators' tabs, load, a soak, measurements, a reference server.
 ///
-/// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on.
+/// Exit codes: 0 fine, 1 failures were seen, 2 wrong usage, 3 an address could not be listened on, 99 a threshold ended a load
+/// before its time.
 #[derive(Debug, Parser)]
 #[command(name = "okgate-harness", version)]
 pub(crate) struct Arguments {
@@ -37,8 +39,11 @@ enum Command {
     /// One worker process of "tabs"; its job comes on the standard input
     #[command(name = okgate_harness::swarm::WORKER_COMMAND, hide = true)]
     TabsWorker,
-    /// Loads a server with requests in a closed loop and reports rate, latencies and CPU time per message
-    Load(load::LoadArguments),
+    /// One worker process of "load SCENARIO"; its job comes on the standard input
+    #[command(name = okgate_harness::play::WORKER_COMMAND, hide = true)]
+    LoadWorker,
+    /// Plays a load scenario of phases, behaviours and thresholds; without one loads a server with requests in a closed loop
+    Load(Box<load::LoadArguments>),
     /// Keeps a gateway under mixed traffic with churn for a long time and fails on stalls, losses and leaks
     Soak(soak::SoakArguments),
     /// Reports what a run of load found: summary, page, CSV, JUnit; or holds runs against each other
@@ -61,7 +66,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             okgate_harness::swarm::run_worker()?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Load(arguments) => load::run(arguments),
+        Command::LoadWorker => {
+            okgate_harness::play::run_worker()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Load(arguments) => load::run(*arguments),
         Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
         Command::Report(arguments) => report::run(&arguments),
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),

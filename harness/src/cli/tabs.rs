@@ -74,7 +74,7 @@ pub(super) async fn run(arguments: TabsArguments) -> anyhow::Result<ExitCode> {
         queue_interval: seconds("--queue-s", arguments.queue_s)?,
         full_opening: arguments.full_opening,
         number_states_every: 1,
-        records: false,
+        is_judged: false,
         is_reference: arguments.reference,
     };
     let program = std::env::current_exe().context("finding this program's own file")?;

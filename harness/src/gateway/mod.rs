@@ -274,7 +274,7 @@ pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT]> {
         .map_err(|_| Error::Usage(format!("no {COUNT} free ports among {PORTS:?}")))
 }
 
-fn program_from_environment() -> Result<PathBuf> {
+pub(crate) fn program_from_environment() -> Result<PathBuf> {
     let missing = |what: &str| {
         Error::Usage(format!(
             "OKGATE_BIN must be the absolute path of the built okgate program: {what}"

@@ -273,7 +273,7 @@ const LOGIN_MAX: Duration = Duration::from_secs(10);
 /// How long a connection waits for the next answers before it looks whether the load is over.
 const SILENCE_MAX: Duration = Duration::from_millis(200);
 /// How many connections come from one loopback address.
-const CONNECTIONS_PER_SOURCE: usize = 20_000;
+pub(crate) const CONNECTIONS_PER_SOURCE: usize = 20_000;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 
 mod connection;
 
-pub(crate) use self::connection::{QID_EXAMPLE, source_address};
+pub(crate) use self::connection::{CONNECTIONS_PER_SOURCE, QID_EXAMPLE, source_address};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

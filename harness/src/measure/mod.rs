@@ -129,7 +129,7 @@ fn quiet_tabs(address: SocketAddr, users: Range<usize>) -> SwarmOptions {
         queue_interval: Duration::ZERO,
         full_opening: false,
         number_states_every: 1,
-        records: false,
+        is_judged: false,
         is_reference: false,
     }
 }

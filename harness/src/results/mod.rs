@@ -5,6 +5,7 @@
 //! Nothing here measures, judges or prints.
 
 mod distribution;
+mod progress;
 mod series;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 pub use self::distribution::Distribution;
+pub use self::progress::Progress;
 pub use self::series::Series;
 
 /// What one run found.
@@ -96,6 +98,9 @@ pub struct Phase {
     pub ended_s: f64,
     /// Whether what happened in it counts; a warm-up does not.
     pub is_measured: bool,
+    /// What was measured in this phase alone.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
 }
 
 /// One thing that was measured.

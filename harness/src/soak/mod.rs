@@ -9,7 +9,6 @@ mod churn;
 mod crm;
 mod held;
 mod phase;
-mod process;
 mod report;
 mod rest;
 mod run;
@@ -23,7 +22,6 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha8Rng;
 
-pub use self::process::Usage;
 pub use self::report::{Row, SoakReport};
 pub use self::rest::Usages;
 pub use self::run::run;
@@ -31,6 +29,7 @@ pub use self::watch::{Counts, Failed, Gate, Latencies};
 use crate::admin::Admin;
 use crate::error::{Error, Result};
 use crate::gateway::{Settings, User};
+pub use crate::process::Usage;
 use crate::raw_link::INPUT_BYTES;
 
 use self::calls::CallBook;

@@ -5,9 +5,9 @@ use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
 
-use super::process::Usage;
 use super::rest::Usages;
 use super::watch::{Counts, Failed, Gate, Latencies};
+use crate::process::Usage;
 
 /// What was seen in one minute.
 #[derive(Debug, Clone, Serialize)]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::World;
-use super::process::Usage;
 use super::watch::Gate;
 use crate::admin::Metrics;
 use crate::error::Result;
+use crate::process::Usage;
 
 /// Waits until the metrics show this many tabs and nothing under way, and the descriptors stay the same (or are as many as
 /// `wanted`); gives what the process uses then. What does not come to rest in time is a failure.

@@ -9,7 +9,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::held::HeldTab;
 use super::phase::{Phase, conduct};
-use super::process::{Log, ProcessorWaits, Usage, error_lines};
 use super::report::{Row, SoakReport};
 use super::rest::{self, Usages, come_to_rest};
 use super::watch::{Gate, Kind};
@@ -17,6 +16,7 @@ use super::{SoakOptions, World, calls, churn, crm};
 use crate::crm::CrmHandle;
 use crate::error::Result;
 use crate::gateway::Gateway;
+use crate::process::{Log, ProcessorWaits, Usage, error_lines};
 
 /// Runs the soak; `stop` ends the traffic early, `progress` gets a line for every row. An error means that it could not
 /// start; everything later is in the report.

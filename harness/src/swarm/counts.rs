@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::record::TabRecord;
+use crate::ledger::LedgerReport;
 use crate::report::{self, Latency};
 
 /// The counts of one worker, or of all.
@@ -38,9 +38,9 @@ pub struct Counts {
     pub round_trips: Vec<(u64, u64)>,
     /// From the beginning of calls to their rings in tabs: microseconds and how often.
     pub rings: Vec<(u64, u64)>,
-    /// What each tab got, at the end, if it was to remember that.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub records: Vec<TabRecord>,
+    /// The judgement of what the tabs got, at the end, if there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ledger: Option<LedgerReport>,
     /// When the last tab was opened, or failed to: microseconds since the workers' start.
     pub settled_after_us: u64,
 }
@@ -93,7 +93,9 @@ impl Counts {
         }
         self.round_trips.extend_from_slice(&other.round_trips);
         self.rings.extend_from_slice(&other.rings);
-        self.records.extend_from_slice(&other.records);
+        if let Some(ledger) = &other.ledger {
+            self.ledger.get_or_insert_default().add(ledger.clone());
+        }
         self.settled_after_us = self.settled_after_us.max(other.settled_after_us);
     }
 
@@ -151,9 +153,9 @@ pub struct SwarmReport {
     pub ring: Latency,
     /// Memory of the workers per held tab, theirs before the first connection taken off.
     pub rss_bytes_per_tab: u64,
-    /// What each tab got, if it was to remember that.
+    /// The judgement of what the tabs got, if there is to be one.
     #[serde(skip)]
-    pub records: Vec<TabRecord>,
+    pub(crate) ledger: LedgerReport,
 }
 
 impl SwarmReport {
@@ -162,7 +164,7 @@ impl SwarmReport {
         let mut counts = total.clone();
         counts.round_trips = Vec::new();
         counts.rings = Vec::new();
-        let records = std::mem::take(&mut counts.records);
+        let ledger = counts.ledger.take().unwrap_or_default();
         Self {
             target,
             held_s,
@@ -171,7 +173,7 @@ impl SwarmReport {
             ring: latency(&total.rings),
             rss_bytes_per_tab: grown / total.held.max(1),
             counts,
-            records,
+            ledger,
         }
     }
 

@@ -8,25 +8,25 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::awaited::AwaitedAnswer;
+use super::asking::{ask, frame};
 use super::call_time;
-use super::record::TabRecord;
 use super::worker::Shared;
 use crate::error::{Error, Result};
+use crate::ledger::{Joining, TabKey};
 use crate::load::source_address;
-use crate::message::{Message, peek_name, peek_qid};
-use crate::raw_link::{LinkState, RawLink, append_text};
+use crate::message::{peek_name, peek_qid};
+use crate::raw_link::{LinkState, RawLink};
 use crate::report;
 use crate::tab::connect::{self, ConnectOptions};
-use crate::tab::{login_fields, opening};
+use crate::tab::opening;
 
 /// A tab that came through its opening.
 pub(super) struct HeldTab {
     link: RawLink,
     /// Of the next request.
     next_qid: u32,
-    /// The place of what it remembers of its events, if it does.
-    record: Option<usize>,
+    /// Where what it gets is judged, if it is.
+    key: Option<TabKey>,
 }
 
 /// The times of a held tab.
@@ -56,15 +56,19 @@ impl HeldTab {
         let mut tab = Self {
             link: RawLink::new(connected),
             next_qid: 0,
-            record: options.records.then(|| {
-                let mut records = shared.records.borrow_mut();
-                records.push(TabRecord::new(user, is_told_numbers));
-                records.len() - 1
-            }),
+            key: None,
         };
         let login = format!("{}{user}", options.login_prefix);
-        for (method, fields) in sequence(&login, is_told_numbers, shared) {
-            let answered = timeout(ANSWER_MAX, tab.request(method, fields, shared)).await;
+        let sequence = sequence(&login, is_told_numbers, shared);
+        let last = sequence.len();
+        for (place, (method, fields)) in (1..).zip(sequence) {
+            // From the last subscription on everything is to come.
+            let join = || {
+                let joins = place == last && options.is_judged;
+                joins.then(|| join(user, &login, is_told_numbers, shared))?
+            };
+            let asked = tab.request(method, fields, shared, join);
+            let answered = timeout(ANSWER_MAX, asked).await;
             let outcome = answered.unwrap_or_else(|_| {
                 Err(Error::Deadline {
                     awaited: format!("the answer to {method}"),
@@ -96,6 +100,9 @@ impl HeldTab {
         let ended = self.hold_until_end(&shared).await;
         let mut counts = shared.counts.borrow_mut();
         counts.held -= 1;
+        if let Some(key) = self.key {
+            shared.ledger.borrow_mut().leave(key);
+        }
         match ended {
             Ok(code) => counts.closed(code),
             Err(error) => counts.fail("protocol", error),
@@ -118,10 +125,10 @@ impl HeldTab {
             tokio::select! {
                 readable = self.link.readable() => {
                     readable?;
-                    let record = self.record;
+                    let key = self.key;
                     let state = {
                         let mut input = shared.input.borrow_mut();
-                        self.link.read(&mut input, |text| take(text, record, &mut times, shared))?
+                        self.link.read(&mut input, |text| take(text, key, &mut times, shared))?
                     };
                     if let LinkState::Ended(code) = state {
                         return Ok(code);
@@ -145,57 +152,46 @@ impl HeldTab {
                 shared.counts.borrow_mut().fail("ping", late);
             }
             times.next_ping = now + options.ping_interval;
-            let qid = self.send("ping", json!({})).await?;
+            let qid = self.send("ping").await?;
             times.ping = Some((qid, now));
         }
         if times.next_queue <= now {
             times.next_queue = now + options.queue_interval;
-            self.send("getcurrentqueue", json!({})).await?;
+            self.send("getcurrentqueue").await?;
         }
         Ok(())
     }
 
-    /// Asks and waits for the answer, also one in packets; whatever comes is counted.
-    async fn request(&mut self, method: &str, fields: Value, shared: &Shared) -> Result<()> {
-        let qid = self.send(method, fields).await?;
-        let mut awaited = AwaitedAnswer::new(method, qid);
-        let mut outcome = Ok(false);
-        let record = self.record;
-        loop {
-            self.link.readable().await?;
-            let state = {
-                let mut input = shared.input.borrow_mut();
-                self.link.read(&mut input, |text| {
-                    count(text, record, shared);
-                    if matches!(outcome, Ok(false)) {
-                        outcome = awaited.take(text);
-                    }
-                })?
-            };
-            if std::mem::replace(&mut outcome, Ok(false))? {
-                return Ok(());
+    /// Asks and waits for the answer; whatever comes is counted. With the answer it may join those whose events are judged.
+    async fn request(
+        &mut self,
+        method: &str,
+        fields: Value,
+        shared: &Shared,
+        join: impl Fn() -> Option<TabKey>,
+    ) -> Result<()> {
+        let qid = self.take_qid();
+        let key = &mut self.key;
+        let take = |text: &[u8], is_answer| {
+            count(text, *key, shared);
+            if is_answer {
+                *key = join();
             }
-            if let LinkState::Ended(code) = state {
-                return Err(Error::Closed {
-                    awaited: format!("the answer to {method}"),
-                    close: format!("code {code:?}"),
-                    instead: "no such answer".into(),
-                });
-            }
-            self.link.flush().await?;
-        }
+        };
+        ask(&mut self.link, &shared.input, qid, (method, fields), take).await
     }
 
-    async fn send(&mut self, method: &str, fields: Value) -> Result<u32> {
-        let qid = self.next_qid;
-        self.next_qid = self.next_qid.wrapping_add(1);
-        let mut message = Message::new(method, fields);
-        message.fields.insert("qid".into(), qid.to_string().into());
-        let mut frame = Vec::new();
-        append_text(&mut frame, message.to_text().as_bytes());
-        self.link.write_or_queue(&frame)?;
+    async fn send(&mut self, method: &str) -> Result<u32> {
+        let qid = self.take_qid();
+        self.link.write_or_queue(&frame(method, json!({}), qid))?;
         self.link.flush().await?;
         Ok(qid)
+    }
+
+    fn take_qid(&mut self) -> u32 {
+        let qid = self.next_qid;
+        self.next_qid = qid.wrapping_add(1);
+        qid
     }
 }
 
@@ -208,17 +204,12 @@ fn sequence(login: &str, is_told_numbers: bool, shared: &Shared) -> Vec<(&'stati
     if options.full_opening {
         return opening::sequence(login, &options.password);
     }
-    let events = &EVENTS[usize::from(!is_told_numbers)..];
-    vec![
-        ("login", login_fields(login, &options.password)),
-        ("subscribeevent", json!({"eventmethod": events})),
-        ("subscribeevent", json!({"event": "phoneevent"})),
-    ]
+    opening::short_sequence(login, &options.password, is_told_numbers)
 }
 
 /// Takes a message of a held tab: the pong of its ping is timed, everything is counted.
-fn take(text: &[u8], record: Option<usize>, times: &mut Times, shared: &Shared) {
-    count(text, record, shared);
+fn take(text: &[u8], key: Option<TabKey>, times: &mut Times, shared: &Shared) {
+    count(text, key, shared);
     if is_named(text, "phoneevent_ringstarted") {
         if let Some(age) = call_time::age(text) {
             report::record(&mut shared.rings.borrow_mut(), age);
@@ -244,9 +235,16 @@ fn is_named(text: &[u8], name: &str) -> bool {
     std::str::from_utf8(text).ok().and_then(peek_name) == Some(name)
 }
 
-fn count(text: &[u8], record: Option<usize>, shared: &Shared) {
-    if let Some(record) = record {
-        shared.records.borrow_mut()[record].take(text);
+fn count(text: &[u8], key: Option<TabKey>, shared: &Shared) {
+    if let Some(key) = key {
+        let name = std::str::from_utf8(text).ok().and_then(peek_name);
+        let mut ledger = shared.ledger.borrow_mut();
+        ledger.take(
+            key,
+            name.unwrap_or_default(),
+            text,
+            std::time::Instant::now(),
+        );
     }
     let mut counts = shared.counts.borrow_mut();
     counts.messages += 1;
@@ -263,6 +261,17 @@ fn count(text: &[u8], record: Option<usize>, shared: &Shared) {
     }
 }
 
+/// From now on what the tab gets is judged.
+fn join(user: usize, login: &str, is_told_numbers: bool, shared: &Shared) -> Option<TabKey> {
+    let mut ledger = shared.ledger.borrow_mut();
+    ledger.user(user - 1, login, false);
+    let joining = Joining {
+        is_told_numbers,
+        is_from_start: true,
+    };
+    ledger.join(user - 1, std::time::Instant::now(), joining)
+}
+
 /// A random time within the first interval, so that thousands of tabs do not ask all at once.
 fn first_time(interval: Duration) -> Instant {
     if interval.is_zero() {
@@ -271,15 +280,6 @@ fn first_time(interval: Duration) -> Instant {
     Instant::now() + interval.mul_f64(rand::random())
 }
 
-/// The events that a held tab subscribes beside the phone's; the first of them not by all.
-const EVENTS: [&str; 6] = [
-    "pbxnumberstatechanged",
-    "userstatechanged",
-    "linestatechanged",
-    "flashstatechanged",
-    "customevent",
-    "shownotifymessage",
-];
 /// How long each answer of an opening may take.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Later than any run.

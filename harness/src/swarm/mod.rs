@@ -1,29 +1,27 @@
 //! Owns many held tabs: the supervisor that divides them among worker processes, follows their counts and reports.
 //!
-//! Options come in; progress lines and one report go out. Each worker is this program again, with a job on its standard
-//! input; it ends when that input ends, so that no worker outlives its supervisor.
+//! Options come in; progress lines and one report go out.
 
-mod awaited;
+mod asking;
 mod call_time;
 mod counts;
 mod held_tab;
-mod record;
+mod process;
 mod worker;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
+pub(crate) use self::asking::{Packets, ask};
+pub(crate) use self::call_time::CallTimes;
 pub use self::call_time::timed_caller;
 pub use self::counts::{Counts, SwarmReport};
-pub use self::record::{Happened, NUMBER_FIRST, SeenEvent, TabRecord};
+pub(crate) use self::process::WorkerProcess;
 pub use self::worker::run_worker;
 use crate::error::{Error, Result};
 
@@ -58,8 +56,8 @@ pub struct SwarmOptions {
     pub full_opening: bool,
     /// Every so-manyth tab is told of numbers' states.
     pub number_states_every: usize,
-    /// Each tab remembers its events, for [`SwarmReport::records`].
-    pub records: bool,
+    /// What tabs get is judged: whether each event of a user reaches each of its tabs, once and in order.
+    pub is_judged: bool,
     /// The server is the reference, which echoes: no login, no subscriptions, pings only.
     pub is_reference: bool,
 }
@@ -95,9 +93,8 @@ pub async fn run(
 /// Worker processes that open tabs, or hold them already.
 #[derive(Debug)]
 pub struct Swarm {
-    workers: Vec<Worker>,
-    /// The latest counts of each worker, whether anybody looks at them or not: a worker whose counts waited to be looked at would
-    /// stand still.
+    workers: Vec<WorkerProcess>,
+    /// The latest counts of each worker.
     latest: watch::Receiver<Vec<Counts>>,
     target: usize,
     hold: Option<Duration>,
@@ -112,7 +109,9 @@ impl Swarm {
         let (sender, latest) = watch::channel(vec![Counts::default(); jobs.len()]);
         let mut workers = Vec::new();
         for (number, job) in jobs.iter().enumerate() {
-            workers.push(Worker::start(number, program, job, sender.clone()).await?);
+            let sender = sender.clone();
+            let take = move |counts| sender.send_modify(|latest| latest[number] = counts);
+            workers.push(WorkerProcess::start(program, WORKER_COMMAND, job, take).await?);
         }
         Ok(Self {
             latest,
@@ -205,7 +204,7 @@ impl Swarm {
         let have_all_ended = timeout(END_MAX, finals).await.is_ok();
         let mut lost_workers = 0;
         for worker in &mut self.workers {
-            let has_ended = matches!(timeout(END_MAX, worker.child.wait()).await, Ok(Ok(status)) if status.success());
+            let has_ended = worker.has_ended_well().await;
             lost_workers += usize::from(!has_ended || !have_all_ended);
         }
         SwarmReport::new(self.target, held_s, lost_workers, &self.counts())
@@ -217,58 +216,6 @@ impl Swarm {
             total.add(counts);
         }
         total
-    }
-}
-
-#[derive(Debug)]
-struct Worker {
-    child: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Worker {
-    async fn start(
-        number: usize,
-        program: &Path,
-        job: &Job,
-        sender: watch::Sender<Vec<Counts>>,
-    ) -> Result<Self> {
-        let failed = |error| Error::io("starting a worker process", error);
-        let mut child = Command::new(program)
-            .arg(WORKER_COMMAND)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        let mut input = child.stdin.take();
-        if let Some(output) = child.stdout.take() {
-            let lines = BufReader::new(output).lines();
-            tokio::spawn(forward_counts(number, lines, sender));
-        }
-        let job = serde_json::to_string(job).map_err(|error| Error::Usage(error.to_string()))?;
-        if let Some(input) = &mut input {
-            let line = format!("{job}\n");
-            input.write_all(line.as_bytes()).await.map_err(failed)?;
-        }
-        Ok(Self { child, input })
-    }
-
-    fn tell_to_stop(&mut self) {
-        self.input = None;
-    }
-}
-
-async fn forward_counts(
-    number: usize,
-    mut lines: Lines<BufReader<ChildStdout>>,
-    sender: watch::Sender<Vec<Counts>>,
-) {
-    while let Ok(Some(line)) = lines.next_line().await {
-        match serde_json::from_str(&line) {
-            Ok(counts) => sender.send_modify(|latest| latest[number] = counts),
-            Err(error) => tracing::warn!(%error, number, "a worker's line could not be read"),
-        }
     }
 }
 
@@ -303,6 +250,8 @@ fn divide(options: &SwarmOptions) -> Result<Vec<Job>> {
         .collect())
 }
 
+/// The telephone number of the first user.
+pub const NUMBER_FIRST: usize = 101;
 /// The hidden subcommand that makes a process a worker.
 pub const WORKER_COMMAND: &str = "tabs-worker";
 /// How many connections one worker holds: processes may have 20,000 descriptors on many systems.
@@ -336,7 +285,7 @@ mod tests {
             queue_interval: Duration::from_secs(5),
             full_opening: false,
             number_states_every: 1,
-            records: false,
+            is_judged: false,
             is_reference: false,
         }
     }

@@ -15,9 +15,9 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::counts::Counts;
 use super::held_tab::HeldTab;
-use super::record::TabRecord;
-use super::{COUNTS_INTERVAL, Job};
+use super::{COUNTS_INTERVAL, Job, NUMBER_FIRST};
 use crate::error::{Error, Result};
+use crate::ledger::Ledger;
 use crate::raw_link::INPUT_BYTES;
 use crate::report;
 
@@ -28,8 +28,8 @@ pub(super) struct Shared {
     pub(super) round_trips: RefCell<Histogram<u64>>,
     /// From a call's beginning to its ring in a tab.
     pub(super) rings: RefCell<Histogram<u64>>,
-    /// What tabs got that are to remember it.
-    pub(super) records: RefCell<Vec<TabRecord>>,
+    /// The judgement of what tabs get.
+    pub(super) ledger: RefCell<Ledger>,
     /// When the job was begun.
     pub(super) begun: Instant,
     /// The buffer that all links read into.
@@ -59,7 +59,7 @@ async fn work() -> Result<()> {
         counts: RefCell::default(),
         round_trips: RefCell::new(report::histogram()),
         rings: RefCell::new(report::histogram()),
-        records: RefCell::default(),
+        ledger: RefCell::new(Ledger::new(NUMBER_FIRST)),
         begun: Instant::now(),
         input: RefCell::new(vec![0; INPUT_BYTES]),
     });
@@ -121,7 +121,8 @@ impl Shared {
         if is_last {
             counts.round_trips = report::steps(&self.round_trips.borrow());
             counts.rings = report::steps(&self.rings.borrow());
-            counts.records = self.records.take();
+            let ledger = self.ledger.take().finish();
+            counts.ledger = self.job.options.is_judged.then_some(ledger);
         }
         let line =
             serde_json::to_string(&*counts).map_err(|error| Error::Malformed(error.to_string()))?;

@@ -58,6 +58,20 @@ pub(crate) fn sequence(login: &str, password: &str) -> Vec<(&'static str, Value)
     sequence
 }
 
+/// The login and the subscriptions alone.
+pub(crate) fn short_sequence(
+    login: &str,
+    password: &str,
+    is_told_numbers: bool,
+) -> Vec<(&'static str, Value)> {
+    let events = &EVENTS[usize::from(!is_told_numbers)..];
+    vec![
+        ("login", login_fields(login, password)),
+        ("subscribeevent", json!({"eventmethod": events})),
+        ("subscribeevent", json!({"event": "phoneevent"})),
+    ]
+}
+
 fn subscription(event: &str) -> (&'static str, Value) {
     ("subscribeevent", json!({"eventmethod": [event]}))
 }
@@ -77,4 +91,13 @@ const LAST_EVENTS: [&str; 7] = [
     "confcompositionchanged",
     "confcompetitorstatechanged",
     "dynamic",
+];
+/// The events that the short sequence subscribes beside the phone's; the first of them not by all.
+const EVENTS: [&str; 6] = [
+    "pbxnumberstatechanged",
+    "userstatechanged",
+    "linestatechanged",
+    "flashstatechanged",
+    "customevent",
+    "shownotifymessage",
 ];

@@ -1,6 +1,7 @@
 //! A server that answers every request of a tab with success, for commands that log in.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use okgate_harness::message::answer_name;
@@ -14,6 +15,16 @@ const PASSWORD_MD5: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
 
 /// Serves on a thread of its own until the process ends.
 pub(crate) fn answering_server() -> SocketAddr {
+    serve_on_a_thread(None)
+}
+
+/// The same, but once, so long after its first connection, it does nothing for so long.
+#[allow(dead_code)] // not every test needs it
+pub(crate) fn stalling_server(after: Duration, time: Duration) -> SocketAddr {
+    serve_on_a_thread(Some((after, time)))
+}
+
+fn serve_on_a_thread(mut stall: Option<(Duration, Duration)>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -26,6 +37,12 @@ pub(crate) fn answering_server() -> SocketAddr {
             let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream));
+                if let Some((after, time)) = stall.take() {
+                    tokio::spawn(async move {
+                        tokio::time::sleep(after).await; // check-text: allow sleep: the stall comes in the middle of the load
+                        std::thread::sleep(time); // check-text: allow sleep: this is the stall
+                    });
+                }
             }
         });
     });

@@ -2,8 +2,6 @@
 //!
 //! A user is called again only some time after the last call must have ended, so that each call that is begun rings.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -13,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::admin::Admin;
 use crate::error::{Error, Result};
+use crate::play::Callees;
 use crate::swarm::{NUMBER_FIRST, timed_caller};
 
 /// The calls so far.
@@ -20,10 +19,7 @@ pub(super) struct Calls {
     admin: Admin,
     /// The time between the beginnings of two calls.
     gap: Duration,
-    /// Users who may be called, counted from 0.
-    free: Vec<usize>,
-    /// Users who are in a call, and when they may be called again.
-    busy: BinaryHeap<Reverse<(Instant, usize)>>,
+    callees: Callees,
     under_way: JoinSet<(usize, Result<()>)>,
     begun: Option<Instant>,
     next: Instant,
@@ -37,11 +33,14 @@ pub(super) struct Calls {
 
 impl Calls {
     pub(super) fn new(admin: Admin, users: usize, rate: f64) -> Self {
+        let mut callees = Callees::new(users);
+        for user in 0..users {
+            callees.set_there(user, true);
+        }
         Self {
             admin,
             gap: Duration::from_secs_f64(1.0 / rate),
-            free: (0..users).collect(),
-            busy: BinaryHeap::new(),
+            callees,
             under_way: JoinSet::new(),
             begun: None,
             next: Instant::now(),
@@ -100,18 +99,10 @@ impl Calls {
     /// Somebody who is in no call, by chance; `None` if there is nobody until `end`.
     async fn free_user(&mut self, end: Instant) -> Option<usize> {
         loop {
-            while let Some(Reverse((free_at, user))) = self.busy.peek().copied() {
-                if free_at > Instant::now() {
-                    break;
-                }
-                self.busy.pop();
-                self.free.push(user);
+            if let Some(user) = self.callees.take(&mut rand::rng(), Instant::now()) {
+                return Some(user);
             }
-            if !self.free.is_empty() {
-                let place = rand::rng().random_range(0..self.free.len());
-                return Some(self.free.swap_remove(place));
-            }
-            let Reverse((free_at, _)) = self.busy.peek().copied()?;
+            let free_at = self.callees.next_free()?;
             if free_at > end {
                 return None;
             }
@@ -127,7 +118,7 @@ impl Calls {
         let is_answered = !random.random_ratio(1, CALLS_PER_UNANSWERED);
         let lasts = if is_answered { ring + talk } else { ring };
         let free_at = Instant::now() + lasts + MARGIN;
-        self.busy.push(Reverse((free_at, user)));
+        self.callees.is_free_at(user, free_at);
         let admin = self.admin.clone();
         self.under_way.spawn(async move {
             let to = (NUMBER_FIRST + user).to_string();

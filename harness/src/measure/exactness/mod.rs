@@ -6,19 +6,18 @@ mod judge;
 
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::sleep;
 
 use self::calls::Calls;
 use self::judge::{Expected, Verdict, judge};
 use super::servers::{Server, start_gateway};
 use super::table::{Table, Target};
 use super::{MeasureOptions, OPENING_TIME_MAX, number, quiet_tabs};
-use crate::admin::Admin;
 use crate::error::{Error, Result};
-use crate::gateway::{DEFAULT_PASSWORD, Gateway};
+use crate::gateway::DEFAULT_PASSWORD;
+use crate::play::{number_states, until_quiet};
+use crate::scenario::Users;
 use crate::swarm::{NUMBER_FIRST, Swarm, SwarmOptions, SwarmReport};
-use crate::tab::Tab;
 
 /// How many users get how many calls.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +89,7 @@ impl Turn {
         let tabs = SwarmOptions {
             tabs_per_user: wanted.tabs_per_user,
             number_states_every: TABS_PER_SUBSCRIBER,
-            records: true,
+            is_judged: true,
             ..quiet_tabs(gateway.address(), 1..wanted.users + 1)
         };
         let mut swarm = Swarm::start(tabs, &options.harness).await?;
@@ -110,7 +109,15 @@ impl Turn {
         let end = gateway.rss_bytes()?;
         sleep(wanted.rest()).await;
         let rss = [before, half_way, end, gateway.rss_bytes()?];
-        let states = number_states(&gateway, wanted.users).await?;
+        let users = Users {
+            count: wanted.users,
+            tabs_per_user: wanted.tabs_per_user,
+            prefix: "user".into(),
+            first: 1,
+            password: DEFAULT_PASSWORD.into(),
+            first_number: NUMBER_FIRST,
+        };
+        let states = number_states(gateway.address(), &users).await?;
         let mut report = swarm.stop().await;
         gateway.stop().await?;
         let expected = Expected {
@@ -118,7 +125,7 @@ impl Turn {
             rings: &calls.rings,
             states: &states,
         };
-        let verdict = judge(&std::mem::take(&mut report.records), &expected);
+        let verdict = judge(&std::mem::take(&mut report.ledger), &expected);
         Ok(Self {
             calls,
             verdict,
@@ -177,7 +184,7 @@ impl Turn {
             ("different tabs", "users", verdict.uneven),
             ("events twice", "events", verdict.repeated),
             ("broken ladders", "tabs", verdict.broken),
-            ("rings that are not the calls", "users", verdict.miscounted),
+            ("rings that are not the calls", "rings", verdict.miscounted),
             ("wrong states of numbers", "tabs", verdict.stale),
             ("not to be read", "texts", verdict.unread),
             ("lost tabs", "tabs", lost),
@@ -203,50 +210,6 @@ impl Turn {
     }
 }
 
-/// Waits until no call goes on.
-async fn until_quiet(admin: &Admin) -> Result<()> {
-    let deadline = Instant::now() + QUIET_WITHIN;
-    let mut ticks = interval(QUIET_INTERVAL);
-    loop {
-        ticks.tick().await;
-        let calls = admin.calls().await?;
-        let count = calls.as_array().map(Vec::len);
-        if count == Some(0) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(Error::Deadline {
-                awaited: "the gateway to have no calls".into(),
-                after: QUIET_WITHIN,
-                instead: crate::message::shortened(&calls.to_string()),
-            });
-        }
-    }
-}
-
-/// The state of each user's number as a new tab reads it: its digit.
-async fn number_states(gateway: &Gateway, users: usize) -> Result<String> {
-    let mut tab = Tab::logged_in(gateway.address(), "user1", DEFAULT_PASSWORD).await?;
-    let answer = tab
-        .request_ok("getpbxnumbers", json!({"mode": "full"}))
-        .await?;
-    let mut states = vec![b'-'; users];
-    let numbers = answer.field("numbers").as_array().into_iter().flatten();
-    for entry in numbers {
-        let place = entry["number"].as_str().and_then(|text| text.parse().ok());
-        let place = place.and_then(|number: usize| number.checked_sub(NUMBER_FIRST));
-        let state = entry["state"]
-            .as_u64()
-            .and_then(|state| u8::try_from(state).ok());
-        if let (Some(place), Some(state @ 0..=9)) = (place, state)
-            && let Some(known) = states.get_mut(place)
-        {
-            *known = b'0' + state;
-        }
-    }
-    String::from_utf8(states).map_err(|error| Error::Malformed(error.to_string()))
-}
-
 /// Of so many tabs one is told of numbers' states.
 const TABS_PER_SUBSCRIBER: usize = 10;
 /// More calls a second make no sense here.
@@ -261,9 +224,5 @@ const REST_MAX: Duration = Duration::from_secs(60);
 const REST_MIN: Duration = Duration::from_secs(3);
 /// How much more memory may be in use after the rest than at the end of the calls.
 const MEMORY_GROWTH_MAX: f64 = 1.01;
-/// How long the last calls may take to end.
-const QUIET_WITHIN: Duration = Duration::from_secs(60);
-/// How often it is asked whether they have.
-const QUIET_INTERVAL: Duration = Duration::from_millis(100);
 /// How many faults are shown.
 const FAULTS_SHOWN_MAX: usize = 20;

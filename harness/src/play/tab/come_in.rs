@@ -1,0 +1,182 @@
+//! Owns how a tab comes in: connection, handshake, login with a password or a session, and what a browser library asks then.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::agenda::Agenda;
+use super::desk::Desk;
+use super::{Coming, Tab};
+use crate::error::{Error, Result};
+use crate::ledger::Joining;
+use crate::message::peek_text;
+use crate::play::present::Handle;
+use crate::play::tally::{Counted, Timing};
+use crate::play::worker::Shared;
+use crate::raw_link::RawLink;
+use crate::scenario::{Behaviour, BehaviourKind, FailureKind};
+use crate::swarm;
+use crate::tab::connect::{self, ConnectOptions, Connected};
+use crate::tab::opening;
+
+/// Brings a tab in; gives it, or in which way it failed.
+pub(super) async fn come_in(
+    handle: &Rc<Handle>,
+    coming: &mut Coming,
+    shared: &Shared,
+) -> std::result::Result<Tab, (FailureKind, Error)> {
+    let begun = Instant::now();
+    let phase = shared.phase_of(coming.due.map_or(begun, tokio::time::Instant::into_std));
+    let since_due = |now: Instant| {
+        let due = coming.due.map(tokio::time::Instant::into_std);
+        due.map(|due| now.saturating_duration_since(due))
+    };
+    let time = |timing, from: Instant| {
+        let now = Instant::now();
+        let service = now.saturating_duration_since(from);
+        shared
+            .tally
+            .borrow_mut()
+            .time(phase, timing, service, since_due(now));
+    };
+    let behaviour = shared.behaviour(handle);
+    let connected = connect(handle, behaviour, shared).await;
+    let connected = connected.map_err(|error| (FailureKind::Connect, error))?;
+    time(Timing::Connect, begun);
+    let agenda = Agenda::new(behaviour, handle.is_first, &mut shared.random.borrow_mut());
+    let mut tab = Tab {
+        link: RawLink::new(connected),
+        desk: Desk::new(Rc::clone(handle), agenda),
+    };
+    let login = shared.login_of(handle.user);
+    let sequence = sequence(&login, coming.session.as_deref(), behaviour, shared);
+    let last = sequence.len();
+    for (place, (method, fields)) in (1..).zip(sequence) {
+        let asked_at = Instant::now();
+        let qid = handle.requests.borrow_mut().take_qid();
+        let desk = &mut tab.desk;
+        let mut session = None;
+        let take = |text: &[u8], is_answer: bool| {
+            desk.take_beside(text, Instant::now(), shared);
+            if is_answer && method == "login" {
+                session = peek_text(text, "\"sessionid\"").map(<[u8]>::to_vec);
+            }
+            // From the last subscription on everything is to come.
+            if is_answer && place == last && desk.key.is_none() {
+                desk.key = join(handle, behaviour, shared);
+            }
+        };
+        let asking = swarm::ask(&mut tab.link, &shared.input, qid, (method, fields), take);
+        let answered = timeout(shared.job.play.bounds.answer_max, asking).await;
+        let outcome = answered.unwrap_or_else(|_| Err(no_answer(method, shared)));
+        if let Err(error) = outcome {
+            tab.forget(shared);
+            let error = Error::WrongAnswer {
+                method: method.to_owned(),
+                answer: format!("{login}: {error}"),
+            };
+            return Err(match method {
+                "login" => {
+                    // The next try is with the password.
+                    coming.session = None;
+                    (FailureKind::Login, error)
+                }
+                _ => (FailureKind::Opening, error),
+            });
+        }
+        if method == "login" {
+            time(Timing::Login, asked_at);
+            coming.session = session.map(|id| String::from_utf8_lossy(&id).into_owned());
+        }
+    }
+    time(Timing::Opening, begun);
+    shared
+        .tally
+        .borrow_mut()
+        .count(phase, Counted::TabsOpened, 1);
+    Ok(tab)
+}
+
+fn no_answer(method: &str, shared: &Shared) -> Error {
+    Error::Deadline {
+        awaited: format!("the answer to {method}"),
+        after: shared.job.play.bounds.answer_max,
+        instead: "nothing that answers it".into(),
+    }
+}
+
+/// Connects, from another loopback address if there are no more ports.
+async fn connect(handle: &Handle, behaviour: &Behaviour, shared: &Shared) -> Result<Connected> {
+    let mut options = ConnectOptions::subprotocol(Some("json"));
+    if let BehaviourKind::SlowReader {
+        receive_buffer_bytes,
+        ..
+    } = behaviour.kind
+    {
+        options.receive_buffer_bytes = Some(receive_buffer_bytes);
+    }
+    for _ in 0..SOURCES_MAX {
+        options.source = shared.source(handle.place);
+        match connect::connect(shared.job.address, &options).await {
+            Err(Error::Connect { source, .. })
+                if matches!(
+                    source.kind(),
+                    std::io::ErrorKind::AddrNotAvailable | std::io::ErrorKind::AddrInUse
+                ) =>
+            {
+                shared.next_source();
+            }
+            other => return other,
+        }
+    }
+    connect::connect(shared.job.address, &options).await
+}
+
+/// What a tab asks before it is usable.
+fn sequence(
+    login: &str,
+    session: Option<&str>,
+    behaviour: &Behaviour,
+    shared: &Shared,
+) -> Vec<(&'static str, serde_json::Value)> {
+    let password = &shared.job.play.users.password;
+    let mut sequence = if behaviour.full_opening {
+        let mut all = opening::sequence(login, password);
+        if !behaviour.number_states {
+            let unwanted = json!({"eventmethod": ["pbxnumberstatechanged"]});
+            all.retain(|(_, fields)| *fields != unwanted);
+        }
+        all
+    } else {
+        opening::short_sequence(login, password, behaviour.number_states)
+    };
+    if let Some(session) = session {
+        for (method, fields) in &mut sequence {
+            if *method == "login" {
+                *fields = json!({"userlogin": login, "sessionid": session, "showid": 1});
+            }
+        }
+    }
+    sequence
+}
+
+/// From now on what the tab gets is judged; not that of one that reads too slowly to get everything.
+fn join(handle: &Handle, behaviour: &Behaviour, shared: &Shared) -> Option<crate::ledger::TabKey> {
+    if matches!(behaviour.kind, BehaviourKind::SlowReader { .. }) {
+        return None;
+    }
+    let now = Instant::now();
+    let login = shared.login_of(handle.user);
+    let mut ledger = shared.ledger.borrow_mut();
+    ledger.user(handle.user, &login, shared.sets_states(handle.user));
+    let joining = Joining {
+        is_told_numbers: behaviour.number_states,
+        is_from_start: shared.is_before_calls(now),
+    };
+    ledger.join(handle.user, now, joining)
+}
+
+/// How many loopback addresses are tried.
+const SOURCES_MAX: usize = 8;
