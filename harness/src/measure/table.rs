@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::statistics::Summary;
+use crate::report::table::Columns;
 
 /// What one measurement found.
 #[derive(Debug, Clone, Serialize)]
@@ -137,20 +138,11 @@ impl fmt::Display for Target {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![HEADINGS.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::cells));
-        let width = |column: usize| {
-            let widths = lines.iter().map(|cells| cells[column].chars().count());
-            widths.max().unwrap_or_default()
-        };
-        let widths: [usize; HEADINGS.len()] = std::array::from_fn(width);
-        writeln!(formatter, "{}\n", self.title)?;
-        for cells in &lines {
-            let padded = cells.iter().zip(widths);
-            let padded = padded.map(|(cell, width)| format!("{cell:width$}"));
-            let line = padded.collect::<Vec<_>>().join("  ");
-            writeln!(formatter, "{}", line.trim_end())?;
+        let mut columns = Columns::new(&HEADINGS);
+        for row in &self.rows {
+            columns.line(row.cells());
         }
+        write!(formatter, "{}\n\n{columns}", self.title)?;
         for note in &self.notes {
             write!(formatter, "\n{note}")?;
         }

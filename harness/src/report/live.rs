@@ -1,39 +1,20 @@
 //! Owns what is seen of a run while it lasts: a bar with the figures of the moment in a terminal, else one plain line a second.
 //!
-//! Moments come in, as often as there is news; what is shown goes to the standard error, so that the standard output holds the
+//! [`Progress`] comes in, as often as there is news; what is shown goes to the standard error, so that the standard output holds the
 //! summary alone.
 
 use std::io::{IsTerminal as _, Write};
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::table::show_us;
 use super::text::one_line;
 use super::units::{Unit, duration, number};
+use crate::results::Progress;
 
 /// A view of a run that lasts.
 pub struct Live {
     view: View,
-}
-
-/// The figures of one moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moment<'m> {
-    /// The phase's name.
-    pub phase: &'m str,
-    /// The time from the run's beginning.
-    pub at: Duration,
-    /// How many tabs there are.
-    pub tabs: u64,
-    /// How many messages come a second.
-    pub rate_per_s: f64,
-    /// The median of the times of the last interval; `None` if there were none.
-    pub p50_us: Option<u64>,
-    /// Their 99th percentile.
-    pub p99_us: Option<u64>,
-    /// How much went wrong so far.
-    pub errors: u64,
 }
 
 enum View {
@@ -41,67 +22,63 @@ enum View {
     Bar(ProgressBar),
     Lines {
         output: Box<dyn Write + Send>,
-        total: Duration,
-        next: Duration,
+        /// The next line is due from this second on.
+        next_s: f64,
     },
 }
 
 impl Live {
-    /// A view of a run that is to last so long: nothing if it is to be quiet, a bar if the standard error is a terminal, lines
-    /// if it is not.
-    pub fn new(total: Duration, is_quiet: bool) -> Self {
+    /// Nothing if it is to be quiet, a bar if the standard error is a terminal, lines if it is not.
+    pub fn new(is_quiet: bool) -> Self {
         if is_quiet {
             return Self { view: View::Quiet };
         }
         if std::io::stderr().is_terminal() {
-            return Self::bar(total, ProgressDrawTarget::stderr());
+            return Self::bar(ProgressDrawTarget::stderr());
         }
-        Self::lines(total, std::io::stderr())
+        Self::lines(std::io::stderr())
     }
 
     /// Plain lines to this output, one a second at most.
-    pub fn lines(total: Duration, output: impl Write + Send + 'static) -> Self {
+    pub fn lines(output: impl Write + Send + 'static) -> Self {
+        let output = Box::new(output);
+        let next_s = 0.0;
         Self {
-            view: View::Lines {
-                output: Box::new(output),
-                total,
-                next: Duration::ZERO,
-            },
+            view: View::Lines { output, next_s },
         }
     }
 
-    fn bar(total: Duration, target: ProgressDrawTarget) -> Self {
+    fn bar(target: ProgressDrawTarget) -> Self {
         let style = ProgressStyle::with_template(TEMPLATE).expect("the template is well-formed");
-        let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
+        let bar = ProgressBar::with_draw_target(Some(0), target);
         Self {
             view: View::Bar(bar.with_style(style.progress_chars("━╸·"))),
         }
     }
 
-    /// Shows the figures of a moment.
-    pub fn show(&mut self, moment: &Moment<'_>) {
+    /// Shows how the run stands.
+    pub fn show(&mut self, progress: &Progress) {
+        let mut place = one_line(&progress.phase).into_owned();
+        if !progress.is_measured {
+            place.push_str(" (not measured)");
+        }
+        let clock = format!("{} of {}", duration(progress.at_s), duration(progress.of_s));
         match &mut self.view {
             View::Quiet => {}
             View::Bar(bar) => {
-                let total = Duration::from_millis(bar.length().unwrap_or_default());
-                let phase = one_line(moment.phase);
-                bar.set_prefix(format!("{phase}  {}", clock(moment.at, total)));
-                bar.set_message(figures(moment));
-                bar.set_position(milliseconds(moment.at));
+                bar.set_length(milliseconds(progress.of_s));
+                bar.set_position(milliseconds(progress.at_s));
+                bar.set_prefix(format!("{clock}  {place}"));
+                bar.set_message(figures(progress).join("\n"));
             }
-            View::Lines {
-                output,
-                total,
-                next,
-            } => {
-                if moment.at < *next {
+            View::Lines { output, next_s } => {
+                if progress.at_s < *next_s {
                     return;
                 }
-                // The next one is due a second later, but a late one does not make all others late.
-                *next = Duration::from_secs(moment.at.as_secs() + 1);
-                let (clock, phase) = (clock(moment.at, *total), one_line(moment.phase));
-                let line = format!("{clock}  {phase}  {}\n", figures(moment));
-                print(output, &line);
+                // A late line does not make all others late.
+                *next_s = progress.at_s.floor() + 1.0;
+                let figures = figures(progress).join("  ");
+                print(output, &format!("{clock}  {place}  {figures}\n"));
             }
         }
     }
@@ -132,29 +109,61 @@ fn print(output: &mut dyn Write, line: &str) {
     }
 }
 
-fn figures(moment: &Moment<'_>) -> String {
+/// What the tabs are answered, what comes to them, and what the processes on both sides use.
+fn figures(progress: &Progress) -> [String; 3] {
     let time = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), show_us);
-    format!(
-        "tabs {}  rate {}  p50 {}  p99 {}  errors {}",
-        number(moment.tabs),
-        Unit::PerSecond.show(moment.rate_per_s),
-        time(moment.p50_us),
-        time(moment.p99_us),
-        number(moment.errors)
-    )
+    let rate = |rate| Unit::PerSecond.show(rate);
+    let (tabs, wanted) = [progress.tabs, progress.tabs_wanted]
+        .map(|tabs| number(tabs as u64))
+        .into();
+    let tabs = if tabs == wanted {
+        tabs
+    } else {
+        format!("{tabs} of {wanted}")
+    };
+    let answers = format!(
+        "tabs {tabs}  requests {}  p50 {}  p99 {}  errors {}",
+        rate(progress.rate_per_s),
+        time(progress.p50_us),
+        time(progress.p99_us),
+        number(progress.errors),
+    );
+    let events = format!(
+        "events {}  calls {}  rings p99 {}",
+        rate(progress.events_per_s),
+        rate(progress.calls_per_s),
+        time(progress.ring_p99_us),
+    );
+    [answers, events, processes(progress)]
 }
 
-fn clock(at: Duration, total: Duration) -> String {
-    let (at, total) = (at.as_secs_f64(), total.as_secs_f64());
-    format!("{} of {}", duration(at), duration(total))
+#[allow(clippy::cast_precision_loss)] // memory is shown to three digits
+fn processes(progress: &Progress) -> String {
+    let share = |share: f64| format!("CPU {}", Unit::Share.show(share));
+    let memory = |bytes: u64| format!("memory {}", Unit::Bytes.show(bytes as f64));
+    let late = |us| format!("timers late p99 {}", show_us(us));
+    let server = progress.server_cpu_share.map(share).into_iter();
+    let server = server.chain(progress.server_rss_bytes.map(memory));
+    let harness = std::iter::once(share(progress.harness_cpu_share));
+    let harness = harness.chain(progress.harness_lag_p99_us.map(late));
+    let told = |name: &str, parts: Vec<String>| {
+        let parts = parts.join(", ");
+        (!parts.is_empty()).then(|| format!("{name}: {parts}"))
+    };
+    let told = [
+        told("server", server.collect()),
+        told("harness", harness.collect()),
+    ];
+    told.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a time from zero on
+fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1e3) as u64
 }
 
-/// Two lines: where the run is, and its figures.
-const TEMPLATE: &str = "{bar:30} {prefix}\n{wide_msg}";
+/// Where the run is, and its figures.
+const TEMPLATE: &str = "{bar:30} {prefix}\n{msg}";
 
 #[cfg(test)]
 mod tests {
@@ -164,15 +173,22 @@ mod tests {
 
     use super::*;
 
-    const MOMENT: Moment<'_> = Moment {
-        phase: "hold",
-        at: Duration::from_secs(30),
-        tabs: 2_000,
-        rate_per_s: 12_345.0,
-        p50_us: Some(1_234),
-        p99_us: None,
-        errors: 3,
-    };
+    fn progress(at_s: f64) -> Progress {
+        Progress {
+            at_s,
+            of_s: 60.0,
+            phase: "hold\x07".into(),
+            is_measured: true,
+            tabs: 2_000,
+            tabs_wanted: 2_000,
+            rate_per_s: 12_345.0,
+            p50_us: Some(1_234),
+            errors: 3,
+            server_rss_bytes: Some(5 << 20),
+            server_cpu_share: Some(0.42),
+            ..Progress::default()
+        }
+    }
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -190,10 +206,9 @@ mod tests {
     #[test]
     fn without_a_terminal_there_is_one_plain_line_a_second() {
         let kept = Kept::default();
-        let mut live = Live::lines(Duration::from_secs(60), kept.clone());
+        let mut live = Live::lines(kept.clone());
         for tenth in 0..=20 {
-            let at = Duration::from_millis(tenth * 100 + 50);
-            live.show(&Moment { at, ..MOMENT });
+            live.show(&progress(f64::from(tenth) / 10.0 + 0.06));
         }
         live.note("a gate\x1b[2J failed");
         live.finish();
@@ -201,10 +216,11 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],
-            "0.1 s of 60.0 s  hold  tabs 2,000  rate 12,345 /s  p50 1.23 ms  p99 –  errors 3"
+            "0.1 s of 60.0 s  hold␇  tabs 2,000  requests 12,345 /s  p50 1.23 ms  p99 –  errors 3  \
+             events 0 /s  calls 0 /s  rings p99 –  server: CPU 42.0 %, memory 5.00 MiB  harness: CPU 0 %"
         );
         assert!(
-            lines[1].starts_with("1.1 s") && lines[2].starts_with("2.0 s"),
+            lines[1].starts_with("1.1 s") && lines[2].starts_with("2.1 s"),
             "{text}"
         );
         assert_eq!(lines[3], "a gate␛[2J failed");
@@ -214,28 +230,29 @@ mod tests {
     #[test]
     fn in_a_terminal_the_figures_stand_below_a_bar_and_leave_with_it() {
         let terminal = InMemoryTerm::new(8, 100);
-        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
-        let mut live = Live::bar(Duration::from_secs(60), target);
-        live.show(&Moment {
-            phase: "hold\x07",
-            ..MOMENT
+        let mut live = Live::bar(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+        live.show(&Progress {
+            tabs: 1_990,
+            ring_p99_us: Some(9_990),
+            ..progress(30.0)
         });
         live.note("the gate `errors = 0` ended the run");
         let shown = terminal.contents();
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[0], "the gate `errors = 0` ended the run");
-        assert_eq!(
-            lines[1],
-            format!(
-                "{}╸{} hold␇  30.0 s of 60.0 s",
-                "━".repeat(15),
-                "·".repeat(14)
-            )
+        let bar = format!("{}╸{}", "━".repeat(15), "·".repeat(14));
+        assert_eq!(lines[1], format!("{bar} 30.0 s of 60.0 s  hold␇"));
+        assert!(
+            lines[2].starts_with("tabs 1,990 of 2,000  requests 12,345 /s"),
+            "{shown}"
         );
+        assert_eq!(lines[3], "events 0 /s  calls 0 /s  rings p99 9.99 ms");
         assert_eq!(
-            lines[2],
-            "tabs 2,000  rate 12,345 /s  p50 1.23 ms  p99 –  errors 3"
+            lines[4],
+            "server: CPU 42.0 %, memory 5.00 MiB  harness: CPU 0 %"
         );
+        let widest = lines.iter().map(|line| line.chars().count()).max();
+        assert!(widest < Some(80), "{shown}");
         live.finish();
         assert_eq!(terminal.contents(), "the gate `errors = 0` ended the run");
     }
@@ -251,8 +268,8 @@ mod tests {
                 Ok(())
             }
         }
-        let mut live = Live::lines(Duration::from_secs(60), Gone);
-        live.show(&MOMENT);
+        let mut live = Live::lines(Gone);
+        live.show(&progress(30.0));
         live.finish();
     }
 }

@@ -145,7 +145,7 @@ fn latencies(results: &Results) -> Columns {
 fn latency_cells(name: &str, time: &str, times: &Distribution) -> Vec<String> {
     let mut cells = vec![name.to_owned(), time.to_owned(), number(times.count)];
     if times.count > 0 {
-        cells.extend(quantiles(times).map(|us| show_us(us)));
+        cells.extend(quantiles(times).map(show_us));
     }
     cells
 }

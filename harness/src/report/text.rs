@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 /// The text in one line without any character that a terminal obeys: controls become their pictures (`␛`, `␊`).
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    shown(text, |character| character.is_control())
+    shown(text, char::is_control)
 }
 
 /// The text with its lines and tabs, every end of a line being `\n`, and without any other control.

@@ -109,9 +109,9 @@ pub fn number(count: u64) -> String {
 pub fn duration(seconds: f64) -> String {
     let whole = whole(seconds.round());
     match whole {
-        ..120 => format!("{seconds:.1} s"),
-        ..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+        0..120 => format!("{seconds:.1} s"),
+        120..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
+        7200.. => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
 }
 
@@ -122,6 +122,7 @@ fn three_digits(amount: f64, is_whole: bool) -> String {
     }
     let size = amount.abs();
     let decimals = match size {
+        0.0 => 0,
         _ if is_whole && amount.fract() == 0.0 => 0,
         ..9.995 => 2,
         ..99.95 => 1,
@@ -174,6 +175,7 @@ mod tests {
             (Unit::PerSecond, 12_500.4, "12,500 /s"),
             (Unit::PerSecond, 0.25, "0.25 /s"),
             (Unit::Share, 0.425, "42.5 %"),
+            (Unit::PerSecond, 0.0, "0 /s"),
             (Unit::Share, 1.75, "175 %"),
             (Unit::Number, 20_000.0, "20,000"),
             (Unit::Number, -3.0, "-3"),

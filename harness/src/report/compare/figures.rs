@@ -1,7 +1,7 @@
 //! Owns the list of figures that runs are compared by, each with what its run says of its noise.
 
 use super::Verdict;
-use super::noise::{Noise, Quantile, of_amount, of_quantile};
+use super::noise::{Noise, of_amount, of_quantile};
 use super::seconds::Seconds;
 use crate::report::units::Unit;
 use crate::results::{Distribution, Results, Value};
@@ -45,11 +45,20 @@ pub(super) fn figures(results: &Results) -> Vec<Figure> {
         let name = &measure.name;
         match &measure.value {
             Value::Latency { service, response } => {
-                let both = [("service", Some(service)), ("response", response.as_ref())];
-                for (time, times) in both {
-                    let times = times.filter(|times| times.count > 0);
-                    let of = times.map(|times| quantiles(&seconds, name, time, times));
-                    figures.extend(of.into_iter().flatten());
+                // The plain columns are those of the response time, or of the only time that there is.
+                let plain = name.clone();
+                let of_service = format!("{name}.service");
+                let both = match response {
+                    None => vec![("service", service, plain)],
+                    Some(response) => vec![
+                        ("service", service, of_service),
+                        ("response", response, plain),
+                    ],
+                };
+                for (time, times, stem) in both {
+                    if times.count > 0 {
+                        figures.extend(quantiles(&seconds, name, (time, times), &stem));
+                    }
                 }
             }
             Value::Count { value } => figures.push(Figure {
@@ -81,25 +90,14 @@ pub(super) fn figures(results: &Results) -> Vec<Figure> {
 fn quantiles(
     seconds: &Seconds<'_>,
     measure: &str,
-    time: &str,
-    times: &Distribution,
+    (time, times): (&str, &Distribution),
+    stem: &str,
 ) -> [Figure; 2] {
+    let [p50, p99] = ["p50", "p99"].map(|name| format!("{stem}.{name}_us"));
     [("p50", 0.5, times.p50_us), ("p99", 0.99, times.p99_us)].map(|(name, quantile, us)| {
-        // Columns without either word are those of the response time, or of the only time that there is.
-        let columns = [format!("{measure}.{time}"), measure.to_owned()];
-        let columns = columns
-            .iter()
-            .find_map(|stem| seconds.pairs(&format!("{stem}.p50_us"), &format!("{stem}.p99_us")));
-        let of = Quantile {
-            share: quantile,
-            us: as_number(us),
-            times: as_number(times.count),
-        };
-        let noise = match columns {
-            Some(columns) => of_quantile(&columns, of),
-            None => Err(format!(
-                "the series has no {measure}.p50_us and {measure}.p99_us"
-            )),
+        let noise = match seconds.pairs(&p50, &p99) {
+            Some(columns) => of_quantile(&columns, times, quantile),
+            None => Err(format!("the series has no columns {p50} and {p99}")),
         };
         Figure {
             measure: measure.to_owned(),

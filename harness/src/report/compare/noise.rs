@@ -6,6 +6,7 @@
 
 use super::blocks::{Block, Plan};
 use super::seconds::Column;
+use crate::results::Distribution;
 
 /// The noise of a figure.
 #[derive(Debug, Clone)]
@@ -14,26 +15,21 @@ pub(super) struct Noise {
     around: Vec<f64>,
     /// How many blocks there were; what is told from few is not sure.
     blocks: f64,
+    /// How far independent times would spread the figure, as a logarithm: there is never less.
+    spread: f64,
     /// What the rounding to microseconds does to the figure, as a share of it.
     rounding: f64,
 }
 
-/// A quantile of a distribution of times.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Quantile {
-    /// Which one.
-    pub(super) share: f64,
-    /// How long it is.
-    pub(super) us: f64,
-    /// How many times there are.
-    pub(super) times: f64,
-}
-
 /// The noise of a quantile, from the medians and the 99th percentiles of the seconds; or why it cannot be told.
-pub(super) fn of_quantile(seconds: &Column<(f64, f64)>, of: Quantile) -> Result<Noise, String> {
+pub(super) fn of_quantile(
+    seconds: &Column<(f64, f64)>,
+    times: &Distribution,
+    quantile: f64,
+) -> Result<Noise, String> {
     let count = enough(seconds)?;
-    let each = of.times / count;
-    let least = TIMES_A_SECOND_MIN[usize::from(of.share > 0.9)];
+    let each = as_number(times.count) / count;
+    let least = TIMES_A_SECOND_MIN[usize::from(quantile > 0.9)];
     if each < least {
         return Err(format!(
             "{each:.1} times a second are too few, {least:.0} would do"
@@ -41,7 +37,7 @@ pub(super) fn of_quantile(seconds: &Column<(f64, f64)>, of: Quantile) -> Result<
     }
     let law = |(p50, p99): &(f64, f64)| Law::through(*p50, *p99, each);
     let laws: Vec<Vec<Law>> = each_second(seconds, law);
-    let beyond = (1.0 - of.share).ln();
+    let beyond = (1.0 - quantile).ln();
     let grid = grid(laws.iter().flatten().map(|law| law.at(beyond)));
     let shares = |law: &Law| grid.iter().map(|at| law.share_beyond(*at)).collect();
     let sums = Sums::of(&each_second(&laws, shares));
@@ -52,7 +48,8 @@ pub(super) fn of_quantile(seconds: &Column<(f64, f64)>, of: Quantile) -> Result<
     Ok(Noise {
         around: plan.draw(|blocks| crossing(&sums, &grid, blocks, beyond) - own),
         blocks: plan.blocks(),
-        rounding: 0.5 / of.us.max(1.0),
+        spread: spread(times, quantile),
+        rounding: 0.5 / as_number(times.at(quantile).max(1)),
     })
 }
 
@@ -69,6 +66,7 @@ pub(super) fn of_amount(seconds: &Column<f64>) -> Result<Noise, String> {
     Ok(Noise {
         around: plan.draw(mean),
         blocks: plan.blocks(),
+        spread: 0.0,
         rounding: 0.0,
     })
 }
@@ -82,7 +80,8 @@ pub(super) fn interval(base: &Noise, other: &Noise) -> (f64, f64) {
     let few = base.blocks.min(other.blocks).max(1.5);
     let wider = (few / (few - 1.0)).sqrt() * student(base.blocks + other.blocks - 2.0) / NORMAL;
     let rounding = base.rounding + other.rounding;
-    let least = LEAST + rounding;
+    let independent = NORMAL * base.spread.hypot(other.spread);
+    let least = independent.max(LEAST) + rounding;
     let ends = [TAIL, 1.0 - TAIL].map(|share| match apart.len() {
         0 => 0.0,
         draws => apart[rank(share, draws)] * wider,
@@ -90,6 +89,15 @@ pub(super) fn interval(base: &Noise, other: &Noise) -> (f64, f64) {
     let [low, high] = ends;
     let (low, high) = ((low - rounding).min(-least), (high + rounding).max(least));
     (low.exp(), high.exp())
+}
+
+/// The standard deviation of the quantile of so many independent times, as a logarithm: it lies where as many more or fewer are
+/// below it as chance makes of them.
+fn spread(times: &Distribution, quantile: f64) -> f64 {
+    let chance = (quantile * (1.0 - quantile) / as_number(times.count.max(1))).sqrt();
+    let times = times.histogram();
+    let at = |share: f64| as_number(times.value_at_quantile(share.clamp(0.0, 1.0)).max(1)).ln();
+    (at(quantile + chance) - at(quantile - chance)) / 2.0
 }
 
 /// The share of a second's times that are longer than each time, as a power of the time.
@@ -175,13 +183,18 @@ impl Sums {
 /// The time, as a logarithm, that this share of what was drawn is longer than.
 fn crossing(sums: &Sums, grid: &[f64], drawn: &[Vec<Block>], beyond: f64) -> f64 {
     let share = |place: usize| sums.mean(drawn, place).max(f64::MIN_POSITIVE).ln();
-    let places: Vec<usize> = (0..grid.len()).collect();
-    let first = places.partition_point(|place| share(*place) > beyond);
-    if first == 0 {
-        return grid[0];
+    // The shares fall from place to place: those before `first` are greater.
+    let (mut first, mut end) = (0, grid.len());
+    while first < end {
+        let middle = usize::midpoint(first, end);
+        if share(middle) > beyond {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
     }
-    if first == grid.len() {
-        return grid[grid.len() - 1];
+    if first == 0 || first == grid.len() {
+        return grid[first.min(grid.len() - 1)];
     }
     let (above, below) = (share(first - 1), share(first));
     let part = if above > below {
@@ -211,7 +224,7 @@ fn each_second<S, T>(phases: &Column<S>, of: impl Fn(&S) -> T) -> Column<T> {
 }
 
 fn enough<S>(phases: &Column<S>) -> Result<f64, String> {
-    let seconds = phases.iter().map(Vec::len).sum();
+    let seconds: usize = phases.iter().map(Vec::len).sum();
     if seconds < SECONDS_MIN {
         return Err(format!(
             "the series has {seconds} moments of it in phases that count, {SECONDS_MIN} would do"
@@ -234,8 +247,8 @@ fn rank(share: f64, count: usize) -> usize {
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of draws and seconds
-fn as_number(count: usize) -> f64 {
-    count as f64
+fn as_number(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
 }
 
 /// The share that the interval leaves out at each end.
@@ -302,17 +315,33 @@ mod tests {
 
     #[test]
     fn few_seconds_or_few_times_say_nothing_and_say_why() {
-        let quantile = |times| Quantile {
-            share: 0.99,
-            us: 10.0,
-            times,
+        let quantile = |count| Distribution {
+            count,
+            ..Distribution::default()
         };
-        let short = of_quantile(&vec![vec![(1.0, 2.0); 7]], quantile(1e6)).unwrap_err();
+        let short = of_quantile(&vec![vec![(1.0, 2.0); 7]], &quantile(1_000_000), 0.99);
+        let short = short.unwrap_err();
         assert!(short.contains("7 moments"), "{short}");
-        let thin = of_quantile(&vec![vec![(1.0, 2.0); 60]], quantile(300.0)).unwrap_err();
+        let thin = of_quantile(&vec![vec![(1.0, 2.0); 60]], &quantile(300), 0.99).unwrap_err();
         assert!(thin.contains("5.0 times a second"), "{thin}");
         let nothing = of_amount(&vec![vec![0.0; 60]]).unwrap_err();
         assert!(nothing.contains("zeros"), "{nothing}");
+    }
+
+    #[test]
+    fn a_quantile_is_never_surer_than_that_of_independent_times() {
+        let mut recorded = crate::report::histogram();
+        for us in (1_000..2_000).chain([40_000; 10]) {
+            recorded.record(us).unwrap();
+        }
+        let times = Distribution::from(&recorded);
+        let even = vec![vec![(1_500.0, 2_000.0); 60]];
+        let noise = |quantile| of_quantile(&even, &times, quantile).unwrap();
+        let (low, high) = interval(&noise(0.5), &noise(0.5));
+        assert!(low > 0.93 && high < 1.07, "{low} {high}");
+        // One more of the ten long ones, and they are the 99th percentile.
+        let (low, high) = interval(&noise(0.99), &noise(0.99));
+        assert!(low < 0.1 && high > 10.0, "{low} {high}");
     }
 
     #[test]

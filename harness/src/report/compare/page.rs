@@ -32,8 +32,8 @@ fn section(comparison: &Comparison, other: &Other) -> Section {
         let bars: Vec<Bar> = other.rows.iter().filter(is_shown).map(bar).collect();
         if !bars.is_empty() {
             section.figure(&Intervals {
-                title: format!("{title}: ratio to the first run, with what the noise leaves open"),
-                name: format!("ratio {name} / {base}"),
+                title: format!("{title}: {name} by {base}, with what the noise leaves open"),
+                name: "ratio to the first run".into(),
                 unit: Unit::Number,
                 spread: Spread::Log,
                 reference: Some((1.0, "no change".into())),

@@ -2,7 +2,10 @@
 
 use super::palette::{self, INK, PALE_INK};
 use super::scale::{Axis, Spread};
-use super::svg::{Anchor, Drawing, Room, Width, fitting, label_room, line, rectangle, sheet, text};
+use super::svg::{
+    Anchor, Drawing, Room, Width, fitting, label_room, line, overhang, rectangle, sheet, text,
+    text_over_lines, text_width,
+};
 use crate::report::markup::Element;
 use crate::report::table::show_us;
 use crate::report::units::Unit;
@@ -94,7 +97,7 @@ impl Drawing for Histogram {
         let (width, height) = (Width::Narrow.pixels(), 220.0);
         let room = Room {
             left: label_room(&self.y_axis),
-            right: width - 18.0,
+            right: width - overhang(&self.x_axis),
             top: 38.0,
             bottom: height - 38.0,
         };
@@ -158,19 +161,25 @@ impl Intervals {
     }
 
     /// Names stand at the left where there is room, else above their bars; words at the right.
-    fn room(&self, width: Width) -> (Room, f64) {
+    fn room(&self, width: Width, axis: &Axis) -> (Room, f64) {
         let widest = |text: fn(&Row) -> &str| {
-            let widths = self
-                .rows
-                .iter()
-                .map(|row| super::svg::text_width(text(row)));
+            let widths = self.rows.iter().map(|row| text_width(text(row)));
             widths.fold(0.0, f64::max)
         };
         let (row_height, left) = match width {
-            Width::Wide => (24.0, widest(|row| &row.name).min(240.0) + 10.0),
-            Width::Narrow => (38.0, 12.0),
+            Width::Wide => (24.0, widest(|row| &row.name).min(260.0) + 10.0),
+            // The first label goes as far to the left as half of it is wide.
+            Width::Narrow => {
+                let first = axis.ticks.first();
+                (
+                    38.0,
+                    first
+                        .map_or(0.0, |tick| text_width(&tick.label) / 2.0)
+                        .max(4.0),
+                )
+            }
         };
-        let words = widest(|row| &row.words).min(width.pixels() * 0.45);
+        let words = widest(|row| &row.words).min(width.pixels() * 0.52);
         let room = Room {
             left,
             right: width.pixels() - words - 18.0,
@@ -180,13 +189,13 @@ impl Intervals {
         (room, row_height)
     }
 
-    fn draw_row(&self, row: &Row, at: f64, room: &Room, axis: &Axis, width: Width) -> Element {
+    fn draw_row(row: &Row, at: f64, room: &Room, axis: &Axis, width: Width) -> Element {
         let (name_at, bar_at, name_room) = match width {
             Width::Wide => (at + 4.0, at, room.left - 8.0),
-            Width::Narrow => (at - 8.0, at + 6.0, room.right + 20.0),
+            Width::Narrow => (at - 8.0, at + 6.0, width.pixels()),
         };
         let name = fitting(&row.name, name_room).unwrap_or_default();
-        let name = text(INK, Anchor::Start, 0.0, name_at, &name);
+        let name = text_over_lines(0.0, name_at, &name);
         let mut group = Element::new("g").child(name.child(Element::of_text("title", &row.name)));
         if let Some((low, high)) = row.bar {
             let (from, to) = (room.x(axis, low), room.x(axis, high));
@@ -235,7 +244,7 @@ impl Drawing for Intervals {
 
     fn draw(&self, width: Width) -> Element {
         let axis = self.axis(width);
-        let (room, row_height) = self.room(width);
+        let (room, row_height) = self.room(width, &axis);
         let mut sheet = sheet(self, width.pixels(), room.bottom + 38.0);
         sheet.push(room.x_axis(&axis, &self.name));
         if let Some((amount, name)) = &self.reference {
@@ -246,7 +255,7 @@ impl Drawing for Intervals {
         }
         for (index, row) in self.rows.iter().enumerate() {
             let at = room.top + 6.0 + row_height * (as_number(index as u64) + 0.5);
-            sheet.push(self.draw_row(row, at, &room, &axis, width));
+            sheet.push(Self::draw_row(row, at, &room, &axis, width));
         }
         sheet
     }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::palette::{self, BAND, PALE_INK};
 use super::scale::{Axis, Spread};
-use super::svg::{Anchor, Drawing, Room, Width, fitting, label_room, rectangle, sheet, text};
+use super::svg::{
+    Anchor, Drawing, Room, Width, fitting, label_room, overhang, rectangle, sheet, text,
+};
 use crate::report::markup::Element;
 use crate::report::units::Unit;
 use crate::results::Distribution;
@@ -117,7 +119,10 @@ impl Lines {
             })
         };
         let places: Vec<Option<Place>> = line.points.iter().map(place).collect();
-        thinned(places, room.right - room.left)
+        match self.over {
+            Over::Time(_) => thinned(places, room.right - room.left),
+            Over::Percentiles(_) => moved(places),
+        }
     }
 
     fn draw_line(&self, series: usize, line: &Line, room: &Room, axes: (&Axis, &Axis)) -> Element {
@@ -199,7 +204,7 @@ impl Drawing for Lines {
         let (x_axis, y_axis) = (self.x_axis(width), self.y_axis());
         let room = Room {
             left: label_room(&y_axis),
-            right: width.pixels() - 16.0,
+            right: width.pixels() - overhang(&x_axis),
             top: TOP_PIXELS,
             bottom: height - 38.0,
         };
@@ -244,7 +249,7 @@ fn draw_bands(bands: &[Band], room: &Room, axis: &Axis) -> Element {
             fitting(&band.name, to - from - 4.0).or_else(|| (to - from >= 8.0).then_some(number));
         if let Some(label) = label {
             let middle = f64::midpoint(from, to);
-            let label = text(PALE_INK, Anchor::Middle, middle, room.top - 5.0, &label);
+            let label = text(PALE_INK, Anchor::Middle, middle, room.top - 6.0, &label);
             group.push(label.child(Element::of_text("title", &band.name)));
         }
     }
@@ -265,12 +270,32 @@ fn thinned(places: Vec<Option<Place>>, pixels: f64) -> Vec<Option<Place>> {
         let lowest = seen().max_by(|one, other| one.y.total_cmp(&other.y));
         match (highest, lowest) {
             (Some(one), Some(other)) if one.at <= other.at => {
-                kept.extend([Some(*one), Some(*other)])
+                kept.extend([Some(*one), Some(*other)]);
             }
             (Some(one), Some(other)) => kept.extend([Some(*other), Some(*one)]),
             _ => kept.push(None),
         }
     }
+    kept
+}
+
+/// Those places that are seen to differ from the one before them, and the last.
+fn moved(places: Vec<Option<Place>>) -> Vec<Option<Place>> {
+    let mut kept: Vec<Option<Place>> = Vec::new();
+    let last = places.last().copied();
+    for place in places.into_iter().flatten() {
+        let is_near =
+            |before: &Place| (place.x - before.x).abs() < 1.0 && (place.y - before.y).abs() < 1.0;
+        if !kept
+            .last()
+            .copied()
+            .flatten()
+            .is_some_and(|before| is_near(&before))
+        {
+            kept.push(Some(place));
+        }
+    }
+    kept.extend(last);
     kept
 }
 
@@ -293,7 +318,7 @@ fn path(places: &[Option<Place>], is_stepped: bool) -> String {
     path
 }
 
-const HEIGHT_PIXELS: f64 = 270.0;
+const HEIGHT_PIXELS: f64 = 240.0;
 /// The axis's name and the bands' names are above the lines.
 const TOP_PIXELS: f64 = 40.0;
 /// How far the markers of a line are from each other.

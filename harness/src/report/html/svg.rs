@@ -1,7 +1,7 @@
 //! Owns what all drawings have in common: their size, the place of what is drawn in it, axes, and the words that say what is seen
 //! to those who do not see it.
 
-use super::palette::{GRID, INK, PALE_INK, Paper};
+use super::palette::{BACKGROUND, GRID, INK, PALE_INK, Paper};
 use super::scale::Axis;
 use crate::report::markup::Element;
 
@@ -90,7 +90,7 @@ impl Room {
             if x - half < free_from {
                 continue;
             }
-            free_from = x + half + 4.0;
+            free_from = x + half + 6.0;
             let label = text(PALE_INK, Anchor::Middle, x, self.bottom + 16.0, &tick.label);
             group.push(label);
         }
@@ -104,6 +104,13 @@ impl Room {
 pub(super) fn label_room(axis: &Axis) -> f64 {
     let widths = axis.ticks.iter().map(|tick| text_width(&tick.label));
     widths.fold(0.0, f64::max) + 8.0
+}
+
+/// How much room the last label of an axis from left to right takes behind its tick.
+pub(super) fn overhang(axis: &Axis) -> f64 {
+    let last = axis.ticks.last();
+    last.map_or(0.0, |tick| text_width(&tick.label) / 2.0)
+        .max(12.0)
 }
 
 /// The drawing of this size with a title and a description for those who do not see it.
@@ -143,6 +150,20 @@ pub(super) fn text(paper: Paper, anchor: Anchor, x: f64, y: f64, words: &str) ->
         .text(words)
 }
 
+/// A text with the page's colour around it, so that lines behind it do not cross it.
+pub(super) fn text_over_lines(x: f64, y: f64, words: &str) -> Element {
+    Element::new("text")
+        .with("class", format_args!("{} {}", INK.name, BACKGROUND.name))
+        .with("fill", INK.light)
+        .with("stroke", BACKGROUND.light)
+        .with("stroke-width", "4")
+        .with("stroke-linejoin", "round")
+        .with("paint-order", "stroke")
+        .with("x", format_args!("{x:.1}"))
+        .with("y", format_args!("{y:.1}"))
+        .text(words)
+}
+
 pub(super) fn line(paper: Paper, from: (f64, f64), to: (f64, f64)) -> Element {
     Element::new("line")
         .with("class", paper.name)
@@ -165,13 +186,13 @@ pub(super) fn rectangle(from: (f64, f64), to: (f64, f64)) -> Element {
 /// About how wide a text is.
 #[allow(clippy::cast_precision_loss)] // labels are short
 pub(super) fn text_width(words: &str) -> f64 {
-    words.chars().count() as f64 * 6.5
+    words.chars().count() as f64 * CHARACTER_PIXELS
 }
 
 /// As much of a text as there is room for; nothing if that would be less than three characters.
 pub(super) fn fitting(words: &str, room: f64) -> Option<String> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rooms are small
-    let characters = (room.max(0.0) / 6.5) as usize;
+    let characters = (room.max(0.0) / WORD_CHARACTER_PIXELS) as usize;
     let is_whole = words.chars().count() <= characters;
     let shown = crate::report::text::shortened(words, characters);
     (is_whole || characters >= 4).then(|| shown.into_owned())
@@ -185,3 +206,7 @@ fn with_unit(name: &str, unit: &str) -> String {
 }
 
 const FONT_PIXELS: u32 = 12;
+/// A little more than most characters take, since every reader has a font of their own.
+const CHARACTER_PIXELS: f64 = 7.5;
+/// In words there are more narrow ones than in amounts with their units.
+const WORD_CHARACTER_PIXELS: f64 = 7.0;

@@ -6,36 +6,39 @@ use super::super::lines::{Band, Line, Lines, Over};
 use super::super::page::Section;
 use super::super::palette::SERIES_MAX;
 use super::super::scale::Spread;
+use super::detail::is_own;
 use crate::report::text::one_line;
 use crate::report::units::Unit;
 use crate::results::Results;
 
-/// Tabs, rates, errors, memory and processor time over time: all columns but those of times.
+/// Tabs, rates, errors, memory and processor time over time: all columns but those of a latency.
 pub(super) fn section(results: &Results) -> Section {
     let mut section = Section::new("Course of the run");
-    let mut groups: BTreeMap<(usize, String), Vec<Line>> = BTreeMap::new();
+    // Tabs are what all others depend on, and come first.
+    let mut groups: BTreeMap<(usize, bool, String), Vec<Line>> = BTreeMap::new();
     for name in results.series.columns.keys() {
         let (stem, unit) = Unit::of_column(name);
         let place = PLACES.iter().position(|(of, _)| *of == unit);
-        let Some(place) = place else { continue };
+        let Some(place) = place.filter(|_| !is_own(results, name)) else {
+            continue;
+        };
         let title = match PLACES[place].1 {
-            "" => one_line(stem.split('.').next().unwrap_or(stem)).into_owned(),
+            "" => one_line(stem.split(['.', '_']).next().unwrap_or(stem)).into_owned(),
             title => title.to_owned(),
         };
         let line = line(results, name, stem);
-        groups.entry((place, title)).or_default().push(line);
+        groups
+            .entry((place, title != "tabs", title))
+            .or_default()
+            .push(line);
     }
-    for ((place, title), lines) in groups {
+    for ((place, _, title), lines) in groups {
         let drawn = of_one_size(lines);
-        let parts = drawn.len();
-        for (part, lines) in drawn.into_iter().enumerate() {
-            let title = match parts {
-                1 => title.clone(),
-                _ => format!("{title} ({} of {parts})", part + 1),
-            };
+        let is_parted = drawn.len() > 1;
+        for lines in drawn {
             section.figure(&Lines {
+                title: chart_title(&title, &lines, is_parted),
                 name: title.to_lowercase(),
-                title,
                 unit: PLACES[place].0.clone(),
                 spread: Spread::Linear,
                 over: Over::Time(bands(results)),
@@ -44,6 +47,19 @@ pub(super) fn section(results: &Results) -> Section {
         }
     }
     section
+}
+
+/// One line has no legend, and the parts of one subject must not have the same name: they are told by their lines.
+fn chart_title(subject: &str, lines: &[Line], is_parted: bool) -> String {
+    if lines.len() > 1 && !is_parted {
+        return subject.to_owned();
+    }
+    let names: Vec<&str> = lines.iter().map(|line| &*line.name).collect();
+    let names = names.join(", ");
+    if names.starts_with(subject) {
+        return names;
+    }
+    format!("{subject}: {names}")
 }
 
 /// The phases, for drawings over time.
@@ -89,10 +105,12 @@ fn of_one_size(mut lines: Vec<Line>) -> Vec<Vec<Line>> {
     drawn
 }
 
-/// What is drawn, in this order, with the title; numbers are parted by what stands before the first point of their names.
-const PLACES: [(Unit, &str); 4] = [
+/// What is drawn, in this order, with the title; numbers are parted by the first word of their names.
+const PLACES: [(Unit, &str); 6] = [
     (Unit::Number, ""),
     (Unit::PerSecond, "Rates"),
+    (Unit::Time, "Other times"),
+    (Unit::Clock, "Other times in seconds"),
     (Unit::Bytes, "Memory"),
     (Unit::Share, "Processor time and other shares"),
 ];

@@ -6,7 +6,9 @@ use super::super::page::Section;
 use super::super::palette::SERIES_MAX;
 use super::super::scale::Spread;
 use super::super::svg::Drawing;
+use super::super::table::{Cell, Table};
 use super::course::{bands, line};
+use super::time_cells;
 use crate::report::text::one_line;
 use crate::report::units::Unit;
 use crate::results::{Distribution, Measure, Results, Value};
@@ -56,47 +58,91 @@ fn detail(
     let name = one_line(&measure.name).into_owned();
     let mut section = Section::new(name.clone());
     section.paragraph(one_line(&measure.explanation).into_owned());
-    for (stem, title) in [
-        (measure.name.clone(), format!("{name} over time")),
-        (
-            format!("{}.response", measure.name),
-            format!("{name} over time, response time"),
-        ),
-    ] {
-        let lines = course(results, &stem);
-        if !lines.is_empty() {
-            section.figure(&Lines {
-                title,
-                name: "time".into(),
-                unit: Unit::Time,
-                spread: Spread::Log,
-                over: Over::Time(bands(results)),
-                lines,
-            });
-        }
+    let lines = course(results, &measure.name, response.is_some());
+    if !lines.is_empty() {
+        section.figure(&Lines {
+            title: format!("{name} over time"),
+            name: "time".into(),
+            unit: Unit::Time,
+            spread: Spread::Log,
+            over: Over::Time(bands(results)),
+            lines,
+        });
     }
     section.figure(&percentiles(&name, service, response));
     let mut drawn = vec![(format!("{name}: service times"), 0, service)];
     drawn.extend(response.map(|response| (format!("{name}: response times"), 1, response)));
     let drawn = Histogram::side_by_side(&drawn);
     section.figures(drawn.iter().map(|histogram| histogram as &dyn Drawing));
+    section.table(&by_phase(results, &measure.name));
     section
 }
 
-/// The columns of this measure, `STEM.p50_us` and its like, the shorter times first.
-fn course(results: &Results, stem: &str) -> Vec<Line> {
-    let prefix = format!("{stem}.");
-    let columns = results.series.columns.keys().filter_map(|column| {
-        let figure = column.strip_prefix(&prefix)?.strip_suffix("_us")?;
-        let rank = rank(figure)?;
-        Some((rank, column, figure))
+/// What the measure was in each phase, if phases have measures of their own and there is more than one.
+fn by_phase(results: &Results, name: &str) -> Table {
+    let headings = [
+        "Phase", "Time", ">Count", ">p50", ">p90", ">p99", ">p99.9", ">Longest",
+    ];
+    let mut table = Table::new(format!("{} by phase", one_line(name)), &headings);
+    let phases = results.phases.iter().filter_map(|phase| {
+        let measure = phase.measures.iter().find(|measure| measure.name == name)?;
+        match &measure.value {
+            Value::Latency { service, response } => Some((phase, service, response.as_ref())),
+            _ => None,
+        }
     });
-    let mut columns: Vec<_> = columns.collect();
-    columns.sort_by_key(|(rank, ..)| *rank);
+    let phases: Vec<_> = phases.collect();
+    if phases.len() < 2 {
+        return table;
+    }
+    for (phase, service, response) in phases {
+        let response = response.map(|response| ("response", response));
+        for (time, times) in [("service", service)].into_iter().chain(response) {
+            let name = Cell::Text(one_line(&phase.name).into_owned());
+            table.row(
+                [name, Cell::Text(time.to_owned())]
+                    .into_iter()
+                    .chain(time_cells(times)),
+            );
+        }
+    }
+    table
+}
+
+/// Whether a column is drawn, or told of, here: `NAME.p50_us` and `NAME.service.p50_us` of a latency `NAME`.
+pub(super) fn is_own(results: &Results, column: &str) -> bool {
+    let stem = column
+        .strip_suffix("_us")
+        .and_then(|stem| stem.rsplit_once('.'));
+    stem.is_some_and(|(stem, figure)| {
+        let name = stem.strip_suffix(".service").unwrap_or(stem);
+        let measure = results.measure(name).map(|measure| &measure.value);
+        let is_measured = |value: &Value| match value {
+            Value::Latency { service, .. } => service.count > 0,
+            _ => false,
+        };
+        rank(figure).is_some() && measure.is_some_and(is_measured)
+    })
+}
+
+/// The columns of this measure, those of the service time first, the shorter times before the longer ones.
+fn course(results: &Results, measure: &str, has_response: bool) -> Vec<Line> {
+    let columns_of = |stem: String, time: &str| {
+        let columns = results.series.columns.keys().filter_map(|column| {
+            let figure = column.strip_prefix(&stem)?.strip_suffix("_us")?;
+            Some((rank(figure)?, column, format!("{time}{figure}")))
+        });
+        let mut columns: Vec<_> = columns.collect();
+        columns.sort_by_key(|(rank, ..)| *rank);
+        columns
+    };
+    let plain = if has_response { "response " } else { "" };
+    let mut columns = columns_of(format!("{measure}.service."), "service ");
+    columns.extend(columns_of(format!("{measure}."), plain));
     columns.truncate(SERIES_MAX);
     let lines = columns
         .iter()
-        .map(|(_, column, figure)| line(results, column, figure));
+        .map(|(_, column, name)| line(results, column, name));
     lines.collect()
 }
 

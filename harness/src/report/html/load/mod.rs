@@ -125,18 +125,12 @@ fn latencies(results: &Results) -> Section {
     );
     let mut rows = Vec::new();
     for (name, time, times) in times_of(results) {
-        let mut cells = vec![
-            Cell::Text(one_line(name).into_owned()),
-            Cell::Text(time.to_owned()),
-            Cell::Number(number(times.count)),
-        ];
-        if times.count == 0 {
-            cells.extend(["–"; 5].map(|none| Cell::Number(none.to_owned())));
-        } else {
-            cells.extend(quantiles(times).map(|us| Cell::Number(show_us(us))));
+        let name_cell = Cell::Text(one_line(name).into_owned());
+        let cells = [name_cell, Cell::Text(time.to_owned())].into_iter();
+        table.row(cells.chain(time_cells(times)));
+        if times.count > 0 {
             rows.push(latency_row(name, time, times));
         }
-        table.row(cells);
     }
     section.table(&table);
     if !rows.is_empty() {
@@ -151,6 +145,16 @@ fn latencies(results: &Results) -> Section {
         });
     }
     section
+}
+
+/// How many, and the quantiles of them.
+fn time_cells(times: &Distribution) -> impl Iterator<Item = Cell> {
+    let quantiles = quantiles(times).map(|us| match times.count {
+        0 => "–".to_owned(),
+        _ => show_us(us),
+    });
+    let cells = std::iter::once(number(times.count)).chain(quantiles);
+    cells.map(Cell::Number)
 }
 
 /// Every distribution with its measure's name and which of the two times it is.

@@ -118,6 +118,8 @@ pub(super) struct Paper {
     pub(super) dark: &'static str,
 }
 
+/// The page.
+pub(super) const BACKGROUND: Paper = PAPER[0];
 /// Text.
 pub(super) const INK: Paper = PAPER[1];
 /// Text that matters less.
@@ -142,7 +144,7 @@ const fn paper(
 }
 
 const PAPER: [Paper; 7] = [
-    paper("background", "", "#ffffff", "#15181c"),
+    paper("background", "stroke", "#ffffff", "#15181c"),
     paper("ink", "fill", "#1a1c1f", "#e9ebee"),
     paper("pale", "fill", "#50555b", "#a9b0b8"),
     paper("grid", "stroke", "#d9dce0", "#373d44"),

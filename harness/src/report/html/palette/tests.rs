@@ -2,7 +2,6 @@
 
 use super::*;
 
-const BACKGROUND: Paper = PAPER[0];
 const GOOD: Paper = PAPER[5];
 const BAD: Paper = PAPER[6];
 
@@ -69,8 +68,8 @@ fn good_and_bad_differ_without_their_words_too() {
 #[test]
 fn no_two_series_have_the_same_dashes_or_the_same_marker() {
     for (place, look) in LOOKS.iter().enumerate() {
-        for other in place + 1..SERIES_MAX {
-            assert_ne!(look.dashes, LOOKS[other].dashes);
+        for (other, other_look) in LOOKS.iter().enumerate().skip(place + 1) {
+            assert_ne!(look.dashes, other_look.dashes);
             let shapes = [place, other].map(|series| {
                 let written = marker(series, 0.0, 0.0).to_string();
                 written.split_once(" d=").map(|(_, shape)| shape.to_owned())
