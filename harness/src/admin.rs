@@ -1,15 +1,17 @@
 //! Owns a small client of the gateway's admin address: health, metrics and the scenario API.
 //!
-//! One HTTP/1.1 connection per call, each with a deadline; a status other than the expected one is an error that
-//! carries the body.
+//! One HTTP/1.1 connection per call, or, for who calls often, some that stay open; each call has a deadline; a status other
+//! than the expected one is an error that carries the body.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper::{Method, Request, header};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -22,7 +24,12 @@ pub struct Admin {
     address: SocketAddr,
     token: Option<String>,
     deadline: Duration,
+    /// Connections that are open and free, if they stay open.
+    kept: Option<Arc<Mutex<Vec<Sender>>>>,
 }
+
+/// One side of a connection.
+type Sender = SendRequest<Full<Bytes>>;
 
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +73,7 @@ impl Admin {
             address,
             token: None,
             deadline: Duration::from_secs(15),
+            kept: None,
         }
     }
 
@@ -80,6 +88,13 @@ impl Admin {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Leaves connections open for further calls: for who makes hundreds a second.
+    #[must_use]
+    pub fn keep_connections(mut self) -> Self {
+        self.kept = Some(Arc::default());
         self
     }
 
@@ -179,29 +194,25 @@ impl Admin {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, String)> {
+        let request = || self.request(&method, path, body);
+        while let Some(mut sender) = self.take_kept() {
+            match sender.send_request(request()?).await {
+                Ok(answer) => return self.finish(sender, answer).await,
+                // The server ended it before it got this.
+                Err(error) if error.is_canceled() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.address.to_string())
-            .header(header::CONNECTION, "close");
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        if self.kept.is_some() {
+            tokio::spawn(connection);
+            let answer = sender.send_request(request()?).await?;
+            return self.finish(sender, answer).await;
         }
-        let body = match body {
-            Some(value) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Bytes::from(value.to_string())
-            }
-            None => Bytes::new(),
-        };
-        let request = request.body(Full::new(body))?;
         let answering = async {
-            let response = sender.send_request(request).await?;
-            let status = response.status().as_u16();
-            let body = response.into_body().collect().await?.to_bytes();
-            anyhow::Ok((status, String::from_utf8_lossy(&body).into_owned()))
+            let answer = sender.send_request(request()?).await?;
+            read(answer).await
         };
         // The connection makes progress only while it is polled; the answer ends before it does.
         tokio::pin!(answering);
@@ -213,6 +224,65 @@ impl Admin {
             }
         }
     }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.address.to_string());
+        if self.kept.is_none() {
+            request = request.header(header::CONNECTION, "close");
+        }
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(value) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(value.to_string())
+            }
+            None => Bytes::new(),
+        };
+        Ok(request.body(Full::new(body))?)
+    }
+
+    /// Reads the answer and leaves the connection to the next call.
+    async fn finish(
+        &self,
+        sender: Sender,
+        answer: Response<Incoming>,
+    ) -> anyhow::Result<(u16, String)> {
+        let read = read(answer).await?;
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(sender);
+        }
+        Ok(read)
+    }
+
+    /// A connection that is open and free.
+    fn take_kept(&self) -> Option<Sender> {
+        let mut kept = self
+            .kept
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|sender| !sender.is_closed());
+        // The latest: others come to their end by themselves when they are not needed.
+        let ready = kept.iter().rposition(Sender::is_ready)?;
+        Some(kept.swap_remove(ready))
+    }
+}
+
+async fn read(answer: Response<Incoming>) -> anyhow::Result<(u16, String)> {
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
 fn expect_success(answer: AdminAnswer) -> Result<AdminAnswer> {
@@ -289,6 +359,39 @@ mod tests {
             request.ends_with(r#"{"from":"8927","to":"101","name":"a"}"#),
             "{request}"
         );
+    }
+
+    /// Answers so many calls on each connection with 204; gives how many connections there were, call by call.
+    async fn answering(calls_max: usize) -> (SocketAddr, tokio::sync::watch::Receiver<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (connections, seen) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                connections.send_modify(|count| *count += 1);
+                for _ in 0..calls_max {
+                    let mut request = Vec::new();
+                    while !request.ends_with(b"\r\n\r\n") {
+                        if stream.read_buf(&mut request).await.unwrap() == 0 {
+                            break;
+                        }
+                    }
+                    let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+                    stream.write_all(answer).await.unwrap();
+                }
+            }
+        });
+        (address, seen)
+    }
+
+    #[tokio::test]
+    async fn connections_that_are_kept_serve_many_calls_and_are_replaced_when_they_end() {
+        let (address, connections) = answering(3).await;
+        let admin = Admin::new(address).keep_connections();
+        for _ in 0..7 {
+            assert_eq!(admin.get("/").await.unwrap().status, 204);
+        }
+        assert_eq!(*connections.borrow(), 3);
     }
 
     #[tokio::test]

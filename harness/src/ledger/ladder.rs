@@ -90,7 +90,7 @@ impl Ladder {
                     what.name()
                 );
                 *self = Self::new(false, self.sets_states);
-                if self.is_busy(event) {
+                if is_busy(event) {
                     self.begun[0] = Some(event);
                 }
                 Err(wrong)
@@ -120,7 +120,7 @@ impl Ladder {
             ([Some(_), None], (Happened::RingStarted, _)) => Judged::Begun,
             _ => {
                 self.begun = [None; 2];
-                if self.is_busy(event) {
+                if is_busy(event) {
                     return Judged::Begun;
                 }
                 Judged::Beside
@@ -130,9 +130,9 @@ impl Ladder {
 
     fn idle(&self, event: Event) -> Judged {
         match (self.begun, event) {
-            ([None, None], (Happened::UserState, BUSY)) => Judged::Begun,
+            ([None, None], (Happened::UserState, BUSY))
+            | ([Some(_), None], (Happened::RingStarted, _)) => Judged::Begun,
             ([None, None], (Happened::UserState, _)) if self.sets_states => Judged::Beside,
-            ([Some(_), None], (Happened::RingStarted, _)) => Judged::Begun,
             ([Some(_), Some((_, chain))], (Happened::LineState, _)) => {
                 Judged::Complete(Step::Rings, Stage::Ringing(chain))
             }
@@ -178,10 +178,11 @@ impl Ladder {
             _ => Judged::Wrong,
         }
     }
+}
 
-    fn is_busy(&self, event: Event) -> bool {
-        event == (Happened::UserState, BUSY)
-    }
+/// Whether this is the beginning of a ring, where nothing else is known.
+fn is_busy(event: Event) -> bool {
+    event == (Happened::UserState, BUSY)
 }
 
 impl Stage {
@@ -229,8 +230,14 @@ mod tests {
         let mut ladder = Ladder::new(true, false);
         let events = [RING, ANSWER, OVER, RING, GONE].concat();
         let (steps, wrong) = climbed(&mut ladder, &events);
-        use Step::{Answered, Gone, Over, Rings};
-        assert_eq!(steps, [Rings, Answered, Over, Rings, Gone]);
+        let expected = [
+            Step::Rings,
+            Step::Answered,
+            Step::Over,
+            Step::Rings,
+            Step::Gone,
+        ];
+        assert_eq!(steps, expected);
         assert_eq!(wrong, 0);
         assert_eq!(ladder.end(), Ok(()));
     }

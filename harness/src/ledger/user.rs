@@ -1,9 +1,10 @@
 //! Owns what the tabs of one user got, compared with each other as it comes: protocol 6.6-d, the same events in the same order.
 //!
-//! The events of the user stand in one sequence, in which each tab has its place; what all have is forgotten, but a few, by which
-//! a second coming is known. So memory is bounded however long a run is.
+//! Each tab has a queue of events; what stands in front of all queues is taken out of all, so that queues of tabs that get
+//! the same are short. Where they differ, they are left until the user has been quiet for a while, and then compared as a whole. So
+//! memory is bounded however long a run is, and it does not matter in which order the tabs are read.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::ladder::{Ladder, Step};
@@ -12,12 +13,14 @@ use super::seen::{Happened, SeenEvent};
 /// One user's tabs.
 #[derive(Debug, Default)]
 pub(super) struct UserLedger {
-    /// The latest events.
-    events: VecDeque<Event>,
-    /// How many came before these.
-    forgotten: u64,
     tabs: Vec<TabEntry>,
     next_tab: u32,
+    /// The events in the queues.
+    events: VecDeque<Event>,
+    /// The last ones that were taken out of all queues: a second coming is known by them.
+    settled: VecDeque<u64>,
+    /// When any tab got an event.
+    last_at: Option<Instant>,
     /// How often the user was rung.
     pub(super) rings: u64,
     pub(super) found: Found,
@@ -31,23 +34,24 @@ pub(super) struct Found {
     pub(super) out_of_order: u64,
 }
 
+/// An event that stands in a queue.
 #[derive(Debug, Clone, Copy)]
 struct Event {
     seen: SeenEvent,
     /// When the first tab got it.
     first_at: Instant,
+    /// The last tab has got it.
+    is_everywhere: bool,
 }
 
 /// One tab.
 #[derive(Debug)]
 pub(super) struct TabEntry {
     pub(super) id: u32,
-    /// The place in the sequence that it comes to next.
-    next: u64,
-    /// The place of the first event that it got; `None` as long as its place is a guess.
-    first: Option<u64>,
     joined_at: Instant,
-    /// Events of others that it has passed without getting them.
+    /// The events that it got and that are not settled, by their `qid`, in the order of their coming.
+    queue: VecDeque<u64>,
+    /// Events of others that it has not got, of a time that is settled.
     missing: Vec<u64>,
     pub(super) ladder: Ladder,
     pub(super) has_broken: bool,
@@ -77,6 +81,15 @@ pub(super) enum Wrong {
     Ladder,
 }
 
+/// What is known of a tab that joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Joining {
+    /// It is told of numbers' states.
+    pub(crate) is_told_numbers: bool,
+    /// Nothing has happened yet: its user's line is idle.
+    pub(crate) is_from_start: bool,
+}
+
 impl UserLedger {
     /// A tab is subscribed from now on.
     pub(super) fn join(&mut self, now: Instant, ladder: Ladder, tab: Joining) -> u32 {
@@ -84,9 +97,8 @@ impl UserLedger {
         self.next_tab += 1;
         self.tabs.push(TabEntry {
             id,
-            next: self.end(),
-            first: None,
             joined_at: now,
+            queue: VecDeque::new(),
             missing: Vec::new(),
             ladder,
             has_broken: false,
@@ -109,7 +121,12 @@ impl UserLedger {
         let Some(place) = self.tabs.iter().position(|tab| tab.id == id) else {
             return Taken::default();
         };
-        let mut taken = self.compare(place, seen, now);
+        let was_quiet = self.last_at.is_some_and(|last| now > last + QUIET);
+        if was_quiet || self.tabs[place].queue.len() >= QUEUE_MAX {
+            self.settle();
+        }
+        self.last_at = Some(now);
+        let mut taken = self.put(place, seen, now);
         let tab = &mut self.tabs[place];
         if seen.what != Happened::Other {
             match tab.ladder.take(seen.what, seen.about) {
@@ -120,7 +137,7 @@ impl UserLedger {
                 }
             }
         }
-        self.forget();
+        self.take_out_common();
         taken
     }
 
@@ -128,260 +145,196 @@ impl UserLedger {
     pub(super) fn leave(&mut self, id: u32) -> Option<TabEntry> {
         let place = self.tabs.iter().position(|tab| tab.id == id)?;
         let tab = self.tabs.remove(place);
+        let longest = self.tabs.iter().max_by_key(|other| other.queue.len());
+        if let (Some(other), Some(last)) = (longest, tab.queue.back()) {
+            let until = other.queue.iter().position(|qid| qid == last).unwrap_or(0);
+            let passed = other.queue.iter().take(until);
+            let lost = passed.filter(|qid| !tab.queue.contains(qid) && !self.may_lack(&tab, **qid));
+            self.found.lost += lost.count() as u64;
+        }
         self.found.lost += tab.missing.len() as u64;
+        self.take_out_common();
         Some(tab)
     }
 
     /// Nothing comes any more: what a tab has not got is lost.
     pub(super) fn finish(&mut self) {
-        let end = self.end();
+        self.settle();
         for tab in &mut self.tabs {
-            let late = tab.next..end;
-            let late = late.filter(|place| {
-                let event = event_at(&self.events, self.forgotten, *place);
-                event.is_none_or(|event| !tab.may_lack(event))
-            });
-            self.found.lost += tab.missing.len() as u64 + late.count() as u64;
-            tab.missing.clear();
-            tab.next = end;
+            self.found.lost += std::mem::take(&mut tab.missing).len() as u64;
         }
     }
 
-    fn end(&self) -> u64 {
-        self.forgotten + self.events.len() as u64
-    }
-
-    /// Finds the tab's place in the sequence behind this event.
-    fn compare(&mut self, tab: usize, seen: SeenEvent, now: Instant) -> Taken {
-        let next = self.tabs[tab].next;
-        let expected = event_at(&self.events, self.forgotten, next);
-        if expected.is_some_and(|event| event.seen == seen) {
-            self.advance(tab, next);
-            return self.taken(tab, next, now);
-        }
-        if let Some(missing) = self.tabs[tab]
-            .missing
-            .iter()
-            .position(|text| *text == seen.text)
-        {
-            self.tabs[tab].missing.remove(missing);
-            return self.late(tab, seen);
-        }
-        let found = self
-            .events
-            .iter()
-            .position(|event| event.seen.qid == seen.qid);
-        match found.map(|place| self.forgotten + place as u64) {
-            Some(place) if place >= next || self.tabs[tab].first.is_none() => {
-                let known = event_at(&self.events, self.forgotten, place);
-                let is_same = known.is_some_and(|event| event.seen == seen);
-                self.advance(tab, place);
-                if is_same {
-                    return self.taken(tab, place, now);
-                }
-                self.found.lost += 1;
-                let words = format!("another {} than in another tab", seen.what.name());
-                Taken {
-                    wrong: Some((Wrong::Different, words)),
-                    ..Taken::default()
-                }
-            }
-            Some(_) => {
-                self.found.doubled += 1;
-                Taken {
-                    wrong: Some((Wrong::Doubled, format!("{} twice", seen.what.name()))),
-                    ..Taken::default()
-                }
-            }
-            None => {
-                if seen.what == Happened::RingStarted {
-                    self.rings += 1;
-                }
-                self.add(tab, seen, now);
-                Taken::default()
-            }
-        }
-    }
-
-    /// An event that nobody got before comes where the tab is; who is further has missed it so far.
-    fn add(&mut self, tab: usize, seen: SeenEvent, now: Instant) {
-        let entry = &self.tabs[tab];
-        let place = entry.first.map_or(self.end(), |_| entry.next);
-        let event = Event {
-            seen,
-            first_at: now,
+    /// Puts an event in the tab's queue.
+    fn put(&mut self, tab: usize, seen: SeenEvent, now: Instant) -> Taken {
+        let qid = seen.qid;
+        let wrong = |wrong, words: String| Taken {
+            wrong: Some((wrong, words)),
+            ..Taken::default()
         };
-        self.events.insert(self.index(place), event);
-        for (other, entry) in self.tabs.iter_mut().enumerate() {
-            if other == tab || entry.next <= place {
-                continue;
-            }
-            entry.next += 1;
-            match &mut entry.first {
-                // It came later than this event.
-                Some(first) if *first > place => *first += 1,
-                _ => self.found.lost += entry.miss(seen.text),
-            }
+        if let Some(missing) = self.tabs[tab].missing.iter().position(|it| *it == qid) {
+            self.tabs[tab].missing.remove(missing);
+            self.found.out_of_order += 1;
+            return wrong(Wrong::OutOfOrder, format!("{} too late", seen.what.name()));
         }
-        self.advance(tab, place);
-    }
-
-    /// The tab passes to behind this place; what it has not got on the way is missing.
-    fn advance(&mut self, tab: usize, place: u64) {
-        let tab = &mut self.tabs[tab];
-        for passed in tab.next..place {
-            let Some(event) = event_at(&self.events, self.forgotten, passed) else {
-                continue;
-            };
-            if tab.may_lack(event) {
-                continue;
-            }
-            self.found.lost += tab.miss(event.seen.text);
+        if self.settled.contains(&qid) || self.tabs[tab].queue.contains(&qid) {
+            self.found.doubled += 1;
+            return wrong(Wrong::Doubled, format!("{} twice", seen.what.name()));
         }
-        tab.next = place + 1;
-        tab.first.get_or_insert(place);
-    }
-
-    /// Whether this tab was the last to get the event at this place, and how long after the first.
-    fn taken(&self, tab: usize, place: u64, now: Instant) -> Taken {
-        let is_last = self
-            .tabs
-            .iter()
-            .enumerate()
-            .all(|(other, entry)| other == tab || entry.first.is_none() || entry.next > place);
-        let event = event_at(&self.events, self.forgotten, place);
-        let fan_out = event.map(|event| now.saturating_duration_since(event.first_at));
+        self.tabs[tab].queue.push_back(qid);
+        let Some(known) = self.events.iter().position(|event| event.seen.qid == qid) else {
+            self.rings += u64::from(seen.what == Happened::RingStarted);
+            self.events.push_back(Event {
+                seen,
+                first_at: now,
+                is_everywhere: false,
+            });
+            return Taken::default();
+        };
+        if self.events[known].seen != seen {
+            self.found.lost += 1;
+            let words = format!("another {} than in another tab", seen.what.name());
+            return wrong(Wrong::Different, words);
+        }
+        let mut others = self.tabs.iter();
+        let is_last = others.all(|other| other.queue.contains(&qid) || self.may_lack(other, qid));
+        let event = &mut self.events[known];
+        let is_news = is_last && !std::mem::replace(&mut event.is_everywhere, is_last);
         Taken {
-            fan_out: fan_out.filter(|_| is_last && self.tabs.len() > 1),
+            fan_out: is_news.then(|| now.saturating_duration_since(event.first_at)),
             ..Taken::default()
         }
     }
 
-    /// A tab gets what it seemed to have missed. If all who have got it got it after the same events, it stands in the wrong
-    /// place; else the tab has it too late.
-    fn late(&mut self, tab: usize, seen: SeenEvent) -> Taken {
-        let until = self.tabs[tab].next;
-        let found = self
-            .events
-            .iter()
-            .position(|event| event.seen.text == seen.text);
-        let place = found.map(|place| self.forgotten + place as u64);
-        let is_misplaced = place.is_some_and(|place| {
-            let mut others = self
+    /// Events that others read about when a tab came may have been sent before it was subscribed.
+    fn may_lack(&self, tab: &TabEntry, qid: u64) -> bool {
+        let event = self.events.iter().find(|event| event.seen.qid == qid);
+        event.is_some_and(|event| event.first_at < tab.joined_at + JOINING)
+    }
+
+    /// Takes out what stands in front of all queues.
+    fn take_out_common(&mut self) {
+        while let Some(first) = self.tabs.first().and_then(|tab| tab.queue.front().copied()) {
+            if self
                 .tabs
                 .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != tab);
-            let has_not_passed =
-                |entry: &TabEntry| entry.next <= place + 1 || entry.misses(seen.text);
-            place < until && others.all(|(_, entry)| has_not_passed(entry))
-        });
-        let (Some(place), true) = (place, is_misplaced) else {
-            self.found.out_of_order += 1;
-            return Taken {
-                wrong: Some((Wrong::OutOfOrder, format!("{} too late", seen.what.name()))),
-                ..Taken::default()
-            };
-        };
-        self.move_behind(tab, place, until - 1, seen.text);
-        Taken::default()
-    }
-
-    /// Moves the event at this place back to another, which the tab has just passed.
-    fn move_behind(&mut self, tab: usize, place: u64, to: u64, text: u64) {
-        let (from, until) = (self.index(place), self.index(to));
-        let between = self.events.range(from + 1..=until);
-        let between: Vec<u64> = between.map(|event| event.seen.text).collect();
-        if let Some(event) = self.events.remove(from) {
-            self.events.insert(until, event);
-        }
-        for (other, entry) in self.tabs.iter_mut().enumerate() {
-            if other == tab || entry.next <= place || entry.next > to + 1 {
-                continue;
-            }
-            if let Some(missing) = entry.missing.iter().position(|known| *known == text) {
-                // It comes to the event yet.
-                entry.missing.remove(missing);
-                entry.next -= 1;
-            } else {
-                entry.next = to + 1;
-                for text in &between {
-                    self.found.lost += entry.miss(*text);
-                }
-            }
-        }
-    }
-
-    fn index(&self, place: u64) -> usize {
-        usize::try_from(place - self.forgotten).unwrap_or(usize::MAX)
-    }
-
-    /// Forgets what all tabs have got, but the last few, and what is too much.
-    fn forget(&mut self) {
-        let all_have = self.tabs.iter().map(|tab| tab.next).min();
-        while self.events.len() > EVENTS_KEPT {
-            let is_done = all_have.is_none_or(|next| self.forgotten < next);
-            if !is_done && self.events.len() <= EVENTS_MAX {
+                .any(|tab| tab.queue.front() != Some(&first))
+            {
                 return;
             }
-            let event = self.events.pop_front();
             for tab in &mut self.tabs {
-                if tab.next == self.forgotten {
-                    tab.next += 1;
-                    let is_lost = event.is_some_and(|event| !tab.may_lack(&event));
-                    self.found.lost += u64::from(is_lost);
-                }
+                tab.queue.pop_front();
             }
-            self.forgotten += 1;
+            self.forget(first);
+        }
+        if self.tabs.is_empty() {
+            self.events.clear();
+        }
+    }
+
+    /// An event is settled.
+    fn forget(&mut self, qid: u64) {
+        self.events.retain(|event| event.seen.qid != qid);
+        if self.settled.len() == SETTLED_KEPT {
+            self.settled.pop_front();
+        }
+        self.settled.push_back(qid);
+    }
+
+    /// Compares the queues as a whole and empties them.
+    fn settle(&mut self) {
+        let all: Vec<u64> = self.events.iter().map(|event| event.seen.qid).collect();
+        for tab in 0..self.tabs.len() {
+            let lacks = |qid: &u64| !self.tabs[tab].queue.contains(qid);
+            let lacks = all.iter().copied().filter(lacks);
+            let lost: Vec<u64> = lacks
+                .filter(|qid| !self.may_lack(&self.tabs[tab], *qid))
+                .collect();
+            for qid in lost {
+                self.found.lost += self.tabs[tab].miss(qid);
+            }
+        }
+        self.found.out_of_order += out_of_order(&self.tabs);
+        for tab in &mut self.tabs {
+            tab.queue.clear();
+        }
+        for qid in all {
+            self.forget(qid);
         }
     }
 }
 
 impl TabEntry {
     /// Notes an event that it has not got; gives how many of those are given up for it.
-    fn miss(&mut self, text: u64) -> u64 {
+    fn miss(&mut self, qid: u64) -> u64 {
         let is_full = self.missing.len() == MISSING_MAX;
         if is_full {
             self.missing.remove(0);
         }
-        self.missing.push(text);
+        self.missing.push(qid);
         u64::from(is_full)
     }
+}
 
-    fn misses(&self, text: u64) -> bool {
-        self.missing.contains(&text)
+/// How many events stand in another order than in most tabs.
+fn out_of_order(tabs: &[TabEntry]) -> u64 {
+    let mut votes: HashMap<&VecDeque<u64>, usize> = HashMap::new();
+    for tab in tabs {
+        *votes.entry(&tab.queue).or_default() += 1;
     }
-
-    /// Events that others read about when this tab came may have been sent before it was subscribed.
-    fn may_lack(&self, event: &Event) -> bool {
-        self.first.is_none() && event.first_at < self.joined_at + JOINING
+    if votes.len() < 2 {
+        return 0;
     }
+    // Of equally many the longest; of equally long ones the first tab's, so that it is always the same.
+    let order = tabs
+        .iter()
+        .rev()
+        .max_by_key(|tab| (votes[&tab.queue], tab.queue.len()));
+    let Some(order) = order else {
+        return 0;
+    };
+    let places: HashMap<u64, usize> = order.queue.iter().copied().zip(0..).collect();
+    let others = tabs.iter().map(|tab| {
+        let places: Vec<usize> = tab
+            .queue
+            .iter()
+            .filter_map(|qid| places.get(qid).copied())
+            .collect();
+        (places.len() - longest_rise(&places)) as u64
+    });
+    others.sum()
 }
 
-/// What is known of a tab that joins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Joining {
-    /// It is told of numbers' states.
-    pub(crate) is_told_numbers: bool,
-    /// Nothing has happened yet: its user's line is idle.
-    pub(crate) is_from_start: bool,
+/// How long the longest part of these numbers is, not necessarily together, that only rises.
+fn longest_rise(numbers: &[usize]) -> usize {
+    // The smallest number that a rise of each length ends with.
+    let mut ends: Vec<usize> = Vec::new();
+    for number in numbers {
+        let place = ends.partition_point(|end| end < number);
+        if place == ends.len() {
+            ends.push(*number);
+        } else {
+            ends[place] = *number;
+        }
+    }
+    ends.len()
 }
 
-fn event_at(events: &VecDeque<Event>, forgotten: u64, place: u64) -> Option<&Event> {
-    events.get(usize::try_from(place.checked_sub(forgotten)?).ok()?)
-}
-
-/// How many events are remembered that all tabs have: more than a call has steps.
-const EVENTS_KEPT: usize = 12;
-/// How many are remembered of a user at most.
-const EVENTS_MAX: usize = 1024;
-/// How many a tab may miss that could come still.
+/// How many settled events are remembered: more than a call has steps.
+const SETTLED_KEPT: usize = 12;
+/// How long a queue is at most.
+const QUEUE_MAX: usize = 256;
+/// How many events a tab may miss that could come still.
 const MISSING_MAX: usize = 64;
+/// How long a user must be quiet until what has not come will not come any more.
+const QUIET: Duration = Duration::from_secs(10);
 /// For how long others' events may be older than a tab that joins.
 const JOINING: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     struct World {
@@ -560,7 +513,69 @@ mod tests {
         let mut world = World::new(2);
         world.get(1, &[1]);
         world.get(0, &(1..=5000).collect::<Vec<u64>>());
-        assert!(world.user.events.len() <= EVENTS_MAX);
+        assert!(world.user.events.len() <= QUEUE_MAX);
         assert_eq!(world.found(), [4999, 0, 0]);
+    }
+
+    /// Deals the events of several tabs out in an order that these numbers choose, a batch of a tab at a time.
+    fn interleaved(tabs: &[Vec<u64>], order: &[(usize, usize)]) -> [u64; 3] {
+        let mut world = World::new(tabs.len());
+        let mut got = vec![0_usize; tabs.len()];
+        let all = order
+            .iter()
+            .copied()
+            .chain((0..tabs.len()).map(|tab| (tab, usize::MAX)));
+        for (tab, count) in all {
+            let tab = tab % tabs.len();
+            let until = got[tab].saturating_add(count).min(tabs[tab].len());
+            world.get(tab, &tabs[tab][got[tab]..until]);
+            got[tab] = until;
+        }
+        world.found()
+    }
+
+    proptest! {
+        #[test]
+        fn however_tabs_are_read_good_ones_are_good(
+            events in 0..60_u64,
+            tabs in 1..5_usize,
+            order in proptest::collection::vec((0..5_usize, 0..12_usize), 0..40),
+        ) {
+            let all: Vec<u64> = (1..=events).collect();
+            prop_assert_eq!(interleaved(&vec![all; tabs], &order), [0, 0, 0]);
+        }
+
+        #[test]
+        fn however_tabs_are_read_a_loss_and_a_double_are_counted_once(
+            events in 2..60_u64,
+            tabs in 2..5_usize,
+            bad in 0..5_usize,
+            place in 0..60_usize,
+            order in proptest::collection::vec((0..5_usize, 0..6_usize), 0..40),
+        ) {
+            let all: Vec<u64> = (1..=events).collect();
+            let (bad, place) = (bad % tabs, place % all.len());
+            let mut lossy = vec![all.clone(); tabs];
+            lossy[bad].remove(place);
+            prop_assert_eq!(interleaved(&lossy, &order), [1, 0, 0]);
+            let mut doubled = vec![all.clone(); tabs];
+            doubled[bad].insert(place, all[place]);
+            prop_assert_eq!(interleaved(&doubled, &order), [0, 1, 0]);
+        }
+
+        #[test]
+        fn however_tabs_are_read_a_swap_is_counted_once(
+            events in 2..60_u64,
+            tabs in 2..5_usize,
+            bad in 0..5_usize,
+            place in 0..60_usize,
+            order in proptest::collection::vec((0..5_usize, 0..6_usize), 0..40),
+        ) {
+            let all: Vec<u64> = (1..=events).collect();
+            let (bad, place) = (bad % tabs, place % (all.len() - 1));
+            let mut swapped = vec![all; tabs];
+            swapped[bad].swap(place, place + 1);
+            prop_assert_eq!(interleaved(&swapped, &order), [0, 0, 1]);
+        }
     }
 }

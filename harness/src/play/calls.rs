@@ -174,7 +174,7 @@ impl Calls {
         let Some(user) = book.callees.take(&mut book.random, Instant::now()) else {
             if due.is_some() {
                 book.tally
-                    .fail(FailureKind::NotSent, "a call, with no user who is free");
+                    .fail(FailureKind::NotSent, "a call, with no user who is free: let tabs come before calls begin, or give the scenario more users");
             }
             return None;
         };

@@ -90,13 +90,11 @@ impl Clock {
 
     /// This process's moment of one since the machine's start.
     pub(super) fn instant(&self, since_start: Duration) -> Instant {
-        match since_start.checked_sub(self.since_start) {
-            Some(later) => self.here + later,
-            None => self
-                .here
-                .checked_sub(self.since_start - since_start)
-                .unwrap_or(self.here),
+        if let Some(later) = since_start.checked_sub(self.since_start) {
+            return self.here + later;
         }
+        let earlier = self.since_start.saturating_sub(since_start);
+        self.here.checked_sub(earlier).unwrap_or(self.here)
     }
 }
 

@@ -17,6 +17,7 @@ use super::outcome::{self, Ended};
 use super::server::Loaded;
 use super::tally::{Counted, LAG, RING_TO_POPUP, ROUND_TRIP};
 use super::{WORKER_COMMAND, end, verdict};
+use crate::admin::Admin;
 use crate::error::{Error, Result};
 use crate::ledger::LedgerReport;
 use crate::report::{self, monotonic};
@@ -66,22 +67,6 @@ pub(super) async fn run(
     over.send_replace(true);
     let states = run.come_to_rest(cause, calling).await;
     let lost = run.stop_workers().await;
-    let collected = Arc::clone(&run.collected);
-    let mut collected = lock(&collected);
-    collected.fail(
-        FailureKind::Worker,
-        lost,
-        "a worker process ended badly or too late",
-    );
-    if !matches!(cause, Cause::Aborted(_)) {
-        run.judge(&mut collected, states.as_deref());
-    }
-    let found = Found {
-        collected: &collected,
-        course: &run.course,
-        phases: &scenario.play.phases,
-        schedule: &run.schedule,
-    };
     let ended = Ended {
         wall,
         load_before,
@@ -89,8 +74,7 @@ pub(super) async fn run(
         target: run.server.address,
         cause,
     };
-    let mut results = outcome::results(scenario, &found, run.series, &ended);
-    drop(collected);
+    let mut results = run.results(lost, states.as_deref(), &ended);
     if let Err(error) = run.server.stop().await {
         outcome::add_failure(&mut results, FailureKind::Server, &error.to_string());
     }
@@ -106,10 +90,8 @@ impl<'s> Run<'s> {
         // The first tab of a user comes at the user's own place.
         let answers = |user: usize| play.behaviours[cast.behaviour(user)].kind.answers();
         let operators = (0..play.users.count).map(answers).collect();
-        let calls = server
-            .admin
-            .clone()
-            .map(|admin| Calls::new(scenario, admin, operators));
+        let admin = server.admin.clone().map(Admin::keep_connections);
+        let calls = admin.map(|admin| Calls::new(scenario, admin, operators));
         let collected = Arc::new(Mutex::new(Collected::new(&play.phases, shares.len())));
         let (sender, mut reported) = watch::channel(());
         let mut workers = Vec::new();
@@ -387,6 +369,25 @@ impl<'s> Run<'s> {
             lost += u64::from(!worker.has_ended_well().await);
         }
         lost
+    }
+
+    /// Everything that was found; `lost` worker processes did not end well.
+    fn results(&mut self, lost: u64, states: Option<&str>, ended: &Ended) -> Results {
+        let collected = Arc::clone(&self.collected);
+        let mut collected = lock(&collected);
+        let words = "a worker process ended badly or too late";
+        collected.fail(FailureKind::Worker, lost, words);
+        if !matches!(ended.cause, Cause::Aborted(_)) {
+            self.judge(&mut collected, states);
+        }
+        let found = Found {
+            collected: &collected,
+            course: &self.course,
+            phases: &self.scenario.play.phases,
+            schedule: &self.schedule,
+        };
+        let series = std::mem::take(&mut self.series);
+        outcome::results(self.scenario, &found, series, ended)
     }
 
     /// Counts what the ledger says of events as failures.

@@ -1,7 +1,7 @@
 //! Owns what a worker measures and counts between two reports, by phase.
 //!
-//! Times are kept as steps: a few hundred values to three digits and how often each occurred, as a whole histogram for each
-//! kind and phase would take more memory than the tabs.
+//! Histograms hold what came since the last report and are only as long as the longest time needs; what leaves is each value to
+//! three digits with how often it occurred.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -104,31 +104,36 @@ pub(super) struct Timed {
 }
 
 /// The figures since the last report.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Only says which values are the same to three digits.
-    scale: Histogram<u64>,
     times: HashMap<(usize, Timing), Pair>,
     counts: BTreeMap<(usize, Counted), u64>,
     failures: BTreeMap<FailureKind, (u64, String)>,
 }
 
-#[derive(Debug, Default)]
+/// Times that are as long as they need to be to hold what came.
+#[derive(Debug)]
 struct Pair {
-    service: HashMap<u64, u64>,
-    response: HashMap<u64, u64>,
+    service: Histogram<u32>,
+    response: Histogram<u32>,
     /// Whether anything was due at a set time.
     was_due: bool,
 }
 
+impl Pair {
+    fn new() -> Self {
+        let empty = || Histogram::new(3).expect("three digits are allowed");
+        Self {
+            service: empty(),
+            response: empty(),
+            was_due: false,
+        }
+    }
+}
+
 impl Tally {
     pub(super) fn new() -> Self {
-        Self {
-            scale: report::histogram(),
-            times: HashMap::new(),
-            counts: BTreeMap::new(),
-            failures: BTreeMap::new(),
-        }
+        Self::default()
     }
 
     /// Times something: how long it took, and how long since it ought to have begun, if that was at a set time.
@@ -139,11 +144,9 @@ impl Tally {
         service: Duration,
         response: Option<Duration>,
     ) {
-        let [service, since_due] =
-            [service, response.unwrap_or(service)].map(|time| self.step(time));
-        let pair = self.times.entry((phase, timing)).or_default();
-        *pair.service.entry(service).or_default() += 1;
-        *pair.response.entry(since_due).or_default() += 1;
+        let pair = self.times.entry((phase, timing)).or_insert_with(Pair::new);
+        record(&mut pair.service, service);
+        record(&mut pair.response, response.unwrap_or(service));
         pair.was_due |= response.is_some();
     }
 
@@ -167,19 +170,27 @@ impl Tally {
             tally.phase = phase;
             put(tally);
         };
-        for ((phase, timing), pair) in self.times.drain() {
-            let response = if pair.was_due {
-                pair.response
-            } else {
-                HashMap::new()
-            };
+        let newest = self.times.keys().map(|(phase, _)| *phase).max();
+        for ((phase, timing), pair) in &mut self.times {
+            if pair.service.is_empty() {
+                continue;
+            }
             let mut timed = Some(Timed {
                 name: timing.name(),
-                service: pair.service.into_iter().collect(),
-                response: response.into_iter().collect(),
+                service: steps(&pair.service),
+                response: if pair.was_due {
+                    steps(&pair.response)
+                } else {
+                    Steps::new()
+                },
             });
-            tally(phase, &mut |tally| tally.times.extend(timed.take()));
+            tally(*phase, &mut |tally| tally.times.extend(timed.take()));
+            pair.service.reset();
+            pair.response.reset();
+            pair.was_due = false;
         }
+        // Of a phase that is over hardly anything comes.
+        self.times.retain(|(phase, _), _| Some(*phase) == newest);
         for ((phase, counted), number) in std::mem::take(&mut self.counts) {
             tally(phase, &mut |tally| tally.counts.push((counted, number)));
         }
@@ -188,12 +199,21 @@ impl Tally {
             std::mem::take(&mut self.failures),
         )
     }
+}
 
-    fn step(&self, time: Duration) -> u64 {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let us = us.clamp(1, self.scale.high());
-        self.scale.highest_equivalent(us)
-    }
+/// Longer times than a minute count as a minute, as everywhere.
+fn record(histogram: &mut Histogram<u32>, time: Duration) {
+    let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    histogram
+        .record(us.clamp(1, report::LATENCY_US_MAX))
+        .expect("it grows as it must");
+}
+
+fn steps(histogram: &Histogram<u32>) -> Steps {
+    let steps = histogram.iter_recorded();
+    steps
+        .map(|step| (step.value_iterated_to(), u64::from(step.count_at_value())))
+        .collect()
 }
 
 /// The measure of all requests together.
@@ -229,20 +249,28 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_the_value_that_a_histogram_would_show() {
-        let tally = Tally::new();
+    fn what_comes_out_makes_the_same_histogram_again() {
+        let mut tally = Tally::new();
         let mut histogram = report::histogram();
         for us in [1, 999, 123_456, 59_999_999, 90_000_000] {
-            let step = tally.step(Duration::from_micros(us));
-            histogram.reset();
-            histogram.saturating_record(us);
-            assert_eq!(histogram.value_at_quantile(1.0).min(step), step, "{us}");
-            let mut again = report::histogram();
-            again.saturating_record(step);
-            assert_eq!(
-                again.value_at_quantile(1.0),
-                histogram.value_at_quantile(1.0)
-            );
+            let time = Duration::from_micros(us);
+            report::record(&mut histogram, time);
+            tally.time(0, Timing::FanOut, time, None);
+        }
+        let mut again = report::histogram();
+        for (us, count) in &tally.take().0[0].times[0].service {
+            again.saturating_record_n(*us, *count);
+        }
+        assert_eq!(again, histogram);
+    }
+
+    #[test]
+    fn a_phase_that_is_over_takes_no_memory() {
+        let mut tally = Tally::new();
+        for phase in 0..3 {
+            tally.time(phase, Timing::FanOut, Duration::from_millis(1), None);
+            assert_eq!(tally.take().0.len(), 1);
+            assert_eq!(tally.times.len(), 1);
         }
     }
 }

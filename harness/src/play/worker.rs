@@ -52,6 +52,8 @@ pub(super) struct Shared {
     opening: Rc<Cell<usize>>,
     /// How many requests were due and have no answer yet.
     outstanding: Cell<usize>,
+    /// Requests that are due while there is no tab.
+    orphans: RefCell<Vec<Asked>>,
     /// How many loopback addresses have no more ports.
     sources: Cell<usize>,
 }
@@ -155,6 +157,7 @@ impl Shared {
             over: watch::Sender::new(false),
             opening: Rc::default(),
             outstanding: Cell::new(0),
+            orphans: RefCell::default(),
             sources: Cell::new(0),
             job,
         }
@@ -228,6 +231,14 @@ impl Shared {
         &self.job.play.behaviours[handle.behaviour]
     }
 
+    /// Whether a tab reads more slowly than it is told.
+    pub(super) fn is_slow(&self, handle: &Handle) -> bool {
+        matches!(
+            self.behaviour(handle).kind,
+            BehaviourKind::SlowReader { .. }
+        )
+    }
+
     pub(super) fn login_of(&self, user: usize) -> String {
         self.job.play.users.login(user)
     }
@@ -271,17 +282,21 @@ impl Shared {
         self.ask_somebody(asked);
     }
 
-    /// The same for one that was counted already.
+    /// The same for one that was counted already; without a tab it waits for the next that comes.
     pub(super) fn ask_somebody(&self, asked: Asked) {
         let share = self.random.borrow_mut().random();
-        if let Some(handle) = self.present.borrow().pick(share) {
-            return handle.ask(asked);
+        match self.present.borrow().pick(share) {
+            Some(handle) => handle.ask(asked),
+            None => self.orphans.borrow_mut().push(asked),
         }
-        self.one_done();
-        self.fail(
-            FailureKind::NotSent,
-            "a request, without a tab that could make it",
-        );
+    }
+
+    /// A tab is usable from now on.
+    pub(super) fn enter(&self, handle: &Rc<Handle>) {
+        self.present.borrow_mut().enter(Rc::clone(handle));
+        for asked in self.orphans.take() {
+            handle.ask(asked);
+        }
     }
 
     /// A request that was due has an answer, or will have none.
@@ -382,8 +397,15 @@ impl Shared {
         tally.time(phase, timing, service, Some(response));
     }
 
-    /// Requests that have no answer when everything is over.
+    /// Requests that have no answer when everything is over, or were never made.
     fn give_up_open(&self) {
+        for asked in self.orphans.take() {
+            let method = asked.method.name();
+            self.fail(
+                FailureKind::NotSent,
+                format!("{method}, without a tab until the end"),
+            );
+        }
         for handle in self.present.borrow().all() {
             let login = self.login_of(handle.user);
             for open in handle.requests.borrow_mut().take() {

@@ -120,7 +120,7 @@ pub fn raise_descriptor_limit() -> u64 {
 }
 
 /// Longer latencies count as this.
-const LATENCY_US_MAX: u64 = 60_000_000;
+pub(crate) const LATENCY_US_MAX: u64 = 60_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -121,7 +121,8 @@ mod tests {
             "name = \"x\"\n[users]\ncount = {users}\ntabs_per_user = {each}\n[[phases]]\nkind = \"hold\"\nseconds = 1\n"
         );
         for (kind, weight) in weights {
-            text += &format!("[[behaviours]]\nkind = {kind:?}\nweight = {weight}\n");
+            let behaviour = format!("[[behaviours]]\nkind = {kind:?}\nweight = {weight}\n");
+            text.push_str(&behaviour);
         }
         let scenario = Scenario::parse(&text, Path::new(""), &Overrides::default());
         scenario.unwrap().play

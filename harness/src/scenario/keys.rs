@@ -1,81 +1,77 @@
 //! Owns the list of all keys of a scenario's file, section by section, with their bounds.
 
-use super::schema::{Form, Key, Section};
+use super::schema::Form::{self, Choice, Flag, Number, Table, Text, Times, Whole};
+use super::schema::{Key, Section};
 
 /// Everything that a file may hold.
 pub const SECTIONS: &[Section] = &[
     Section {
         name: "",
         keys: &[
-            key(
-                "name",
-                Form::Text(None),
-                "required",
-                "what reports call the run",
-            ),
+            key("name", Text(None), "required", "what reports call the run"),
             key(
                 "description",
-                Form::Text(Some("")),
+                Text(Some("")),
                 "",
                 "what the scenario is for, in a sentence",
             ),
             key(
                 "seed",
-                Form::Whole(0, SEED_MAX, Some(1)),
+                Whole(0, SEED_MAX, Some(1)),
                 "",
                 "what all chances are drawn from; `--seed` goes before it",
             ),
             key(
                 "target",
-                Form::Table("section `[target]`"),
+                Table("section `[target]`"),
                 "a gateway is started",
                 "a server that runs already",
             ),
             key(
                 "gateway",
-                Form::Table("section `[gateway]`"),
+                Table("section `[gateway]`"),
                 "the gateway as it comes",
                 "the gateway that the harness starts; not beside `[target]`",
             ),
             key(
                 "users",
-                Form::Table("section `[users]`"),
+                Table("section `[users]`"),
                 "required",
                 "who the tabs belong to",
             ),
             key(
                 "calls",
-                Form::Table("section `[calls]`"),
+                Table("section `[calls]`"),
                 "calls as below",
                 "what a simulated outside call is like",
             ),
             key(
                 "requests",
-                Form::Table("section `[requests]`"),
+                Table("section `[requests]`"),
                 "`getuserstate`, `getextendedlineinfo` and `getcurrentqueue` alike",
                 "which methods are asked how often: each a key, its weight the value",
             ),
             key(
                 "behaviours",
-                Form::Table("sections `[[behaviours]]`"),
+                Table("sections `[[behaviours]]`"),
                 "one, `idle`",
                 "what tabs do; each tab has one of them, shared out by weight",
             ),
             key(
                 "phases",
-                Form::Table("sections `[[phases]]`"),
+                Table("sections `[[phases]]`"),
                 "required",
                 "what happens, one after the other",
             ),
             key(
                 "thresholds",
-                Form::Table("a list of texts, or sections `[[thresholds]]`"),
+                Table("a list of texts, or sections `[[thresholds]]`"),
                 "none",
                 "what must hold, or the run fails",
             ),
             key(
                 "harness",
-                Form::Table("section `[harness]`"),
+                Table("section `[harness]`"),
                 "as below",
                 "bounds of the harness itself",
             ),
@@ -86,25 +82,25 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "address",
-                Form::Text(None),
+                Text(None),
                 "required",
                 "the server's address for tabs; `--target` goes before it",
             ),
             key(
                 "admin",
-                Form::Text(None),
+                Text(None),
                 "no calls can be made",
                 "the gateway's admin address, for simulated calls",
             ),
             key(
                 "admin_token_file",
-                Form::Text(None),
+                Text(None),
                 "no token",
                 "a file with the admin address's token",
             ),
             key(
                 "pid",
-                Form::Whole(1, PID_MAX, None),
+                Whole(1, PID_MAX, None),
                 "nothing is measured of its process",
                 "the server's process, for its memory, CPU time, descriptors and threads",
             ),
@@ -115,13 +111,13 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "program",
-                Form::Text(None),
+                Text(None),
                 "that of `--gateway`, of `OKGATE_BIN`, or `okgate` beside this program",
                 "the gateway's program, as a path from this file's directory",
             ),
             key(
                 "settings",
-                Form::Table("sections as in the gateway's settings"),
+                Table("sections as in the gateway's settings"),
                 "those of the program, without limits of rate",
                 "settings beside users and addresses, e.g. `gateway.cores = 1`",
             ),
@@ -132,37 +128,37 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "count",
-                Form::Whole(1, USERS_MAX, None),
+                Whole(1, COUNT_MAX, None),
                 "required",
                 "how many users there are",
             ),
             key(
                 "tabs_per_user",
-                Form::Whole(1, TABS_PER_USER_MAX, Some(1)),
+                Whole(1, TABS_PER_USER_MAX, Some(1)),
                 "",
                 "how many tabs each has when all are there",
             ),
             key(
                 "prefix",
-                Form::Text(Some("user")),
+                Text(Some("user")),
                 "",
                 "logins are this and a number",
             ),
             key(
                 "first",
-                Form::Whole(0, USERS_MAX, Some(1)),
+                Whole(0, COUNT_MAX, Some(1)),
                 "",
                 "the first user's number in the login",
             ),
             key(
                 "password",
-                Form::Text(Some(crate::gateway::DEFAULT_PASSWORD)),
+                Text(Some(crate::gateway::DEFAULT_PASSWORD)),
                 "",
                 "everybody's password",
             ),
             key(
                 "first_number",
-                Form::Whole(1, NUMBER_MAX, Some(101)),
+                Whole(1, NUMBER_MAX, Some(101)),
                 "",
                 "the first user's telephone number; the others follow",
             ),
@@ -173,25 +169,25 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "ring_ms",
-                Form::Times(CALL_MS_MAX, (100, 700)),
+                Times(CALL_MS_MAX, (100, 700)),
                 "",
                 "how long a phone rings",
             ),
             key(
                 "talk_ms",
-                Form::Times(CALL_MS_MAX, (100, 900)),
+                Times(CALL_MS_MAX, (100, 900)),
                 "",
                 "how long a talk is",
             ),
             key(
                 "unanswered_share",
-                Form::Number(0.0, 1.0, Some(0.2)),
+                Number(0.0, 1.0, Some(0.2)),
                 "",
                 "which share of the callers hangs up while it rings",
             ),
             key(
                 "pause_ms",
-                Form::Whole(100, CALL_MS_MAX, Some(3000)),
+                Whole(100, CALL_MS_MAX, Some(3000)),
                 "",
                 "how long a user is left alone after a call",
             ),
@@ -202,7 +198,7 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "kind",
-                Form::Choice(
+                Choice(
                     &[
                         "idle",
                         "busy_operator",
@@ -216,106 +212,106 @@ pub const SECTIONS: &[Section] = &[
                 "required",
                 "what the tab is like",
             ),
-            key("name", Form::Text(None), "the kind", "what reports call it"),
+            key("name", Text(None), "the kind", "what reports call it"),
             key(
                 "weight",
-                Form::Number(0.0, WEIGHT_MAX, Some(1.0)),
+                Number(0.0, WEIGHT_MAX, Some(1.0)),
                 "",
                 "its share of the tabs, beside the other weights",
             ),
             key(
                 "ping_s",
-                Form::Number(0.0, SECONDS_MAX, Some(15.0)),
+                Number(0.0, SECONDS_MAX, Some(15.0)),
                 "",
                 "how often it sends `ping`; 0: never",
             ),
             key(
                 "queue_s",
-                Form::Number(0.0, SECONDS_MAX, Some(5.0)),
+                Number(0.0, SECONDS_MAX, Some(5.0)),
                 "",
                 "how often it asks `getcurrentqueue`; 0: never",
             ),
             key(
                 "number_states",
-                Form::Flag(Some(true)),
+                Flag(Some(true)),
                 "",
                 "whether it is told of all numbers' states",
             ),
             key(
                 "opening",
-                Form::Choice(&["full", "short"], Some("full")),
+                Choice(&["full", "short"], Some("full")),
                 "",
                 "all that a browser library asks at first, or the login and the subscriptions alone",
             ),
             key(
                 "think_ms",
-                Form::Whole(10, CALL_MS_MAX, Some(3000)),
+                Whole(10, CALL_MS_MAX, Some(3000)),
                 "",
                 "`busy_operator`: how long it thinks between requests of `[requests]`, on average",
             ),
             key(
                 "follows",
-                Form::Flag(Some(true)),
+                Flag(Some(true)),
                 "",
                 "`busy_operator`: asks `getextendedlineinfo` after each change of its line",
             ),
             key(
                 "answers",
-                Form::Flag(Some(true)),
+                Flag(Some(true)),
                 "",
                 "`busy_operator`: if it is its user's first tab, answers calls by `pbxanswercall` and ends them by `pbxabortcall`",
             ),
             key(
                 "break_every_s",
-                Form::Number(0.0, SECONDS_MAX, Some(0.0)),
+                Number(0.0, SECONDS_MAX, Some(0.0)),
                 "",
                 "`busy_operator`: how often its user's first tab goes on a break, or comes back from it; 0: never",
             ),
             key(
                 "refresh_s",
-                Form::Number(0.0, SECONDS_MAX, Some(60.0)),
+                Number(0.0, SECONDS_MAX, Some(60.0)),
                 "",
                 "`supervisor`: how often it reads the lists of all numbers and users again; 0: never",
             ),
             key(
                 "receive_buffer_bytes",
-                Form::Whole(1024, 1 << 20, Some(4096)),
+                Whole(1024, 1 << 20, Some(4096)),
                 "",
                 "`slow_reader`: the size of its socket's buffer",
             ),
             key(
                 "read_bytes",
-                Form::Whole(1, 1 << 20, Some(512)),
+                Whole(1, 1 << 20, Some(512)),
                 "",
                 "`slow_reader`: how much it reads at a time",
             ),
             key(
                 "read_every_ms",
-                Form::Whole(1, CALL_MS_MAX, Some(1000)),
+                Whole(1, CALL_MS_MAX, Some(1000)),
                 "",
                 "`slow_reader`: how long it waits before it reads again",
             ),
             key(
                 "reload_every_s",
-                Form::Number(0.1, SECONDS_MAX, Some(60.0)),
+                Number(0.1, SECONDS_MAX, Some(60.0)),
                 "",
                 "`reloading`: how often it closes as a browser does and comes back with its session",
             ),
             key(
                 "away_ms",
-                Form::Whole(0, CALL_MS_MAX, Some(300)),
+                Whole(0, CALL_MS_MAX, Some(300)),
                 "",
                 "`reloading`: how long the page takes to load",
             ),
             key(
                 "drop_every_s",
-                Form::Number(0.1, SECONDS_MAX, Some(60.0)),
+                Number(0.1, SECONDS_MAX, Some(60.0)),
                 "",
                 "`flapping`: how often its network drops the connection, without a close frame",
             ),
             key(
                 "back_off_ms",
-                Form::Whole(1, CALL_MS_MAX, Some(500)),
+                Whole(1, CALL_MS_MAX, Some(500)),
                 "",
                 "bound of the first wait before a lost link is tried again; it doubles up to 30 s",
             ),
@@ -326,67 +322,67 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "kind",
-                Form::Choice(&["warm_up", "ramp", "hold", "spike", "soak"], None),
+                Choice(&["warm_up", "ramp", "hold", "spike", "soak"], None),
                 "required",
                 "how tabs and rates get to their values, see below",
             ),
             key(
                 "name",
-                Form::Text(None),
+                Text(None),
                 "the kind",
                 "what reports and thresholds call it",
             ),
             key(
                 "seconds",
-                Form::Number(0.1, SECONDS_MAX, None),
+                Number(0.1, SECONDS_MAX, None),
                 "required",
                 "how long it is",
             ),
             key(
                 "tabs",
-                Form::Whole(0, TABS_MAX, None),
+                Whole(0, COUNT_MAX, None),
                 "as many as before",
                 "how many tabs there are in the end (`spike`: all the time)",
             ),
             key(
                 "calls_per_s",
-                Form::Number(0.0, RATE_MAX, None),
+                Number(0.0, RATE_MAX, None),
                 "as before",
                 "open arrivals: how many outside calls begin in a second",
             ),
             key(
                 "requests_per_s",
-                Form::Number(0.0, RATE_MAX, None),
+                Number(0.0, RATE_MAX, None),
                 "as before",
                 "open arrivals: how many requests of `[requests]` random tabs make in a second, in all",
             ),
             key(
                 "calls_at_once",
-                Form::Whole(0, TABS_MAX, None),
+                Whole(0, COUNT_MAX, None),
                 "none",
                 "closed arrivals: how many calls go on at a time; where one ends the next begins",
             ),
             key(
                 "requests_at_once",
-                Form::Whole(0, IN_FLIGHT_MAX, None),
+                Whole(0, IN_FLIGHT_MAX, None),
                 "none",
                 "closed arrivals: how many requests each tab has in flight; an answer is followed by the next request",
             ),
             key(
                 "think_ms",
-                Form::Whole(0, CALL_MS_MAX, Some(0)),
+                Whole(0, CALL_MS_MAX, Some(0)),
                 "",
                 "closed arrivals: how long a tab waits between an answer and its next request",
             ),
             key(
                 "arrival",
-                Form::Table("`\"open\"`, `\"closed\"`, or a table of the keys below"),
+                Table("`\"open\"`, `\"closed\"`, or a table of the keys below"),
                 "`\"open\"`",
                 "whether things happen when they are due (open), or when the server is done with those before (closed)",
             ),
             key(
                 "measured",
-                Form::Flag(None),
+                Flag(None),
                 "`true`, for a `warm_up` `false`",
                 "whether its figures count",
             ),
@@ -397,31 +393,31 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "model",
-                Form::Choice(&["open", "closed"], Some("open")),
+                Choice(&["open", "closed"], Some("open")),
                 "",
                 "as above",
             ),
             key(
                 "spacing",
-                Form::Choice(&["poisson", "even"], Some("poisson")),
+                Choice(&["poisson", "even"], Some("poisson")),
                 "",
                 "open: by chance from the seed, as independent people come, or all at the same distance",
             ),
             key(
                 "in_flight",
-                Form::Whole(1, IN_FLIGHT_MAX, Some(1)),
+                Whole(1, IN_FLIGHT_MAX, Some(1)),
                 "",
                 "open: how many such requests a tab has in flight; one that is due meanwhile waits, and its wait counts in the response time",
             ),
             key(
                 "outstanding_max",
-                Form::Whole(1, RATE_MAX as u64, Some(10_000)),
+                Whole(1, COUNT_MAX, Some(10_000)),
                 "",
                 "open: how many tabs, calls and requests, of each kind, may be due and not done; what is more is an error `not_sent`",
             ),
             key(
                 "opening_at_once",
-                Form::Whole(1, TABS_MAX, Some(128)),
+                Whole(1, COUNT_MAX, Some(128)),
                 "",
                 "closed: how many tabs come in at a time",
             ),
@@ -432,19 +428,19 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "expression",
-                Form::Text(None),
+                Text(None),
                 "required",
                 "what must hold, see below",
             ),
             key(
                 "abort",
-                Form::Flag(Some(false)),
+                Flag(Some(false)),
                 "",
                 "whether its failing ends the run at once, with exit code 99",
             ),
             key(
                 "from_s",
-                Form::Number(0.0, SECONDS_MAX, Some(0.0)),
+                Number(0.0, SECONDS_MAX, Some(0.0)),
                 "",
                 "`abort`: from which second of the run on it is looked at",
             ),
@@ -455,25 +451,25 @@ pub const SECTIONS: &[Section] = &[
         keys: &[
             key(
                 "workers",
-                Form::Whole(1, 256, None),
+                Whole(1, 256, None),
                 "one for 18000 tabs",
                 "how many processes the tabs are divided among, user by user",
             ),
             key(
                 "lag_p99_max_ms",
-                Form::Number(0.0, 60_000.0, Some(40.0)),
+                Number(0.0, 60_000.0, Some(40.0)),
                 "",
                 "the run tells nothing if a worker's timers were later than this in one of a hundred times",
             ),
             key(
                 "cpu_share_max",
-                Form::Number(0.0, 1.0, Some(0.9)),
+                Number(0.0, 1.0, Some(0.9)),
                 "",
                 "the run tells nothing if a process of the harness used more of a processor than this in a measured phase",
             ),
             key(
                 "answer_max_s",
-                Form::Number(0.1, 600.0, Some(30.0)),
+                Number(0.1, 600.0, Some(30.0)),
                 "",
                 "a request without an answer after so long is an error `no_answer`",
             ),
@@ -493,9 +489,8 @@ const fn key(name: &'static str, form: Form, without: &'static str, about: &'sta
 /// TOML's whole numbers end here.
 const SEED_MAX: u64 = i64::MAX as u64;
 const PID_MAX: u64 = 1 << 22;
-const USERS_MAX: u64 = 1_000_000;
+const COUNT_MAX: u64 = 1_000_000;
 const TABS_PER_USER_MAX: u64 = 1000;
-const TABS_MAX: u64 = 1_000_000;
 const NUMBER_MAX: u64 = 1_000_000_000;
 const CALL_MS_MAX: u64 = 99_999;
 const WEIGHT_MAX: f64 = 1e6;

@@ -1,6 +1,6 @@
 //! Owns the way from a file's sections to a [`Scenario`].
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -232,7 +232,7 @@ fn read_behaviours(top: &Fields<'_>) -> Vec<Behaviour> {
         let idle = Fields::absent(top.document, "behaviours");
         return vec![behaviour_of(&idle, BehaviourKind::Idle, "idle")];
     }
-    let mut names = HashMap::new();
+    let mut names = HashSet::new();
     let mut behaviours = Vec::new();
     for fields in top.entries("behaviours", "behaviours") {
         let kind_name = fields.text("kind").unwrap_or_default();
@@ -299,7 +299,7 @@ fn kind_of(fields: &Fields<'_>, name: &str) -> BehaviourKind {
 }
 
 fn read_phases(top: &Fields<'_>) -> Vec<Phase> {
-    let mut names = HashMap::new();
+    let mut names = HashSet::new();
     let mut phases = Vec::new();
     for fields in top.entries("phases", "phases") {
         let kind_name = fields.text("kind").unwrap_or_default();
@@ -340,7 +340,7 @@ fn read_arrival(phase: &Fields<'_>) -> Arrival {
         }
     };
     let is_open = match model.as_deref() {
-        Some("open") => true,
+        Some("open") | None => true,
         Some("closed") => false,
         Some(other) => {
             let problem = format!(
@@ -350,7 +350,6 @@ fn read_arrival(phase: &Fields<'_>) -> Arrival {
             phase.fault("arrival", problem);
             true
         }
-        None => true,
     };
     let (others, words): (&[&str], _) = if is_open {
         (&CLOSED_KEYS, "closed")
@@ -425,8 +424,8 @@ fn read_thresholds(top: &Fields<'_>) -> Vec<Threshold> {
 }
 
 /// Two of one kind need names of their own.
-fn unique(fields: &Fields<'_>, names: &mut HashMap<String, ()>, name: &str) {
-    if names.insert(name.to_owned(), ()).is_some() {
+fn unique(fields: &Fields<'_>, names: &mut HashSet<String>, name: &str) {
+    if !names.insert(name.to_owned()) {
         let problem =
             format!("{name:?} is another's name already: give this one a name of its own");
         fields.fault("name", problem);

@@ -189,7 +189,7 @@ impl Stretch {
 
     /// How many come between two moments, on average.
     fn until(&self, from_s: f64, to_s: f64) -> f64 {
-        (self.rate_at(from_s) + self.rate_at(to_s)) / 2.0 * (to_s - from_s)
+        f64::midpoint(self.rate_at(from_s), self.rate_at(to_s)) * (to_s - from_s)
     }
 
     /// How long it takes from this moment on until so many have come, on average.

@@ -218,18 +218,15 @@ fn bound_of(text: &str, figure: Figure, measure: &MeasureName) -> Result<(f64, f
         (_, MeasureKind::Gauge(Unit::PerSecond)) => RATES,
         (_, MeasureKind::Gauge(Unit::Share)) => SHARES,
     };
-    match units.iter().find(|(known, _)| *known == unit) {
-        Some((_, factor)) => Ok((bound, *factor)),
-        None => {
-            let units: Vec<&str> = units.iter().map(|(unit, _)| *unit).collect();
-            let given = if unit.is_empty() { "no unit" } else { unit };
-            let name = &measure.name;
-            Err(format!(
-                "{given} does not fit `{name}`; allowed behind the number: {}",
-                words(&units)
-            ))
-        }
+    if let Some((_, factor)) = units.iter().find(|(known, _)| *known == unit) {
+        return Ok((bound, *factor));
     }
+    let units: Vec<&str> = units.iter().map(|(unit, _)| *unit).collect();
+    let given = if unit.is_empty() { "no unit" } else { unit };
+    let (name, allowed) = (&measure.name, words(&units));
+    Err(format!(
+        "{given} does not fit `{name}`; allowed behind the number: {allowed}"
+    ))
 }
 
 fn words(words: &[&str]) -> String {

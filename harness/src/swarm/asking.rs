@@ -29,7 +29,7 @@ pub(crate) async fn ask(
     loop {
         link.flush().await?;
         link.readable().await?;
-        let state = link.read(&mut input.borrow_mut(), |text| {
+        let state = link.read_some(&mut input.borrow_mut(), READ_BYTES, |text| {
             let was_awaited = matches!(outcome, Ok(false));
             if was_awaited {
                 outcome = awaited.take(text);
@@ -47,6 +47,8 @@ pub(crate) async fn ask(
                 instead: "no such answer".into(),
             });
         }
+        // Long answers of many tabs come at once: each has its turn, and so have those that have something short to read.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -165,6 +167,8 @@ impl Packets {
     }
 }
 
+/// How much is read at a time.
+const READ_BYTES: usize = 64 << 10;
 /// A packet's own number.
 const NUMBER: &[u8] = b"\"packetnumber\":";
 /// How many there are.

@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn a_ring_tells_how_its_call_was_planned() {
         let times = CallTimes {
-            begun: Duration::from_micros(1_500_000),
-            due: Duration::from_micros(1_450_000),
+            begun: Duration::from_millis(1500),
+            due: Duration::from_millis(1450),
             ring: Duration::from_millis(700),
             talk: Duration::ZERO,
         };

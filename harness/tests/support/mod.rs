@@ -1,4 +1,5 @@
 //! A server that answers every request of a tab with success, for commands that log in.
+#![allow(dead_code)] // not every test needs all of it
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +20,6 @@ pub(crate) fn answering_server() -> SocketAddr {
 }
 
 /// The same, but once, so long after its first connection, it does nothing for so long.
-#[allow(dead_code)] // not every test needs it
 pub(crate) fn stalling_server(after: Duration, time: Duration) -> SocketAddr {
     serve_on_a_thread(Some((after, time)))
 }

@@ -78,7 +78,7 @@ pub(super) fn judge(found: &LedgerReport, expected: &Expected<'_>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::ledger::{Joining, Ledger, TabKey};
@@ -138,7 +138,9 @@ mod tests {
 
         fn judged(&self) -> Verdict {
             let mut ledger = Ledger::new(101);
-            let now = Instant::now();
+            let joined = Instant::now();
+            // Whoever is there is there for long.
+            let now = joined + Duration::from_secs(60);
             let mut keys = Vec::new();
             for (user, login) in [(0, "user1"), (1, "user2")] {
                 ledger.user(user, login, false);
@@ -147,7 +149,7 @@ mod tests {
                         is_told_numbers,
                         is_from_start: true,
                     };
-                    keys.push(ledger.join(user, now, joining).unwrap());
+                    keys.push(ledger.join(user, joined, joining).unwrap());
                 }
             }
             let mut take = |key: TabKey, (name, fields, qid): &Event, login: &str| {

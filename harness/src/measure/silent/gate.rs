@@ -170,11 +170,13 @@ mod tests {
 
     /// Bytes that this end has sent and that were not acknowledged.
     fn unacknowledged(stream: &TcpStream) -> u64 {
-        let port = format!("{:04X}", stream.local_addr().unwrap().port());
+        // One port may be at both ends of several connections, also of some that are long over.
+        let ends = [stream.local_addr(), stream.peer_addr()];
+        let ends = ends.map(|end| format!(":{:04X}", end.unwrap().port()));
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let row = table.lines().find(|row| {
-            let local = row.split_whitespace().nth(1);
-            local.is_some_and(|local| local.ends_with(&port))
+            let columns = row.split_whitespace().skip(1).zip(&ends);
+            columns.filter(|(end, port)| end.ends_with(*port)).count() == 2
         });
         let queues = row.unwrap().split_whitespace().nth(4).unwrap();
         u64::from_str_radix(queues.split(':').next().unwrap(), 16).unwrap()

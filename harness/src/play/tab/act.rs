@@ -19,7 +19,7 @@ impl Tab {
     /// Stays until its link ends or it goes.
     pub(super) async fn stay(mut self, shared: &Shared) -> End {
         let handle = Rc::clone(&self.desk.handle);
-        shared.present.borrow_mut().enter(Rc::clone(&handle));
+        shared.enter(&handle);
         if let Arrival::Closed {
             requests_at_once, ..
         } = shared.arrival()
@@ -58,11 +58,11 @@ impl Tab {
     async fn hold(&mut self, shared: &Shared) -> Result<End> {
         loop {
             let next = self.next(shared);
-            let reads_at_once = !self.is_slow(shared);
+            let reads_at_once = !shared.is_slow(&self.desk.handle);
             tokio::select! {
                 readable = self.link.readable(), if reads_at_once => {
                     readable?;
-                    if let Some(end) = self.read(usize::MAX, shared)? {
+                    if let Some(end) = self.read(READ_BYTES, shared)? {
                         return Ok(end);
                     }
                 }
@@ -82,13 +82,10 @@ impl Tab {
         let answer_max = shared.job.play.bounds.answer_max;
         let oldest = self.desk.handle.requests.borrow().oldest();
         let given_up = oldest.map(|sent| sent + answer_max);
-        let next = self.desk.agenda.next().into_iter().chain(given_up).min();
+        let again = self.desk.again.front().copied();
+        let own = self.desk.agenda.next();
+        let next = own.into_iter().chain(again).chain(given_up).min();
         next.unwrap_or_else(|| Instant::now() + LOOK_INTERVAL)
-    }
-
-    fn is_slow(&self, shared: &Shared) -> bool {
-        let kind = &shared.behaviour(&self.desk.handle).kind;
-        matches!(kind, BehaviourKind::SlowReader { .. })
     }
 
     fn read(&mut self, bytes_max: usize, shared: &Shared) -> Result<Option<End>> {
@@ -109,6 +106,7 @@ impl Tab {
         let now = Instant::now();
         if shared.is_over() {
             self.desk.agenda.rest();
+            self.desk.again.clear();
         }
         if self.desk.handle.leaves.get() {
             self.desk
@@ -119,6 +117,12 @@ impl Tab {
             if let Some(end) = self.do_habit(habit, due, shared)? {
                 return Ok(Some(end));
             }
+        }
+        while self.desk.again.front().is_some_and(|at| *at <= now) {
+            self.desk.again.pop_front();
+            let method = shared.choose_method();
+            let asked = Asked { method, due: None };
+            self.desk.handle.waiting.borrow_mut().push_back(asked);
         }
         self.ask_waiting(shared)?;
         let answer_max = shared.job.play.bounds.answer_max;
@@ -151,10 +155,6 @@ impl Tab {
                 self.ask(Method::QUEUE, "", Some(due), shared)?;
             }
             Habit::Follow => self.ask(Method::LINE_INFO, "", None, shared)?,
-            Habit::Again => self.desk.handle.ask(Asked {
-                method: shared.choose_method(),
-                due: None,
-            }),
             Habit::Think | Habit::Break | Habit::Call => self.work(habit, due, shared)?,
             Habit::Refresh => {
                 if let BehaviourKind::Supervisor { refresh } = behaviour.kind {
@@ -272,6 +272,7 @@ impl Tab {
         why: (Origin, Option<Instant>),
         shared: &Shared,
     ) -> Result<()> {
+        let is_slow = shared.is_slow(&self.desk.handle);
         let mut requests = self.desk.handle.requests.borrow_mut();
         if requests.is_full() {
             let words = format!("{} with too many open requests", method.name());
@@ -280,6 +281,10 @@ impl Tab {
         }
         let mut frame = Vec::new();
         requests.send(method, more, why, &mut frame);
+        if is_slow {
+            // When it reads the answer tells of itself, not of the server.
+            requests.take();
+        }
         self.link.write_or_queue(&frame)
     }
 
@@ -335,6 +340,8 @@ impl Tab {
     }
 }
 
+/// How much is read at a time, so that no tab keeps others waiting.
+const READ_BYTES: usize = 64 << 10;
 /// What a break is asked with.
 const ON_BREAK: &str = r#""userstateid":2"#;
 /// And its end.

@@ -29,8 +29,6 @@ pub(super) enum Habit {
     Read,
     /// It leaves, to come back or not.
     Go,
-    /// It asks again behind an answer.
-    Again,
 }
 
 /// The next moment of each habit.
@@ -117,7 +115,7 @@ pub(super) fn by_chance(average: Duration, random: &mut ChaCha8Rng) -> Duration 
     average.mul_f64(-(1.0 - random.random::<f64>()).ln())
 }
 
-const COUNT: usize = 10;
+const COUNT: usize = 9;
 const HABITS: [Habit; COUNT] = [
     Habit::Ping,
     Habit::Queue,
@@ -128,7 +126,6 @@ const HABITS: [Habit; COUNT] = [
     Habit::Refresh,
     Habit::Read,
     Habit::Go,
-    Habit::Again,
 ];
 
 #[cfg(test)]

@@ -73,18 +73,7 @@ pub(super) async fn come_in(
         let outcome = answered.unwrap_or_else(|_| Err(no_answer(method, shared)));
         if let Err(error) = outcome {
             tab.forget(shared);
-            let error = Error::WrongAnswer {
-                method: method.to_owned(),
-                answer: format!("{login}: {error}"),
-            };
-            return Err(match method {
-                "login" => {
-                    // The next try is with the password.
-                    coming.session = None;
-                    (FailureKind::Login, error)
-                }
-                _ => (FailureKind::Opening, error),
-            });
+            return Err(failed(method, &login, &error, coming));
         }
         if method == "login" {
             time(Timing::Login, asked_at);
@@ -97,6 +86,24 @@ pub(super) async fn come_in(
         .borrow_mut()
         .count(phase, Counted::TabsOpened, 1);
     Ok(tab)
+}
+
+/// A failed opening in words; who was refused by its session tries its password next.
+fn failed(method: &str, login: &str, error: &Error, coming: &mut Coming) -> (FailureKind, Error) {
+    let is_login = method == "login";
+    if is_login {
+        coming.session = None;
+    }
+    let kind = if is_login {
+        FailureKind::Login
+    } else {
+        FailureKind::Opening
+    };
+    let error = Error::WrongAnswer {
+        method: method.to_owned(),
+        answer: format!("{login}: {error}"),
+    };
+    (kind, error)
 }
 
 fn no_answer(method: &str, shared: &Shared) -> Error {
@@ -164,7 +171,7 @@ fn sequence(
 
 /// From now on what the tab gets is judged; not that of one that reads too slowly to get everything.
 fn join(handle: &Handle, behaviour: &Behaviour, shared: &Shared) -> Option<crate::ledger::TabKey> {
-    if matches!(behaviour.kind, BehaviourKind::SlowReader { .. }) {
+    if shared.is_slow(handle) {
         return None;
     }
     let now = Instant::now();

@@ -1,5 +1,6 @@
 //! Owns what a tab makes of what it gets: answers find their requests, events are judged and timed.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub(super) struct Desk {
     pub(super) agenda: Agenda,
     /// Where what it gets is judged, if it is.
     pub(super) key: Option<TabKey>,
+    /// When it asks again behind answers.
+    pub(super) again: VecDeque<tokio::time::Instant>,
     /// An answer of which not all packets have come.
     packets: Option<Packets>,
     /// When it got the news that the user is busy, before it is known from which call.
@@ -43,6 +46,7 @@ impl Desk {
             handle,
             agenda,
             key: None,
+            again: VecDeque::new(),
             packets: None,
             busy_at: None,
             step: None,
@@ -57,11 +61,11 @@ impl Desk {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
         match name {
             Some(name) if name == "pong" || name.ends_with("result") => {
-                self.count(shared, false);
+                count(shared, false);
                 self.answer(peek_qid(text), is_good(text), text, now, shared);
             }
             Some("multipart") => {
-                self.count(shared, false);
+                count(shared, false);
                 self.packet(text, now, shared);
             }
             _ => self.take_beside(text, now, shared),
@@ -73,26 +77,17 @@ impl Desk {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
         match name {
             Some("error") | None => {
-                self.count(shared, false);
+                count(shared, false);
                 let words = shortened(&String::from_utf8_lossy(text));
                 shared.fail(FailureKind::Protocol, words);
             }
             Some(name) if name == "pong" || name == "multipart" || name.ends_with("result") => {
-                self.count(shared, false);
+                count(shared, false);
             }
             Some(name) => {
-                self.count(shared, true);
+                count(shared, true);
                 self.event(name, text, now, shared);
             }
-        }
-    }
-
-    fn count(&self, shared: &Shared, is_event: bool) {
-        let mut tally = shared.tally.borrow_mut();
-        let phase = shared.phase();
-        tally.count(phase, Counted::Messages, 1);
-        if is_event {
-            tally.count(phase, Counted::Events, 1);
         }
     }
 
@@ -130,6 +125,9 @@ impl Desk {
     ) {
         let open = qid.and_then(|qid| self.handle.requests.borrow_mut().answered(qid));
         let Some(open) = open else {
+            if shared.is_slow(&self.handle) {
+                return;
+            }
             let words = shortened(&String::from_utf8_lossy(text));
             return shared.fail(
                 FailureKind::Protocol,
@@ -185,7 +183,7 @@ impl Desk {
             self.handle.waiting.borrow_mut().push_back(asked);
         } else {
             let at = tokio::time::Instant::now() + *think;
-            self.agenda.set_earlier(Habit::Again, at);
+            self.again.push_back(at);
         }
     }
 
@@ -274,6 +272,16 @@ impl Desk {
     /// Whether the person at this tab answers and ends this call.
     fn shall_end(&self, call: Option<UserCall>, shared: &Shared) -> bool {
         call.is_some_and(|call| !call.talk.is_zero()) && shared.answers(&self.handle)
+    }
+}
+
+/// Counts a message.
+fn count(shared: &Shared, is_event: bool) {
+    let mut tally = shared.tally.borrow_mut();
+    let phase = shared.phase();
+    tally.count(phase, Counted::Messages, 1);
+    if is_event {
+        tally.count(phase, Counted::Events, 1);
     }
 }
 

@@ -22,7 +22,7 @@ use super::present::Handle;
 use super::tally::{Counted, Timing};
 use super::worker::Shared;
 use crate::raw_link::RawLink;
-use crate::scenario::{BehaviourKind, FailureKind};
+use crate::scenario::FailureKind;
 
 /// A tab that came in.
 #[derive(Debug)]
@@ -114,10 +114,7 @@ impl Coming {
 
 /// What follows the end of a tab's being there: how long it is away, or `None` if it does not come back.
 fn after(end: End, handle: &Handle, coming: &mut Coming, shared: &Shared) -> Option<Duration> {
-    let is_slow = matches!(
-        shared.behaviour(handle).kind,
-        BehaviourKind::SlowReader { .. }
-    );
+    let is_slow = shared.is_slow(handle);
     match end {
         End::Left => return None,
         End::Away(time) => return Some(time),
