@@ -235,9 +235,9 @@ fn lines_in_one_drawing_differ_in_more_than_their_colour() {
     with_page(&Sample::default().results(), |page, _| {
         let mut most = 0;
         for drawing in named(page, "svg") {
-            let lines = drawing
-                .descendants()
-                .filter(|node| node.attribute("stroke-linejoin").is_some());
+            let lines = drawing.descendants().filter(|node| {
+                node.tag_name().name() == "path" && node.attribute("stroke").is_some()
+            });
             let dashes: Vec<Option<&str>> = lines
                 .map(|line| line.attribute("stroke-dasharray"))
                 .collect();

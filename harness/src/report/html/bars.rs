@@ -66,15 +66,28 @@ impl Histogram {
         }))
     }
 
-    /// A line at a percentile, with its name above.
-    fn draw_mark(&self, room: &Room, name: &str, us: u64, anchor: Anchor) -> Element {
-        let x = room.x(&self.x_axis, as_number(us));
-        let words = format!("{name} {}", show_us(us));
-        let stroke =
-            line(INK, (x, room.top - 2.0), (x, room.bottom)).with("stroke-dasharray", "3 2");
-        Element::new("g")
-            .child(stroke)
-            .child(text(INK, anchor, x, room.top - 6.0, &words))
+    /// Lines at the median and at the 99th percentile, with their names above: the one's to its left, the other's to its
+    /// right, as far as there is room.
+    fn draw_marks(&self, room: &Room, width: f64) -> Element {
+        let [(x50, p50), (x99, p99)] = [("p50", self.times.p50_us), ("p99", self.times.p99_us)]
+            .map(|(name, us)| {
+                (
+                    room.x(&self.x_axis, as_number(us)),
+                    format!("{name} {}", show_us(us)),
+                )
+            });
+        let from = x99.min(width - text_width(&p99));
+        let to = x50.max(text_width(&p50)).min(from - 6.0);
+        let mut marks = Element::new("g");
+        for (x, anchor, at, words) in [
+            (x50, Anchor::End, to, &p50),
+            (x99, Anchor::Start, from, &p99),
+        ] {
+            let stroke = line(INK, (x, room.top - 2.0), (x, room.bottom));
+            marks.push(stroke.with("stroke-dasharray", "3 2"));
+            marks.push(text(INK, anchor, at, room.top - 6.0, words));
+        }
+        marks
     }
 }
 
@@ -96,8 +109,8 @@ impl Drawing for Histogram {
     fn draw(&self, _: Width) -> Element {
         let (width, height) = (Width::Narrow.pixels(), 220.0);
         let room = Room {
-            left: label_room(&self.y_axis),
-            right: width - overhang(&self.x_axis),
+            left: label_room(&self.y_axis).max(overhang(&self.x_axis).0),
+            right: width - overhang(&self.x_axis).1,
             top: 38.0,
             bottom: height - 38.0,
         };
@@ -106,9 +119,7 @@ impl Drawing for Histogram {
             .child(room.x_axis(&self.x_axis, "time"))
             .child(self.draw_bars(&room));
         if self.times.count > 0 {
-            let (p50, p99) = (self.times.p50_us, self.times.p99_us);
-            sheet.push(self.draw_mark(&room, "p50", p50, Anchor::End));
-            sheet.push(self.draw_mark(&room, "p99", p99, Anchor::Start));
+            sheet.push(self.draw_marks(&room, width));
         }
         sheet
     }
@@ -169,15 +180,7 @@ impl Intervals {
         let (row_height, left) = match width {
             Width::Wide => (24.0, widest(|row| &row.name).min(260.0) + 10.0),
             // The first label goes as far to the left as half of it is wide.
-            Width::Narrow => {
-                let first = axis.ticks.first();
-                (
-                    38.0,
-                    first
-                        .map_or(0.0, |tick| text_width(&tick.label) / 2.0)
-                        .max(4.0),
-                )
-            }
+            Width::Narrow => (38.0, overhang(axis).0.max(4.0)),
         };
         let words = widest(|row| &row.words).min(width.pixels() * 0.52);
         let room = Room {
@@ -251,7 +254,8 @@ impl Drawing for Intervals {
             let x = room.x(&axis, *amount);
             let stroke = line(INK, (x, room.top - 4.0), (x, room.bottom));
             sheet.push(stroke.with("stroke-width", "1.5"));
-            sheet.push(text(PALE_INK, Anchor::Middle, x, room.top - 9.0, name));
+            let middle = x.max(text_width(name) / 2.0);
+            sheet.push(text(PALE_INK, Anchor::Middle, middle, room.top - 9.0, name));
         }
         for (index, row) in self.rows.iter().enumerate() {
             let at = room.top + 6.0 + row_height * (as_number(index as u64) + 0.5);

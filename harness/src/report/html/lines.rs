@@ -203,8 +203,8 @@ impl Drawing for Lines {
         let height = HEIGHT_PIXELS;
         let (x_axis, y_axis) = (self.x_axis(width), self.y_axis());
         let room = Room {
-            left: label_room(&y_axis),
-            right: width.pixels() - overhang(&x_axis),
+            left: label_room(&y_axis).max(overhang(&x_axis).0),
+            right: width.pixels() - overhang(&x_axis).1,
             top: TOP_PIXELS,
             bottom: height - 38.0,
         };

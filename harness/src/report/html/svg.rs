@@ -2,7 +2,7 @@
 //! to those who do not see it.
 
 use super::palette::{BACKGROUND, GRID, INK, PALE_INK, Paper};
-use super::scale::Axis;
+use super::scale::{Axis, Tick};
 use crate::report::markup::Element;
 
 /// Something that can be drawn.
@@ -106,11 +106,10 @@ pub(super) fn label_room(axis: &Axis) -> f64 {
     widths.fold(0.0, f64::max) + 8.0
 }
 
-/// How much room the last label of an axis from left to right takes behind its tick.
-pub(super) fn overhang(axis: &Axis) -> f64 {
-    let last = axis.ticks.last();
-    last.map_or(0.0, |tick| text_width(&tick.label) / 2.0)
-        .max(12.0)
+/// How much room the first label of an axis from left to right takes before its tick, and the last one behind.
+pub(super) fn overhang(axis: &Axis) -> (f64, f64) {
+    let half = |tick: Option<&Tick>| tick.map_or(0.0, |tick| text_width(&tick.label) / 2.0);
+    (half(axis.ticks.first()), half(axis.ticks.last()).max(12.0))
 }
 
 /// The drawing of this size with a title and a description for those who do not see it.
