@@ -101,6 +101,10 @@ pub(super) fn run(arguments: LoadArguments) -> anyhow::Result<ExitCode> {
     if arguments.scenario.is_wanted() {
         return scenario::run(&arguments.scenario, arguments.server_pid);
     }
+    if arguments.scenario.is_misplaced() {
+        let problem = "--html, --csv, --junit, --json and --quiet are for scenarios; the closed loop has --report";
+        return Err(okgate_harness::Error::Usage(problem.to_owned()).into());
+    }
     let users = arguments.users.unwrap_or(arguments.connections);
     let report = load::run(&LoadOptions {
         address: arguments.address,

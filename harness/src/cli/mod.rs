@@ -5,8 +5,10 @@ mod crm;
 mod faults;
 mod load;
 mod measure;
+mod outputs;
 mod peer;
 mod proxy;
+mod report;
 mod scenario;
 mod settings;
 mod soak;
@@ -48,6 +50,8 @@ enum Command {
     Load(Box<load::LoadArguments>),
     /// Keeps a gateway under mixed traffic with churn for a long time and fails on stalls, losses and leaks
     Soak(soak::SoakArguments),
+    /// Reports what a run of load found: summary, page, CSV, JUnit; or holds runs against each other
+    Report(report::ReportArguments),
     /// Holds a server against the rules of the protocol, case by case, as tab and as CRM
     Conform(conform::ConformArguments),
     /// Breaks a rule of the protocol between a server and its peers, and proves that its conformance cases notice
@@ -81,6 +85,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Load(arguments) => load::run(*arguments),
         Command::Soak(arguments) => one_thread()?.block_on(soak::run(arguments)),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Conform(arguments) => one_thread()?.block_on(conform::run(arguments)),
         Command::Bend(arguments) => one_thread()?.block_on(conform::run_bend(arguments)),
         Command::Measure(arguments) => one_thread()?.block_on(measure::run(arguments)),

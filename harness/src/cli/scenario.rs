@@ -8,8 +8,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use okgate_harness::play;
-use okgate_harness::results::{Distribution, Progress, Results, Value, Verdict};
+use okgate_harness::report::live::Live;
+use okgate_harness::results::{Progress, Verdict};
 use okgate_harness::scenario::{Overrides, Scenario, Server, all_measures};
+
+use super::outputs::Outputs;
 
 /// The options of `load` with a scenario.
 #[derive(Debug, Args)]
@@ -20,9 +23,6 @@ pub(super) struct ScenarioArguments {
     /// What chances are drawn from, instead of the scenario's seed
     #[arg(long, value_name = "N", requires = "scenario")]
     seed: Option<u64>,
-    /// Write everything that was found to this file, as JSON
-    #[arg(long, value_name = "FILE", requires = "scenario")]
-    json: Option<PathBuf>,
     /// A server that runs already, instead of the scenario's
     #[arg(
         long,
@@ -49,9 +49,16 @@ pub(super) struct ScenarioArguments {
     /// Only say what is measured, each by its name in thresholds with one line about it
     #[arg(long, conflicts_with = "scenario")]
     list_measures: bool,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 impl ScenarioArguments {
+    /// An option that is only for scenarios.
+    pub(super) fn is_misplaced(&self) -> bool {
+        self.outputs.is_any() || self.outputs.quiet
+    }
+
     /// Whether this is about scenarios at all.
     pub(super) fn is_wanted(&self) -> bool {
         self.scenario.is_some() || self.list_measures
@@ -84,9 +91,13 @@ pub(super) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let program = std::env::current_exe().context("finding this program's own file")?;
+    let mut live = Live::new(arguments.outputs.quiet);
+    let show = |progress: &Progress| live.show(progress);
     let playing = play::run(&scenario, &program, super::told_to_stop(), show);
-    let results = super::one_thread()?.block_on(playing)?;
-    hand_over(&results, arguments)?;
+    let results = super::one_thread()?.block_on(playing);
+    live.finish();
+    let results = results?;
+    arguments.outputs.write(&results)?;
     Ok(exit_code(results.verdict))
 }
 
@@ -108,69 +119,12 @@ fn summary(scenario: &Scenario) -> String {
     )
 }
 
-/// Shows how a run stands, about once a second.
-fn show(progress: &Progress) {
-    eprintln!("{progress}");
-}
-
-/// Gives what was found to everybody who writes it down.
-fn hand_over(results: &Results, arguments: &ScenarioArguments) -> anyhow::Result<()> {
-    if let Some(file) = &arguments.json {
-        let text = serde_json::to_string(results)?;
-        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
-    }
-    print(results);
-    Ok(())
-}
-
 fn exit_code(verdict: Verdict) -> ExitCode {
     match verdict {
         Verdict::Passed => ExitCode::SUCCESS,
         Verdict::Failed | Verdict::Stopped => ExitCode::FAILURE,
         Verdict::Aborted => ExitCode::from(EXIT_ABORTED),
     }
-}
-
-/// What was found, one line each.
-fn print(results: &Results) {
-    for measure in &results.measures {
-        let value = match &measure.value {
-            Value::Latency { service, response } => {
-                let response = response.as_ref();
-                let response = response.map(|it| format!("; response {}", times(it)));
-                format!("service {}{}", times(service), response.unwrap_or_default())
-            }
-            Value::Count { value } => value.to_string(),
-            Value::Gauge { value, unit } => format!("{value:.3} {unit}"),
-        };
-        println!("{}: {value}", measure.name);
-    }
-    for failure in &results.failures {
-        let (kind, count, first) = (&failure.kind, failure.count, &failure.first);
-        println!("failure {kind}: {count}, the first: {first}");
-    }
-    for gate in &results.gates {
-        let word = match (gate.held, gate.aborted) {
-            (true, _) => "held",
-            (false, false) => "FAILED",
-            (false, true) => "FAILED, and ended the run",
-        };
-        let observed = gate
-            .observed
-            .map_or("nothing".to_owned(), |it| format!("{it:.3}"));
-        println!("{word}: {} (observed: {observed})", gate.threshold);
-    }
-    for note in &results.notes {
-        println!("{note}");
-    }
-    println!("verdict: {:?}", results.verdict);
-}
-
-fn times(times: &Distribution) -> String {
-    format!(
-        "p50 {} µs, p99 {} µs, max {} µs ({})",
-        times.p50_us, times.p99_us, times.max_us, times.count
-    )
 }
 
 /// The exit code of a run that a threshold ended before its time.

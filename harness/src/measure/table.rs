@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::statistics::Summary;
+use crate::report::table::Columns;
 
 /// What one measurement found.
 #[derive(Debug, Clone, Serialize)]
@@ -137,34 +138,16 @@ impl fmt::Display for Target {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![HEADINGS.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::cells));
-        writeln!(formatter, "{}\n", self.title)?;
-        write_columns(formatter, &lines)?;
+        let mut columns = Columns::new(&HEADINGS);
+        for row in &self.rows {
+            columns.line(row.cells());
+        }
+        write!(formatter, "{}\n\n{columns}", self.title)?;
         for note in &self.notes {
             write!(formatter, "\n{note}")?;
         }
         Ok(())
     }
-}
-
-/// Lines of cells, each column as wide as its widest cell.
-pub(super) fn write_columns<const COLUMNS: usize>(
-    formatter: &mut fmt::Formatter<'_>,
-    lines: &[[String; COLUMNS]],
-) -> fmt::Result {
-    let width = |column: usize| {
-        let widths = lines.iter().map(|cells| cells[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let widths: [usize; COLUMNS] = std::array::from_fn(width);
-    for cells in lines {
-        let padded = cells.iter().zip(widths);
-        let padded = padded.map(|(cell, width)| format!("{cell:width$}"));
-        let line = padded.collect::<Vec<_>>().join("  ");
-        writeln!(formatter, "{}", line.trim_end())?;
-    }
-    Ok(())
 }
 
 /// A median with its interval; nothing if there is none.

@@ -10,6 +10,8 @@ mod series;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 pub use self::distribution::Distribution;
 pub use self::progress::Progress;
 pub use self::series::Series;
@@ -52,9 +54,21 @@ pub struct Results {
 }
 
 impl Results {
+    /// Reads what was written down as JSON. What is wrong with it is said with the place.
+    pub fn from_json(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .map_err(|error| Error::Malformed(format!("no results of a run of load: {error}")))
+    }
+
     /// The measure of this name.
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.iter().find(|measure| measure.name == name)
+    }
+
+    /// The phase that a moment of the series closes an interval of; `None` outside all phases.
+    pub fn phase_at(&self, at_s: f64) -> Option<&Phase> {
+        let phase = self.phases.iter().find(|phase| phase.ended_s >= at_s)?;
+        (phase.begun_s <= at_s).then_some(phase)
     }
 }
 

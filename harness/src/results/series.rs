@@ -11,6 +11,11 @@ pub struct Series {
     pub at_s: Vec<f64>,
     /// The figures of each column at these moments, with its unit at the end of its name (`tabs`, `ring_to_popup.p99_us`,
     /// `server.rss_bytes`); `None` where there was none.
+    ///
+    /// A latency `NAME` has `NAME.p50_us` and `NAME.p99_us` of the times since the moment before: of the response times if it has
+    /// both, and then `NAME.service.p50_us` and `NAME.service.p99_us` are of the service times. From these two the comparison of
+    /// runs tells how much of a difference is noise; without them it cannot. A gauge has a column of its own name, in which a point
+    /// may stand for `_` and the unit may follow: `server_rss` is `server.rss_bytes`.
     pub columns: BTreeMap<String, Vec<Option<f64>>>,
 }
 

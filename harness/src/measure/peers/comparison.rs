@@ -6,8 +6,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::super::statistics::Summary;
-use super::super::table::{shown, write_columns};
+use super::super::table::shown;
 use super::html;
+use crate::report::table::Columns;
 
 /// What a comparison found.
 #[derive(Debug, Clone, Serialize)]
@@ -247,34 +248,25 @@ impl fmt::Display for Comparison {
         for server in &self.servers {
             writeln!(formatter, "{}: {}", server.name, server.description)?;
         }
-        let mut lines = Vec::new();
+        let by = [OKGATE, ECHO].map(|server| format!("by {server}"));
+        let mut figures = Columns::new(&["figure", "", &by[0], &by[1]]);
         for figure in &self.figures {
-            lines.push(Default::default());
-            lines.push([
-                figure.name.clone(),
-                figure.unit_and_way(),
-                format!("by {OKGATE}"),
-                format!("by {ECHO}"),
-            ]);
-            lines.extend(figure.entries.iter().map(|entry| {
-                [
+            figures.line([figure.name.as_str(), &figure.unit_and_way()]);
+            for entry in &figure.entries {
+                figures.line([
                     format!("  {}", entry.server),
                     shown(entry.figure.as_ref()),
                     shown(entry.by_okgate.as_ref()),
                     shown(entry.by_echo.as_ref()),
-                ]
-            }));
+                ]);
+            }
         }
-        write_columns(formatter, &lines)?;
-        writeln!(formatter)?;
-        let targets = self.targets.iter().map(|wanted| {
-            [
-                wanted.verdict().to_owned(),
-                shown(wanted.found.as_ref()),
-                wanted.what.clone(),
-            ]
-        });
-        write_columns(formatter, &targets.collect::<Vec<_>>())?;
+        let mut targets = Columns::new(&["", "found", "target"]);
+        for wanted in &self.targets {
+            let found = shown(wanted.found.as_ref());
+            targets.line([wanted.verdict(), found.as_str(), wanted.what.as_str()]);
+        }
+        write!(formatter, "\n{figures}\n{targets}")?;
         for note in &self.notes {
             write!(formatter, "\n{note}")?;
         }
