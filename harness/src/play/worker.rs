@@ -392,15 +392,21 @@ impl Shared {
 
     /// Times the news of numbers that ring: as far as their users are in this worker.
     pub(super) fn time_numbers(&self, now: Instant) {
-        let ledger = self.ledger.borrow();
-        for (user, state) in ledger.numbers().states() {
-            let call = self
-                .call_of(*user)
-                .filter(|call| *state == BUSY && call.goes_on(now));
-            if let Some(call) = call {
-                self.time_event("pbxnumberstatechanged", call.begun, now);
-            }
-        }
+        let (ledger, calls) = (self.ledger.borrow(), self.calls.borrow());
+        let ringing = ledger
+            .numbers()
+            .states()
+            .iter()
+            .filter(|(_, state)| *state == BUSY);
+        let call_of = |user: usize| calls.get(self.job.share.place_of(user)?).copied().flatten();
+        let ringing = ringing.filter_map(|(user, _)| call_of(*user));
+        let times = ringing
+            .filter(|call| call.goes_on(now))
+            .map(|call| call.begun.since(now));
+        let timing = Timing::Event("pbxnumberstatechanged");
+        self.tally
+            .borrow_mut()
+            .time_all(self.phase(), timing, times);
     }
 
     fn time(&self, timing: Timing, planned: Planned, now: Instant) {
