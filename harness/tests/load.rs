@@ -169,13 +169,14 @@ fn the_smoke_scenario_finds_everything_there_and_in_order() {
         .map(|phase| phase.kind.as_str())
         .collect();
     assert_eq!(kinds, ["warm_up", "hold", "spike"]);
-    // One line a second, and a row of the course for each.
+    // A line a second, and a row of the course; the two are not drawn at the same moment.
     let lines = run
         .errors
         .lines()
         .filter(|line| line.contains(" tabs, "))
         .count();
-    assert!(lines >= 9 && lines == results.series.at_s.len(), "{lines}");
+    let rows = results.series.at_s.len();
+    assert!(lines >= 9 && rows >= 9, "{lines} lines, {rows} rows");
 }
 
 #[test]
