@@ -132,14 +132,15 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     }
 }
 
-/// The greatest slope that is no leak: under the usual churn of 300 connections a second four bytes of each.
+/// The greatest slope that is no leak: under the usual churn of 300 connections a second five bytes of each.
 const BOUND_KIB_PER_H: f64 = 4_096.0;
-/// Growth below this is none, however short the time.
-const GROWN_KIB_MIN: f64 = 512.0;
+/// Growth below this is none, however short the time: tables grow to the greatest crowd that they meet, and the journal of calls
+/// fills, for the first hour.
+const GROWN_KIB_MIN: f64 = 2_048.0;
 /// The fewest rows that tell anything.
 const ROWS_MIN: usize = 8;
 /// The shortest time that tells anything.
-const HOURS_MIN: f64 = 0.12;
+const HOURS_MIN: f64 = 0.2;
 
 #[cfg(test)]
 mod tests {
