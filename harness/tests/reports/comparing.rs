@@ -191,7 +191,7 @@ fn without_a_course_there_is_no_estimate_and_the_reason_is_told() {
     let text = comparison.to_string();
     assert!(
         text.contains(
-            "no estimate for round_trip: the series has no columns round_trip.p50_us and round_trip.p99_us"
+            "no estimate for round_trip: the series has no p50 and p99 of their response times"
         ),
         "{text}"
     );

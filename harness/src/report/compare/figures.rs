@@ -71,7 +71,7 @@ pub(super) fn figures(results: &Results) -> Vec<Figure> {
                 } else {
                     Better::Neither
                 },
-                noise: Err("a count has no course to tell its noise from".to_owned()),
+                noise: amount_noise(results, &seconds, name, |unit| *unit == Unit::PerSecond),
             }),
             Value::Gauge { value, unit } => figures.push(Figure {
                 measure: name.clone(),
@@ -79,7 +79,7 @@ pub(super) fn figures(results: &Results) -> Vec<Figure> {
                 unit: unit.clone(),
                 amount: *value,
                 better: better(unit),
-                noise: amount_noise(results, &seconds, name),
+                noise: amount_noise(results, &seconds, name, |_| true),
             }),
         }
     }
@@ -97,7 +97,9 @@ fn quantiles(
     [("p50", 0.5, times.p50_us), ("p99", 0.99, times.p99_us)].map(|(name, quantile, us)| {
         let noise = match seconds.pairs(&p50, &p99) {
             Some(columns) => of_quantile(&columns, times, quantile),
-            None => Err(format!("the series has no columns {p50} and {p99}")),
+            None => Err(format!(
+                "the series has no p50 and p99 of their {time} times"
+            )),
         };
         Figure {
             measure: measure.to_owned(),
@@ -110,18 +112,25 @@ fn quantiles(
     })
 }
 
-/// From the column of the gauge's name, whether that has the unit at its end or not: `server_rss` is `server.rss_bytes`.
-fn amount_noise(results: &Results, seconds: &Seconds<'_>, gauge: &str) -> Result<Noise, String> {
+/// From the column of the measure's name, whether that has the unit at its end or not: `server_rss` is `server.rss_bytes`, and
+/// how many `calls` there are is told by `calls_per_s`.
+fn amount_noise(
+    results: &Results,
+    seconds: &Seconds<'_>,
+    measure: &str,
+    is_fitting: impl Fn(&Unit) -> bool,
+) -> Result<Noise, String> {
     let plain = |name: &str| name.replace('.', "_");
     let mut names = results.series.columns.keys();
     let column = names.find(|name| {
-        let (stem, _) = Unit::of_column(name);
-        plain(name) == plain(gauge) || plain(stem) == plain(gauge)
+        let (stem, unit) = Unit::of_column(name);
+        let is_named = plain(name) == plain(measure) || plain(stem) == plain(measure);
+        is_named && is_fitting(&unit)
     });
     let column = column.and_then(|name| seconds.column(name));
     match column {
         Some(column) => of_amount(&column),
-        None => Err(format!("the series has no column of {gauge}")),
+        None => Err("the series has no columns of them".to_owned()),
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Other {
     pub name: String,
     /// What speaks against the comparison.
     pub differences: Vec<String>,
-    /// The figures that both have.
+    /// The figures that both have; zeros that are zeros in both are left out.
     pub rows: Vec<Row>,
     /// Measures that only one of them has, with who has each.
     pub lonely: Vec<String>,
@@ -147,7 +147,8 @@ fn other(base: &Run, base_figures: &[Figure], other: &Run) -> Other {
     };
     let rows = base_figures.iter().filter_map(|figure| {
         let found = figures.iter().find(|it| same(figure, it))?;
-        Some(row(figure, found))
+        let is_nothing = figure.amount == 0.0 && found.amount == 0.0;
+        (!is_nothing).then(|| row(figure, found))
     });
     let lonely = |of: &[Figure], without: &[Figure], who: &str| {
         let alone = of
@@ -183,7 +184,7 @@ fn row(base: &Figure, other: &Figure) -> Row {
     };
     let is_equal = (base.amount - other.amount).abs() < f64::EPSILON * base.amount.abs();
     let verdict = match interval {
-        _ if is_equal || (base.amount == 0.0 && other.amount == 0.0) => Verdict::Same,
+        _ if is_equal => Verdict::Same,
         None => Verdict::Unsure,
         Some((low, high)) if low <= 1.0 && high >= 1.0 => Verdict::Same,
         Some((low, _)) => base.better.verdict(low > 1.0),
@@ -204,4 +205,4 @@ fn row(base: &Figure, other: &Figure) -> Row {
 /// The version of a comparison's form.
 pub const SCHEMA: u32 = 1;
 
-const METHOD: &str = "[low, high] holds the true ratio in 99 of 100 cases as far as a run can tell from its own seconds: blocks of neighbouring seconds of each phase are drawn again and again (a moving block bootstrap), and the figure of the run is made anew from them. ~: the noise alone could make the ratio. ?: no estimate. What differs from one run to the next but not within one, such as another boot, is not in it: only repeated runs show that.";
+const METHOD: &str = "[low, high] holds the true ratio in 99 of 100 cases as far as a run can tell from its own seconds: blocks of neighbouring seconds of each phase are drawn again and again (a moving block bootstrap), and the figure of the run is made anew from them. ~: the noise alone could make the ratio, or it is not more than 1 %. ?: no estimate. What differs from one run to the next but not within one, such as another boot, is not in it: only repeated runs show that.";

@@ -77,7 +77,7 @@ impl Histogram {
                 )
             });
         let from = x99.min(width - text_width(&p99));
-        let to = x50.max(text_width(&p50)).min(from - 6.0);
+        let to = x50.max(room.left + text_width(&p50)).min(from - 6.0);
         let mut marks = Element::new("g");
         for (x, anchor, at, words) in [
             (x50, Anchor::End, to, &p50),
@@ -178,7 +178,7 @@ impl Intervals {
             widths.fold(0.0, f64::max)
         };
         let (row_height, left) = match width {
-            Width::Wide => (24.0, widest(|row| &row.name).min(260.0) + 10.0),
+            Width::Wide => (24.0, widest(|row| &row.name).min(330.0) + 10.0),
             // The first label goes as far to the left as half of it is wide.
             Width::Narrow => (38.0, overhang(axis).0.max(4.0)),
         };

@@ -61,7 +61,10 @@ fn detail(
     let lines = course(results, &measure.name, response.is_some());
     if !lines.is_empty() {
         section.figure(&Lines {
-            title: format!("{name} over time"),
+            title: match &lines[..] {
+                [alone] => format!("{name} over time: {}", alone.name),
+                _ => format!("{name} over time"),
+            },
             name: "time".into(),
             unit: Unit::Time,
             spread: Spread::Log,
