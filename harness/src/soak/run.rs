@@ -149,15 +149,12 @@ impl Soak<'_> {
         let tabs = open_tabs(&world).await?;
         self.begun = Instant::now();
         let warm_up_end = self.begun + world.options.warm_up();
-        self.traffic(warm_up_end, WARM_UP_STREAM).await?;
+        course.traffic = self.traffic(warm_up_end, WARM_UP_STREAM).await?;
         self.warm_rows = self.rows.len();
-        let mut traffic = self.begun.elapsed();
         let warm = come_to_rest(&world, process, count, None).await?;
-        let left = world.options.duration.saturating_sub(traffic);
-        let again = Instant::now();
-        self.traffic(again + left, TRAFFIC_STREAM).await?;
-        traffic += again.elapsed();
-        course.traffic = traffic;
+        let left = world.options.duration.saturating_sub(course.traffic);
+        let until = Instant::now() + left;
+        course.traffic += self.traffic(until, TRAFFIC_STREAM).await?;
         let end = come_to_rest(&world, process, count, Some(warm.descriptors)).await?;
         let metrics = world.admin.metrics().await?;
         course.refusals = rest::refusals(&metrics);
@@ -184,8 +181,9 @@ impl Soak<'_> {
         Ok(())
     }
 
-    /// Keeps up the traffic until this time, then waits until its makers have ended.
-    async fn traffic(&mut self, until: Instant, stream: u64) -> Result<()> {
+    /// Keeps up the traffic until this time, then waits until its makers have ended; says how long it was kept up.
+    async fn traffic(&mut self, until: Instant, stream: u64) -> Result<Duration> {
+        let started = Instant::now();
         let world = Rc::clone(&self.world);
         let parallel = world.options.calls;
         world.agreed.borrow_mut().clear();
@@ -210,6 +208,7 @@ impl Soak<'_> {
             spawn_local(crm.come_and_go(Rc::clone(&world), random))
         });
         let watched = self.watch_until(until).await;
+        let lasted = started.elapsed();
         conductor.abort();
         world.phases.send_replace(Phase::Calm);
         if let Some(proxies) = &world.proxies {
@@ -219,11 +218,11 @@ impl Soak<'_> {
         if let Some(crm) = crm {
             self.crm = self.crm_back(crm).await;
         }
-        watched
+        watched.map(|()| lasted)
     }
 
     async fn crm_back(&self, crm: JoinHandle<Option<Crm>>) -> Option<Crm> {
-        match timeout(JOIN_MAX, crm).await {
+        match timeout(CRM_JOIN_MAX, crm).await {
             Ok(Ok(crm)) => crm,
             other => {
                 let what = format_args!("the CRM's task ended as {:?}", other.err());
@@ -235,6 +234,12 @@ impl Soak<'_> {
 
     /// Makes rows until this time, or until told to stop; an error once the gateway has died.
     async fn watch_until(&mut self, until: Instant) -> Result<()> {
+        // Who was told to stop in the warm-up makes no more traffic.
+        let until = if self.stop.is_some() {
+            until
+        } else {
+            Instant::now()
+        };
         let every = self.world.options.row_interval();
         let mut next_row = Instant::now() + every;
         loop {
@@ -358,8 +363,10 @@ async fn watch_machine(world: Rc<World>, process: u32) {
 const WARM_UP_STREAM: u64 = 0;
 /// Likewise, after the warm-up.
 const TRAFFIC_STREAM: u64 = 1 << 16;
-/// How long the makers of traffic may take to end: the CRM is linked again after half a minute at the latest.
-const JOIN_MAX: Duration = Duration::from_secs(90);
+/// How long the makers of traffic may take to end.
+const JOIN_MAX: Duration = Duration::from_secs(60);
+/// How long the CRM's may: both ends may have to agree twice, and each time it is linked again after half a minute at the latest.
+const CRM_JOIN_MAX: Duration = Duration::from_secs(150);
 /// What the gateway may take to close a silent link beyond the silence: the time for the close, and something for its clock.
 const FOUND_OUT_SLACK: Duration = Duration::from_secs(10);
 /// The gateway's time for draining, as the harness's settings have it.
