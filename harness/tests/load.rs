@@ -284,14 +284,14 @@ fn a_stall_shows_in_response_times_and_hardly_in_service_times() {
     assert_eq!(run.code, Some(0), "{}", run.said());
     let (service, response) = run.times("round_trip.getuserstate");
     assert!(service.count.abs_diff(900) <= 2, "{}", service.count);
-    // Each of the four tabs has one request under way that the stall meets: less than one of a hundred.
+    // Each of the four tabs has a request or two under way that the stall meets: less than one of fifty.
     assert!(
-        service.p99_us < 500_000 && service.max_us > 500_000,
+        service.at(0.95) < 300_000 && service.max_us > 500_000,
         "{service:?}"
     );
-    // Of the hundred that were due in that second all waited, half of them for more than half of it.
+    // The hundred that were due in that second all waited, one of nine, half of them for more than half of it.
     assert!(
-        response.p99_us > 700_000 && response.max_us > 900_000,
+        response.at(0.95) > 400_000 && response.max_us > 900_000,
         "{response:?}"
     );
     assert!(response.at(0.5) < 500_000, "{response:?}");
