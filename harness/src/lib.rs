@@ -1,6 +1,6 @@
 //! Peers of the gateway for demonstrations, tests and measurements: a simulated CRM server, browser tabs one
-//! by one or by the thousand, closed-loop load, a soak, measurements beside a bare server as yardstick, and a starter of the real
-//! binary.
+//! by one or by the thousand, load scenarios and closed-loop load, a soak, measurements beside a bare server as yardstick, and
+//! a starter of the real binary.
 //!
 //! What comes in: addresses and options. What goes out: protocol messages over `tokio-tungstenite`, and what was seen.
 //! It never uses the gateway's codecs: an independent peer finds what a shared bug would hide.

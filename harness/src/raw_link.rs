@@ -221,6 +221,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_little_is_read_at_a_time_and_the_rest_is_left() {
+        let (mut link, mut server) = pair().await;
+        server.write_all(b"\x81\x01a\x81\x01b").await.unwrap();
+        let mut texts = Vec::new();
+        for _ in 0..2 {
+            link.readable().await.unwrap();
+            let read = link.read_some(&mut [0; 64], 3, |text| texts.push(text.to_vec()));
+            assert_eq!(read.unwrap(), LinkState::Open);
+        }
+        assert_eq!(texts, [b"a", b"b"]);
+    }
+
+    #[test]
+    fn a_close_frame_carries_its_code() {
+        let mut frame = Vec::new();
+        append_close(&mut frame, 1001);
+        raw::apply_mask(&mut frame[6..], MASK);
+        assert_eq!(
+            (frame[0], frame[1], &frame[6..]),
+            (0x88, 0x82, &b"\x03\xE9"[..])
+        );
+    }
+
+    #[tokio::test]
     async fn a_ping_is_answered_and_a_close_code_is_seen() {
         let (mut link, mut server) = pair().await;
         server

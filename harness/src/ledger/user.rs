@@ -53,6 +53,8 @@ pub(super) struct TabEntry {
     queue: VecDeque<u64>,
     /// Events of others that it has not got, of a time that is settled.
     missing: Vec<u64>,
+    /// The last events that were settled when it came, and that it may get all the same: others were read before it.
+    before: Vec<u64>,
     pub(super) ladder: Ladder,
     pub(super) has_broken: bool,
     /// The last told states of numbers, if it is told of them.
@@ -100,6 +102,7 @@ impl UserLedger {
             joined_at: now,
             queue: VecDeque::new(),
             missing: Vec::new(),
+            before: self.settled.iter().copied().collect(),
             ladder,
             has_broken: false,
             numbers: tab.is_told_numbers.then(Vec::new),
@@ -176,6 +179,10 @@ impl UserLedger {
             self.tabs[tab].missing.remove(missing);
             self.found.out_of_order += 1;
             return wrong(Wrong::OutOfOrder, format!("{} too late", seen.what.name()));
+        }
+        if let Some(before) = self.tabs[tab].before.iter().position(|it| *it == qid) {
+            self.tabs[tab].before.remove(before);
+            return Taken::default();
         }
         if self.settled.contains(&qid) || self.tabs[tab].queue.contains(&qid) {
             self.found.doubled += 1;
@@ -479,6 +486,19 @@ mod tests {
         world.get(1, &[4]);
         world.get(2, &[4]);
         assert_eq!(world.found(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_tab_that_comes_later_may_get_what_others_were_told_in_that_moment_but_once() {
+        for (twice, found) in [(&[][..], [0, 0, 0]), (&[2], [0, 1, 0])] {
+            let mut world = World::new(1);
+            world.get(0, &[1, 2]);
+            world.join();
+            world.get(1, &[2, 3]);
+            world.get(1, twice);
+            world.get(0, &[3]);
+            assert_eq!(world.found(), found);
+        }
     }
 
     #[test]

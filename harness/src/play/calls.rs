@@ -115,7 +115,7 @@ impl Calls {
         let mut random = ChaCha8Rng::seed_from_u64(scenario.seed);
         random.set_stream(CALLS_STREAM + 1);
         let begun = Instant::now() + begun_at.saturating_sub(monotonic());
-        let mut arrivals = Arrivals::new(schedule, phases, |level| level.calls_per_s, 1.0, random);
+        let mut arrivals = Arrivals::new(schedule, phases, |level| level.calls_per_s, random);
         let mut next = arrivals.next_s();
         for (number, (leg, phase)) in schedule.legs.iter().zip(phases).enumerate() {
             let end = begun + Duration::from_secs_f64(leg.end_s);

@@ -36,19 +36,13 @@ pub(super) async fn conduct(shared: Rc<Shared>) {
 /// The tabs that are there, or were to be.
 struct Crowd {
     shared: Rc<Shared>,
-    /// The places of the worker's tabs in the order of their coming.
-    places: Vec<usize>,
     /// Those that have come; `None`: one that could not be begun.
     here: Vec<Option<Rc<Handle>>>,
 }
 
 impl Crowd {
     fn new(shared: Rc<Shared>) -> Self {
-        let users = &shared.job.users;
-        let all = 0..shared.job.play.users.tabs();
-        let places = all.filter(|place| users.contains(&shared.cast.tab(*place).0));
         Self {
-            places: places.collect(),
             shared,
             here: Vec::new(),
         }
@@ -79,7 +73,7 @@ impl Crowd {
         } = phase.arrival
         {
             let end = self.shared.instant(leg.end_s);
-            let at_once = opening_at_once.div_ceil(self.shared.job.workers);
+            let at_once = opening_at_once.div_ceil(self.shared.job.share.workers);
             // What is not there by then comes in the next phase, or never.
             drop(timeout_at(end, self.move_closed(leg.to.tabs, at_once)).await);
             return;
@@ -98,14 +92,9 @@ impl Crowd {
         }
     }
 
-    /// Of the first so many tabs, how many are this worker's.
-    fn own(&self, tabs: usize) -> usize {
-        self.places.partition_point(|place| *place < tabs)
-    }
-
     /// Each comes or goes when it is due.
     async fn move_open(&mut self, tabs: usize, begin_s: f64, seconds: f64, is_even: bool) {
-        let (wanted, here) = (self.own(tabs), self.here.len());
+        let (wanted, here) = (self.shared.own(tabs), self.here.len());
         let moments = self.moments(wanted.abs_diff(here), seconds, is_even);
         for moment in moments {
             let due = self.shared.instant(begin_s + moment);
@@ -135,7 +124,7 @@ impl Crowd {
 
     /// One comes as soon as there is room among those that are coming.
     async fn move_closed(&mut self, tabs: usize, at_once: usize) {
-        let wanted = self.own(tabs);
+        let wanted = self.shared.own(tabs);
         while self.here.len() > wanted {
             self.send_away();
         }
@@ -164,7 +153,7 @@ impl Crowd {
     }
 
     fn next_handle(&mut self) -> Rc<Handle> {
-        let place = self.places[self.here.len()];
+        let place = self.shared.place(self.here.len());
         let (user, number) = self.shared.cast.tab(place);
         let behaviour = self.shared.cast.behaviour(place);
         let stays = self.shared.job.play.behaviours[behaviour].kind.stays();

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::tally::PhaseTally;
 use crate::ledger::LedgerReport;
-use crate::scenario::{FailureKind, Play};
+use crate::scenario::{FailureKind, Play, Share};
 
 /// What one worker is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,12 +17,8 @@ pub(super) struct Job {
     pub(super) address: SocketAddr,
     pub(super) play: Play,
     pub(super) seed: u64,
-    /// Its place among the workers.
-    pub(super) number: usize,
-    /// How many workers there are.
-    pub(super) workers: usize,
-    /// Its users, counted from 0.
-    pub(super) users: Range<usize>,
+    /// Its users.
+    pub(super) share: Share,
 }
 
 /// What the supervisor says after that.

@@ -10,17 +10,24 @@ use tokio::time::sleep_until;
 use super::present::Asked;
 use super::tally::Timing;
 use super::worker::Shared;
-use crate::scenario::Arrivals;
+use crate::scenario::{Arrivals, Level};
 
 /// Lets random tabs make the requests that are due, whether those before were answered or not.
 pub(super) async fn ask(shared: Rc<Shared>) {
     let job = &shared.job;
     let mut random = ChaCha8Rng::seed_from_u64(job.seed);
-    random.set_stream(REQUESTS_STREAM + job.number as u64);
-    let rate = |level: &crate::scenario::Level| level.requests_per_s;
-    #[allow(clippy::cast_precision_loss)] // numbers of users
-    let share = job.users.len() as f64 / job.play.users.count as f64;
-    let mut arrivals = Arrivals::new(&shared.schedule, &job.play.phases, rate, share, random);
+    random.set_stream(REQUESTS_STREAM + job.share.number as u64);
+    // Its part of the requests is that of the tabs, which is not always that of the users.
+    #[allow(clippy::cast_precision_loss)] // numbers of tabs
+    let rate = |level: &Level| {
+        let all = if level.tabs == 0 {
+            job.play.users.tabs()
+        } else {
+            level.tabs
+        };
+        level.requests_per_s * shared.own(all) as f64 / all as f64
+    };
+    let mut arrivals = Arrivals::new(&shared.schedule, &job.play.phases, rate, random);
     let asking = async {
         while let Some(at_s) = arrivals.next_s() {
             let due = shared.instant(at_s);

@@ -2,14 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::tab::Requests;
-use crate::scenario::Method;
+use crate::scenario::{Method, Share};
 
 /// What others of the worker know of a tab.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ impl Handle {
 #[derive(Debug)]
 pub(super) struct Present {
     /// The worker's users.
-    users: Range<usize>,
+    share: Share,
     /// First those that stay, then the others.
     tabs: Vec<Rc<Handle>>,
     /// How many of them stay.
@@ -89,10 +88,10 @@ pub(super) struct Present {
 }
 
 impl Present {
-    pub(super) fn new(users: Range<usize>) -> Self {
+    pub(super) fn new(share: Share) -> Self {
         Self {
-            staying_of: vec![0; users.len()],
-            users,
+            staying_of: vec![0; share.users],
+            share,
             tabs: Vec::new(),
             staying: 0,
             changed: Vec::new(),
@@ -173,7 +172,8 @@ impl Present {
     }
 
     fn count(&mut self, user: usize, by: i32) {
-        let Some(staying) = self.staying_of.get_mut(user.wrapping_sub(self.users.start)) else {
+        let place = self.share.place_of(user);
+        let Some(staying) = place.and_then(|place| self.staying_of.get_mut(place)) else {
             return;
         };
         let had = *staying > 0;
@@ -200,9 +200,15 @@ mod tests {
         Rc::new(Handle::new(user, 0, 0, true, stays))
     }
 
+    const ALL: Share = Share {
+        number: 0,
+        workers: 1,
+        users: 20,
+    };
+
     #[test]
     fn who_has_a_tab_that_stays_can_be_called_until_the_last_of_them_goes() {
-        let mut present = Present::new(10..20);
+        let mut present = Present::new(ALL);
         let tabs = [
             handle(12, true),
             handle(12, true),
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn tabs_that_stay_are_picked_before_others_and_each_by_its_share() {
-        let mut present = Present::new(0..9);
+        let mut present = Present::new(ALL);
         assert!(present.pick(0.5).is_none());
         present.enter(handle(0, false));
         assert_eq!(present.pick(0.9).unwrap().user, 0);

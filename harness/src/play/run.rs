@@ -100,9 +100,7 @@ impl<'s> Run<'s> {
                 address: server.address,
                 play: play.clone(),
                 seed: scenario.seed,
-                number,
-                workers: shares.len(),
-                users: share.users.clone(),
+                share: *share,
             };
             let (collected, calls, sender) =
                 (Arc::clone(&collected), calls.clone(), sender.clone());

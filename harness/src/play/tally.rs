@@ -150,6 +150,25 @@ impl Tally {
         pair.was_due |= response.is_some();
     }
 
+    /// Times many things of one kind at once, each due at a set time.
+    pub(super) fn time_all(
+        &mut self,
+        phase: usize,
+        timing: Timing,
+        times: impl Iterator<Item = (Duration, Duration)>,
+    ) {
+        let mut times = times.peekable();
+        if times.peek().is_none() {
+            return;
+        }
+        let pair = self.times.entry((phase, timing)).or_insert_with(Pair::new);
+        for (service, response) in times {
+            record(&mut pair.service, service);
+            record(&mut pair.response, response);
+        }
+        pair.was_due = true;
+    }
+
     pub(super) fn count(&mut self, phase: usize, counted: Counted, number: u64) {
         *self.counts.entry((phase, counted)).or_default() += number;
     }

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) job: Job,
     pub(super) schedule: Schedule,
     pub(super) cast: Cast,
+    /// The places of the worker's tabs in the order of their coming.
+    places: Vec<usize>,
     pub(super) tally: RefCell<Tally>,
     pub(super) ledger: RefCell<Ledger>,
     pub(super) present: RefCell<Present>,
@@ -139,18 +141,20 @@ async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Str
 
 impl Shared {
     fn new(job: Job) -> Self {
-        let stream = job.number as u64 + 1;
+        let stream = job.share.number as u64 + 1;
         let mut random = ChaCha8Rng::seed_from_u64(job.seed);
         random.set_stream(stream);
+        let cast = Cast::new(&job.play, job.seed);
         Self {
             schedule: Schedule::new(&job.play.phases),
-            cast: Cast::new(&job.play, job.seed),
+            places: cast.places(&job.share),
+            cast,
             tally: RefCell::new(Tally::new()),
             ledger: RefCell::new(Ledger::new(job.play.users.first_number)),
-            present: RefCell::new(Present::new(job.users.clone())),
+            present: RefCell::new(Present::new(job.share)),
             random: RefCell::new(random),
             input: RefCell::new(vec![0; INPUT_BYTES]),
-            calls: RefCell::new(vec![None; job.users.len()]),
+            calls: RefCell::new(vec![None; job.share.users]),
             clock: Clock::new(),
             begun: Cell::new(Instant::now()),
             phase: Cell::new(0),
@@ -161,6 +165,16 @@ impl Shared {
             sources: Cell::new(0),
             job,
         }
+    }
+
+    /// The place of the worker's tab of this number, in the order of all tabs' coming.
+    pub(super) fn place(&self, number: usize) -> usize {
+        self.places[number]
+    }
+
+    /// Of the first so many tabs, how many are this worker's.
+    pub(super) fn own(&self, tabs: usize) -> usize {
+        self.places.partition_point(|place| *place < tabs)
     }
 
     /// The moment so many seconds after the scenario's beginning.
@@ -265,7 +279,7 @@ impl Shared {
         match self.arrival() {
             Arrival::Open {
                 outstanding_max, ..
-            } => outstanding_max.div_ceil(self.job.workers),
+            } => outstanding_max.div_ceil(self.job.share.workers),
             Arrival::Closed { .. } => usize::MAX,
         }
     }
@@ -344,15 +358,13 @@ impl Shared {
 
     /// The last call of a user.
     pub(super) fn call_of(&self, user: usize) -> Option<UserCall> {
-        *self
-            .calls
-            .borrow()
-            .get(user.wrapping_sub(self.job.users.start))?
+        *self.calls.borrow().get(self.job.share.place_of(user)?)?
     }
 
     pub(super) fn change_call(&self, user: usize, change: impl FnOnce(&mut UserCall)) {
         let mut calls = self.calls.borrow_mut();
-        if let Some(Some(call)) = calls.get_mut(user.wrapping_sub(self.job.users.start)) {
+        let place = self.job.share.place_of(user);
+        if let Some(Some(call)) = place.and_then(|place| calls.get_mut(place)) {
             change(call);
         }
     }
@@ -361,7 +373,8 @@ impl Shared {
     pub(super) fn call_begun(&self, user: usize, chain: u64, times: CallTimes) -> UserCall {
         let call = UserCall::new(chain, times, &self.clock);
         let mut calls = self.calls.borrow_mut();
-        match calls.get_mut(user.wrapping_sub(self.job.users.start)) {
+        let place = self.job.share.place_of(user);
+        match place.and_then(|place| calls.get_mut(place)) {
             Some(Some(known)) if known.chain == chain => *known,
             Some(place) => *place.insert(call),
             None => call,
@@ -379,15 +392,21 @@ impl Shared {
 
     /// Times the news of numbers that ring: as far as their users are in this worker.
     pub(super) fn time_numbers(&self, now: Instant) {
-        let ledger = self.ledger.borrow();
-        for (user, state) in ledger.numbers().states() {
-            let call = self
-                .call_of(*user)
-                .filter(|call| *state == BUSY && call.goes_on(now));
-            if let Some(call) = call {
-                self.time_event("pbxnumberstatechanged", call.begun, now);
-            }
-        }
+        let (ledger, calls) = (self.ledger.borrow(), self.calls.borrow());
+        let ringing = ledger
+            .numbers()
+            .states()
+            .iter()
+            .filter(|(_, state)| *state == BUSY);
+        let call_of = |user: usize| calls.get(self.job.share.place_of(user)?).copied().flatten();
+        let ringing = ringing.filter_map(|(user, _)| call_of(*user));
+        let times = ringing
+            .filter(|call| call.goes_on(now))
+            .map(|call| call.begun.since(now));
+        let timing = Timing::Event("pbxnumberstatechanged");
+        self.tally
+            .borrow_mut()
+            .time_all(self.phase(), timing, times);
     }
 
     fn time(&self, timing: Timing, planned: Planned, now: Instant) {

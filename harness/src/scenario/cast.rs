@@ -3,11 +3,10 @@
 //! Tabs come one for each user first, then the second ones, and go in the opposite order. All tabs of a user are in one worker,
 //! so that what they got can be compared there.
 
-use std::ops::Range;
-
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom as _;
+use serde::{Deserialize, Serialize};
 
 use super::{Behaviour, Play};
 use crate::error::{Error, Result};
@@ -21,11 +20,22 @@ pub struct Cast {
     behaviours: Vec<u8>,
 }
 
-/// One worker's part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One worker's users: every so-manyth, so that each worker has its part of those who come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// Its users, counted from 0.
-    pub users: Range<usize>,
+    /// The worker's place among the workers.
+    pub number: usize,
+    /// How many workers there are.
+    pub workers: usize,
+    /// How many users it has.
+    pub users: usize,
+}
+
+impl Share {
+    /// Where this user, counted from 0 over all, stands among the worker's own; `None`: it is another's.
+    pub fn place_of(&self, user: usize) -> Option<usize> {
+        (user % self.workers == self.number).then(|| user / self.workers)
+    }
 }
 
 impl Cast {
@@ -64,7 +74,14 @@ impl Cast {
         users.map(|(user, _)| user).collect()
     }
 
-    /// Divides the users among workers, one after the other.
+    /// The places of a worker's tabs in the order of their coming.
+    pub fn places(&self, share: &Share) -> Vec<usize> {
+        let all = 0..self.behaviours.len();
+        all.filter(|place| share.place_of(self.tab(*place).0).is_some())
+            .collect()
+    }
+
+    /// Divides the users among workers.
     pub fn divide(play: &Play) -> Result<Vec<Share>> {
         let (users, each) = (play.users.count, play.users.tabs_per_user);
         let per_worker_max = (CONNECTIONS_PER_WORKER_MAX / each).max(1);
@@ -76,14 +93,12 @@ impl Cast {
                 play.users.tabs()
             )));
         }
-        let mut first = 0;
-        let shares = (0..workers).map(|number| {
-            let count = users / workers + usize::from(number < users % workers);
-            let users = first..first + count;
-            first += count;
-            Share { users }
-        });
-        Ok(shares.collect())
+        let share = |number| Share {
+            number,
+            workers,
+            users: users / workers + usize::from(number < users % workers),
+        };
+        Ok((0..workers).map(share).collect())
     }
 }
 
@@ -158,19 +173,27 @@ mod tests {
     }
 
     #[test]
-    fn a_users_tabs_stay_in_one_worker() {
-        let users = play(10_001, 4, &[]);
+    fn a_users_tabs_stay_in_one_worker_and_each_has_its_part_of_the_first() {
+        let mut users = play(10_001, 4, &[]);
+        let cast = Cast::new(&users, 1);
         let shares = Cast::divide(&users).unwrap();
         assert_eq!(shares.len(), 3);
-        let mut next = 0;
+        let mut all = Vec::new();
         for share in &shares {
-            assert_eq!(share.users.start, next);
-            assert!(share.users.len() * 4 <= CONNECTIONS_PER_WORKER_MAX);
-            next = share.users.end;
+            let places = cast.places(share);
+            assert_eq!(places.len(), share.users * 4);
+            assert!(places.len() <= CONNECTIONS_PER_WORKER_MAX);
+            let first = places.partition_point(|place| *place < 300);
+            assert_eq!(first, 100);
+            let users = places
+                .iter()
+                .map(|place| share.place_of(cast.tab(*place).0));
+            assert!(users.flatten().max() < Some(share.users));
+            all.extend(places);
         }
-        assert_eq!(next, 10_001);
-        let mut few = users;
-        few.bounds.workers = Some(2);
-        assert!(matches!(Cast::divide(&few), Err(Error::Usage(_))));
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..40_004));
+        users.bounds.workers = Some(2);
+        assert!(matches!(Cast::divide(&users), Err(Error::Usage(_))));
     }
 }

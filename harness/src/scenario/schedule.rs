@@ -121,12 +121,11 @@ struct Stretch {
 }
 
 impl Arrivals {
-    /// Those of a schedule, at this share of the rates that `rate` gives of a level.
+    /// Those of a schedule, at the rates that `rate` gives of a level.
     pub fn new(
         schedule: &Schedule,
         phases: &[Phase],
         rate: impl Fn(&Level) -> f64,
-        share: f64,
         random: ChaCha8Rng,
     ) -> Self {
         let stretches = schedule
@@ -136,8 +135,8 @@ impl Arrivals {
             .map(|(leg, phase)| Stretch {
                 begin_s: leg.begin_s,
                 end_s: leg.end_s,
-                from: rate(&leg.from) * share,
-                to: rate(&leg.to) * share,
+                from: rate(&leg.from),
+                to: rate(&leg.to),
                 is_even: matches!(phase.arrival, Arrival::Open { is_even: true, .. }),
             });
         Self {
@@ -234,7 +233,7 @@ mod tests {
     fn moments(phases: &[Phase], seed: u64) -> Vec<f64> {
         let schedule = Schedule::new(phases);
         let random = ChaCha8Rng::seed_from_u64(seed);
-        let mut arrivals = Arrivals::new(&schedule, phases, |level| level.calls_per_s, 1.0, random);
+        let mut arrivals = Arrivals::new(&schedule, phases, |level| level.calls_per_s, random);
         std::iter::from_fn(|| arrivals.next_s()).collect()
     }
 

@@ -283,7 +283,9 @@ impl Tab {
         requests.send(method, more, why, &mut frame);
         if is_slow {
             // When it reads the answer tells of itself, not of the server.
-            requests.take();
+            let unawaited = requests.take();
+            let due = unawaited.iter().filter(|open| open.origin == Origin::Due);
+            due.for_each(|_| shared.one_done());
         }
         self.link.write_or_queue(&frame)
     }

@@ -160,13 +160,18 @@ fn sequence(
         opening::short_sequence(login, password, behaviour.number_states)
     };
     if let Some(session) = session {
-        for (method, fields) in &mut sequence {
-            if *method == "login" {
-                *fields = json!({"userlogin": login, "sessionid": session, "showid": 1});
-            }
-        }
+        log_in_by(session, login, &mut sequence);
     }
     sequence
+}
+
+/// Puts a session in the place of the password.
+fn log_in_by(session: &str, login: &str, sequence: &mut [(&'static str, serde_json::Value)]) {
+    for (method, fields) in sequence {
+        if *method == "login" {
+            *fields = json!({"userlogin": login, "sessionid": session, "showid": 1});
+        }
+    }
 }
 
 /// From now on what the tab gets is judged; not that of one that reads too slowly to get everything.
@@ -187,3 +192,19 @@ fn join(handle: &Handle, behaviour: &Behaviour, shared: &Shared) -> Option<crate
 
 /// How many loopback addresses are tried.
 const SOURCES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_session_needs_no_password() {
+        let mut sequence = opening::sequence("user1", "secret");
+        let count = sequence.len();
+        log_in_by("s", "user1", &mut sequence);
+        assert_eq!(sequence.len(), count);
+        let text = format!("{sequence:?}");
+        assert!(text.contains(r#""sessionid": String("s")"#), "{text}");
+        assert!(!text.to_lowercase().contains("password"), "{text}");
+    }
+}
