@@ -123,6 +123,8 @@ fn three_digits(amount: f64, is_whole: bool) -> String {
     let size = amount.abs();
     let decimals = match size {
         0.0 => 0,
+        ..0.009_95 => 4,
+        ..0.099_5 => 3,
         _ if is_whole && amount.fract() == 0.0 => 0,
         ..9.995 => 2,
         ..99.95 => 1,
@@ -176,6 +178,8 @@ mod tests {
             (Unit::PerSecond, 0.25, "0.25 /s"),
             (Unit::Share, 0.425, "42.5 %"),
             (Unit::PerSecond, 0.0, "0 /s"),
+            (Unit::Number, 0.012_34, "0.012"),
+            (Unit::Number, 0.001_234, "0.0012"),
             (Unit::Share, 1.75, "175 %"),
             (Unit::Number, 20_000.0, "20,000"),
             (Unit::Number, -3.0, "-3"),

@@ -108,13 +108,20 @@ impl Row {
     }
 
     pub(super) fn ratio_words(&self) -> String {
-        self.ratio
-            .map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
+        self.ratio.map_or_else(|| "–".to_owned(), ratio_words)
     }
 
     pub(super) fn interval_words(&self) -> String {
-        let words = |(low, high)| format!("[{low:.2}, {high:.2}]");
+        let words = |(low, high)| format!("[{}, {}]", ratio_words(low), ratio_words(high));
         self.interval.map_or_else(String::new, words)
+    }
+}
+
+fn ratio_words(ratio: f64) -> String {
+    match ratio {
+        ..0.1 => format!("{ratio:.3}"),
+        ..10.0 => format!("{ratio:.2}"),
+        _ => format!("{ratio:.1}"),
     }
 }
 
