@@ -2,7 +2,6 @@
 //! standard output.
 
 use std::cell::{Cell, RefCell};
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,10 +9,9 @@ use std::time::{Duration, Instant};
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha8Rng;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::io::{AsyncBufRead, BufReader};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock::{Clock, Planned, UserCall};
@@ -21,13 +19,13 @@ use super::job::{Job, Order, Report};
 use super::present::{Asked, Handle, Present};
 use super::tally::{Tally, Timing};
 use super::{crowd, pace};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::load::{CONNECTIONS_PER_SOURCE, source_address};
 use crate::raw_link::INPUT_BYTES;
 use crate::report::{self, monotonic};
 use crate::scenario::{Arrival, Behaviour, BehaviourKind, Cast, FailureKind, Method, Schedule};
-use crate::swarm::CallTimes;
+use crate::swarm::{CallTimes, process};
 
 /// What everything in a worker shares.
 pub(super) struct Shared {
@@ -68,44 +66,28 @@ pub(super) struct Opening {
 
 /// Does the job that stands on the first line of the standard input, until that input ends.
 pub fn run_worker() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::io("starting a runtime", error))?;
-    report::raise_descriptor_limit();
-    let tasks = LocalSet::new();
-    tasks.block_on(&runtime, work())
+    process::work(work())
 }
 
 async fn work() -> Result<()> {
     let mut orders = BufReader::new(tokio::io::stdin());
-    let Some(job) = next_line(&mut orders).await? else {
-        return Err(Error::Malformed("a worker without a job".into()));
-    };
-    let job: Job =
-        serde_json::from_str(&job).map_err(|error| Error::Malformed(error.to_string()))?;
+    let job: Job = process::job(&mut orders).await?;
     let shared = Rc::new(Shared::new(job));
     let mut report = Report {
-        rss_bytes_before: own_rss(),
+        rss_bytes_before: process::own_rss_bytes(),
         ..Report::default()
     };
     // The supervisor waits for this one.
     shared.print(&mut report)?;
-    let listen = |kind| signal(kind).map_err(|error| Error::io("listening for signals", error));
-    let mut interrupts = listen(SignalKind::interrupt())?;
-    let mut terminations = listen(SignalKind::terminate())?;
     let mut ticks = interval(REPORT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut lines = Box::pin(read_orders(orders, Rc::clone(&shared)));
     loop {
-        // Signals often go to the whole process group: they end the supervisor, which then ends this process in order.
         tokio::select! {
             ended = &mut lines => {
                 ended?;
                 break;
             }
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
             _ = ticks.tick() => shared.print(&mut report)?,
         }
     }
@@ -117,26 +99,18 @@ async fn work() -> Result<()> {
 
 /// Follows the supervisor's orders until there will be no more.
 async fn read_orders(mut orders: impl AsyncBufRead + Unpin, shared: Rc<Shared>) -> Result<()> {
-    while let Some(line) = next_line(&mut orders).await? {
-        match serde_json::from_str(&line) {
-            Ok(Order::Begin(at)) => {
+    while let Some(order) = process::next_order(&mut orders).await? {
+        match order {
+            Order::Begin(at) => {
                 shared.begun.set(shared.clock.instant(at));
                 spawn_local(crowd::conduct(Rc::clone(&shared)));
                 spawn_local(pace::ask(Rc::clone(&shared)));
                 spawn_local(pace::watch_lag(Rc::clone(&shared)));
             }
-            Ok(Order::Over) => shared.end(),
-            Err(error) => return Err(Error::Malformed(format!("an order: {error}"))),
+            Order::Over => shared.end(),
         }
     }
     Ok(())
-}
-
-async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<String>> {
-    let mut line = String::new();
-    let read = input.read_line(&mut line).await;
-    let read = read.map_err(|error| Error::io("reading the supervisor's orders", error))?;
-    Ok((read > 0).then_some(line))
 }
 
 impl Shared {
@@ -442,13 +416,10 @@ impl Shared {
         let mut present = self.present.borrow_mut();
         report.held = present.count_held();
         report.called = present.take_changed();
-        report.rss_bytes = own_rss();
+        report.rss_bytes = process::own_rss_bytes();
         report.cpu = report::process_cpu_time(std::process::id())?;
         report.at = monotonic();
-        let line =
-            serde_json::to_string(report).map_err(|error| Error::Malformed(error.to_string()))?;
-        writeln!(std::io::stdout().lock(), "{line}")
-            .map_err(|error| Error::io("writing a report", error))
+        process::tell(report)
     }
 }
 
@@ -456,10 +427,6 @@ impl Drop for Opening {
     fn drop(&mut self) {
         self.count.set(self.count.get() - 1);
     }
-}
-
-fn own_rss() -> u64 {
-    report::process_rss_bytes(std::process::id()).unwrap_or_default()
 }
 
 /// How often a worker reports.

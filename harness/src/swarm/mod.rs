@@ -6,7 +6,7 @@ mod asking;
 mod call_time;
 mod counts;
 mod held_tab;
-mod process;
+pub(crate) mod process;
 mod worker;
 
 use std::net::SocketAddr;

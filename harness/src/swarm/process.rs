@@ -1,20 +1,23 @@
-//! Owns a worker process: this program again, with orders on its standard input and reports on its standard output, both as one
-//! JSON document a line.
+//! Owns a worker process, from both of its sides: this program again, with orders on its standard input and reports on its
+//! standard output, both as one JSON document a line.
 //!
 //! It ends when its input ends, so that no worker outlives its supervisor.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::timeout;
 
 use super::END_MAX;
 use crate::error::{Error, Result};
+use crate::report::{process_rss_bytes, raise_descriptor_limit};
 
 /// A worker that runs.
 #[derive(Debug)]
@@ -97,4 +100,54 @@ async fn forward<R: DeserializeOwned>(
             Err(error) => tracing::warn!(%error, "a worker's line could not be read"),
         }
     }
+}
+
+/// Does a worker's work, on this thread. Signals often go to the whole process group: they end the supervisor, which then ends
+/// this process in order.
+pub(crate) fn work(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::io("starting a runtime", error))?;
+    raise_descriptor_limit();
+    LocalSet::new().block_on(&runtime, async {
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            // Once it is listened for, a signal no longer ends the process, for as long as that lives.
+            let listening = signal(kind);
+            drop(listening.map_err(|error| Error::io("listening for signals", error))?);
+        }
+        work.await
+    })
+}
+
+/// The worker's next order; `None` if there will be no more.
+pub(crate) async fn next_order<O: DeserializeOwned>(
+    input: &mut (impl AsyncBufRead + Unpin),
+) -> Result<Option<O>> {
+    let mut line = String::new();
+    let read = input.read_line(&mut line).await;
+    if read.map_err(|error| Error::io("reading the supervisor's orders", error))? == 0 {
+        return Ok(None);
+    }
+    let order = serde_json::from_str(&line);
+    order.map_err(|error| Error::Malformed(format!("an order: {error}")))
+}
+
+/// The worker's first order.
+pub(crate) async fn job<J: DeserializeOwned>(input: &mut (impl AsyncBufRead + Unpin)) -> Result<J> {
+    let without = || Error::Malformed("a worker without a job".into());
+    next_order(input).await?.ok_or_else(without)
+}
+
+/// Writes one of the worker's reports.
+pub(crate) fn tell(report: &impl Serialize) -> Result<()> {
+    let report =
+        serde_json::to_string(report).map_err(|error| Error::Malformed(error.to_string()))?;
+    writeln!(std::io::stdout().lock(), "{report}")
+        .map_err(|error| Error::io("writing a report", error))
+}
+
+/// The worker's resident memory.
+pub(crate) fn own_rss_bytes() -> u64 {
+    process_rss_bytes(std::process::id()).unwrap_or_default()
 }

@@ -1,22 +1,20 @@
 //! Owns one worker process: its job from the standard input, its tabs on one thread, its counts to the standard output.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::sync::Semaphore;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::counts::Counts;
 use super::held_tab::HeldTab;
-use super::{COUNTS_INTERVAL, Job, NUMBER_FIRST};
-use crate::error::{Error, Result};
+use super::{COUNTS_INTERVAL, Job, NUMBER_FIRST, process};
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::raw_link::INPUT_BYTES;
 use crate::report;
@@ -38,22 +36,12 @@ pub(super) struct Shared {
 
 /// Does the job that stands on the first line of the standard input, until that input ends.
 pub fn run_worker() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::io("starting a runtime", error))?;
-    report::raise_descriptor_limit();
-    let tasks = LocalSet::new();
-    tasks.block_on(&runtime, work())
+    process::work(work())
 }
 
 async fn work() -> Result<()> {
     let mut input = BufReader::new(tokio::io::stdin());
-    let mut line = String::new();
-    let read = input.read_line(&mut line).await;
-    read.map_err(|error| Error::io("reading the job", error))?;
-    let job: Job =
-        serde_json::from_str(&line).map_err(|error| Error::Malformed(error.to_string()))?;
+    let job: Job = process::job(&mut input).await?;
     let shared = Rc::new(Shared {
         job,
         counts: RefCell::default(),
@@ -63,19 +51,13 @@ async fn work() -> Result<()> {
         begun: Instant::now(),
         input: RefCell::new(vec![0; INPUT_BYTES]),
     });
-    shared.counts.borrow_mut().rss_bytes_before = own_rss();
+    shared.counts.borrow_mut().rss_bytes_before = process::own_rss_bytes();
     spawn_local(open_tabs(Rc::clone(&shared)));
     let mut ticks = interval(COUNTS_INTERVAL);
     let mut byte = [0];
-    let listen = |kind| signal(kind).map_err(|error| Error::io("listening for signals", error));
-    let mut interrupts = listen(SignalKind::interrupt())?;
-    let mut terminations = listen(SignalKind::terminate())?;
     loop {
-        // Signals often go to the whole process group: they end the supervisor, which then ends this process in order.
         tokio::select! {
             _ = input.read(&mut byte) => break,
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
             _ = ticks.tick() => shared.print(false)?,
         }
     }
@@ -117,20 +99,13 @@ async fn open_tabs(shared: Rc<Shared>) {
 impl Shared {
     fn print(&self, is_last: bool) -> Result<()> {
         let mut counts = self.counts.borrow_mut();
-        counts.rss_bytes = own_rss();
+        counts.rss_bytes = process::own_rss_bytes();
         if is_last {
             counts.round_trips = report::steps(&self.round_trips.borrow());
             counts.rings = report::steps(&self.rings.borrow());
             let ledger = self.ledger.take().finish();
             counts.ledger = self.job.options.is_judged.then_some(ledger);
         }
-        let line =
-            serde_json::to_string(&*counts).map_err(|error| Error::Malformed(error.to_string()))?;
-        writeln!(std::io::stdout().lock(), "{line}")
-            .map_err(|error| Error::io("writing the counts", error))
+        process::tell(&*counts)
     }
-}
-
-fn own_rss() -> u64 {
-    report::process_rss_bytes(std::process::id()).unwrap_or_default()
 }
