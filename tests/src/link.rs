@@ -11,7 +11,7 @@ use crate::TestResult;
 
 /// How long anything is waited for.
 const SOON: Duration = Duration::from_secs(20);
-/// How often the status, or the log, is looked at: neither tells anybody by itself.
+/// How often the log is looked at: it tells nobody by itself.
 const POLL: Duration = Duration::from_millis(20);
 
 /// The part about the CRM of `/api/v1/status`.
@@ -21,17 +21,7 @@ pub async fn crm_status(gateway: &Gateway) -> anyhow::Result<Value> {
 
 /// Waits until the CRM's link is so, and gives its status.
 pub async fn until_crm(gateway: &Gateway, is_it: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-    let deadline = Instant::now() + SOON;
-    let mut ticks = interval(POLL);
-    loop {
-        ticks.tick().await;
-        let status = crm_status(gateway).await?;
-        if is_it(&status) {
-            return Ok(status);
-        }
-        let late = Instant::now() >= deadline;
-        ensure!(!late, gateway.failure(format!("the link is {status}")));
-    }
+    Ok(gateway.until_crm(SOON, is_it).await?)
 }
 
 /// Waits until the log says these words; it is written behind what it tells.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use okgate_harness::Message;
 use okgate_harness::admin::AdminAnswer;
 use okgate_harness::crm::{
@@ -15,15 +15,13 @@ use okgate_harness::journal::Reader;
 use okgate_harness::tab::{Seen, Tab};
 use okgate_tests::{TestResult, number_state};
 use serde_json::{Value, json};
-use tokio::time::{Instant, interval};
+use tokio::time::Instant;
 
 const CALLER: &str = "89274513158";
 const NAME: &str = "Иван Петров";
 const SOON: Duration = Duration::from_secs(10);
 /// The longest pause between two tries to link the CRM, and some time to make the link.
 const LINK_MAX: Duration = Duration::from_secs(40);
-/// How often the status is asked for: HTTP has no way to be told.
-const POLL: Duration = Duration::from_millis(20);
 
 fn settings(crm: &CrmHandle) -> Settings {
     Settings::new()
@@ -40,20 +38,8 @@ async fn linked(settings: Settings) -> anyhow::Result<Gateway> {
 }
 
 async fn wait_for_link(gateway: &Gateway, is_wanted: bool, within: Duration) -> TestResult {
-    let deadline = Instant::now() + within;
-    let mut ticks = interval(POLL);
-    loop {
-        let status = gateway.admin().status().await?;
-        if (status["crm"]["state"] == "ready") == is_wanted {
-            return Ok(());
-        }
-        ensure!(
-            Instant::now() < deadline,
-            "the CRM's link is {} after {within:?}",
-            status["crm"]
-        );
-        ticks.tick().await;
-    }
+    let is_it = |crm: &Value| (crm["state"] == "ready") == is_wanted;
+    Ok(gateway.until_crm(within, is_it).await.map(drop)?)
 }
 
 /// The names of the first messages that the CRM got.

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use tokio::time::{Instant, interval};
+use serde_json::Value;
 
 use super::stage::SOON;
 use super::target::{CREW, Person, Target};
 use crate::bend::{Bend, Bent, Side};
 use crate::crm::{CrmHandle, CrmRecord, CrmSeen, Mode, SimulatedCrm};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::Format;
 use crate::gateway::{DEFAULT_PASSWORD, Gateway, Settings, User};
 use crate::pairing::Pairing;
@@ -84,20 +84,8 @@ impl World {
     }
 
     async fn until_linked(&self, mode: Mode) -> Result<()> {
-        let admin = self.gateway.admin();
-        let deadline = Instant::now() + 4 * SOON;
-        let mut ticks = interval(SOON / 200);
-        loop {
-            ticks.tick().await;
-            let state = admin.status().await?["crm"].clone();
-            if state["state"] == "ready" {
-                break;
-            }
-            if Instant::now() > deadline {
-                let problem = format!("the CRM's link is {state}");
-                return Err::<(), Error>(self.gateway.failure(problem));
-            }
-        }
+        let is_ready = |crm: &Value| crm["state"] == "ready";
+        self.gateway.until_crm(4 * SOON, is_ready).await?;
         match &self.crm {
             Some((crm, _)) if !mode.is_http() => self.until_users_are_told(crm).await,
             _ => Ok(()),

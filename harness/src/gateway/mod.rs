@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -108,6 +109,28 @@ impl Gateway {
     /// The process id while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Waits until what its status says of the CRM's link is so, and gives that.
+    pub async fn until_crm(
+        &self,
+        within: Duration,
+        is_it: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let admin = self.admin();
+        let deadline = Instant::now() + within;
+        let mut ticks = interval(READY_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let crm = admin.status().await?["crm"].take();
+            if is_it(&crm) {
+                return Ok(crm);
+            }
+            if Instant::now() >= deadline {
+                return Err(self.failure(format!("after {within:?} the CRM's link is {crm}")));
+            }
+        }
     }
 
     /// Everything that it logged.
@@ -340,7 +363,7 @@ const PORT_TRIES_MAX: usize = 200;
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 /// How long a gateway may take to become ready.
 const READY_MAX: Duration = Duration::from_secs(20);
-/// How often `/readyz` is asked.
+/// How often `/readyz` or the status is asked: neither tells anybody by itself.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a gateway may take to end.
 const STOP_MAX: Duration = Duration::from_secs(30);

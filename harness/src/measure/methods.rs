@@ -28,7 +28,7 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
     let settings = options.settings.clone().set("gateway.cores", 1);
     let settings = link.settings(settings.users(1));
     let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
-    until_linked(&gateway.admin()).await?;
+    until_linked(&gateway).await?;
     let reference = Reference::start_proxy(options, other.address(), 0).await?;
     let ends = [
         (gateway.addresses().admin, gateway.process()?),

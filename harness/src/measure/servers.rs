@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval};
@@ -81,23 +82,9 @@ pub(super) async fn until_empty(admin: &Admin) -> Result<()> {
 }
 
 /// Waits until the CRM is linked.
-pub(super) async fn until_linked(admin: &Admin) -> Result<()> {
-    let deadline = Instant::now() + LINKED_WITHIN;
-    let mut ticks = interval(EMPTY_INTERVAL);
-    loop {
-        ticks.tick().await;
-        let crm = admin.status().await?["crm"].clone();
-        if crm["state"] == "ready" {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(Error::Deadline {
-                awaited: "the gateway to be linked with the CRM".into(),
-                after: LINKED_WITHIN,
-                instead: crm.to_string(),
-            });
-        }
-    }
+pub(super) async fn until_linked(gateway: &Gateway) -> Result<()> {
+    let is_ready = |crm: &Value| crm["state"] == "ready";
+    gateway.until_crm(LINKED_WITHIN, is_ready).await.map(drop)
 }
 
 /// The reference server, or another beside which the gateway is measured, as a process; it ends with this value.

@@ -28,7 +28,7 @@ pub(super) async fn measure(options: &MeasureOptions, progress: &impl Fn(&str)) 
         let settings = options.settings.clone().set("gateway.cores", 1);
         let settings = link.settings(settings.users(USERS));
         let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
-        until_linked(&gateway.admin()).await?;
+        until_linked(&gateway).await?;
         let other = start_crm(CrmOptions::on_loopback(), rate).await?;
         let reference = Reference::start_proxy(options, other.address(), answer_bytes).await?;
         tokio::time::sleep(WARM_UP).await;
@@ -111,7 +111,7 @@ async fn answer_bytes(options: &MeasureOptions) -> Result<usize> {
     let crm = SimulatedCrm::start(crm).await?;
     let settings = options.settings.clone().users(1).crm_ws_out(crm.address());
     let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
-    until_linked(&gateway.admin()).await?;
+    until_linked(&gateway).await?;
     let user = json!({"userlogin": "user1", "userid": "crm-1"});
     let answer = crm.request("getuserstate", user, ANSWER_MAX).await?;
     gateway.stop().await?;

@@ -140,7 +140,7 @@ impl Seat {
         let mut linked = options.clone();
         linked.settings = linked.settings.crm_ws_out(gate.address());
         let gateway = start_gateway(&linked, USERS, 1).await?;
-        until_linked(&gateway.admin()).await?;
+        until_linked(&gateway).await?;
         let tabs = HealthyTabs::start(gateway.address());
         Ok(Self {
             gateway,

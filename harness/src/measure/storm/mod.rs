@@ -111,7 +111,7 @@ impl<'o> Storm<'o> {
         observer.set_deadline(ANSWER_MAX);
         let active = wanted.active(0);
         let crm = CrmProcess::start(&options.harness, mode, link.address(), active.clone()).await?;
-        until_linked(&gateway.admin()).await?;
+        until_linked(&gateway).await?;
         lists::agree(&gateway, &mut observer, &active, AGREED_WITHIN).await?;
         let runs = RunsOptions {
             rate: wanted.rate,
