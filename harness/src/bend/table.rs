@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use super::{Bend, Bender, Out, Passing, Side};
-use crate::message::{Fields, Message};
+use crate::message::{Fields, Message, answer_name};
 
 /// Every bend, in the order of the rules.
 pub fn all() -> impl Iterator<Item = &'static Bend> {
@@ -81,10 +81,7 @@ const BENDS: &[Bend] = &[
                 if !message.fields.contains_key("unheardof") {
                     return vec![Out::On(message)];
                 }
-                let qid = message.field("qid").clone();
-                let refusal =
-                    json!({"qid": qid, "result": 0, "error": 422, "errormsg": "unknown field"});
-                vec![Out::Back(Message::new("getuserstateresult", refusal))]
+                refused(&message, 422, "unknown field")
             })
         },
     },
@@ -138,20 +135,13 @@ const BENDS: &[Bend] = &[
     Bend {
         rule: "5-a",
         what: "a login without a password is refused on the server link, too",
-        make: || {
-            at_crm("login", |message| {
-                let qid = message.field("qid").clone();
-                let refusal =
-                    json!({"qid": qid, "result": 0, "error": 401, "errormsg": "no password"});
-                vec![Out::Back(Message::new("loginresult", refusal))]
-            })
-        },
+        make: || from_crm("login", |message| refused(&message, 401, "no password")),
     },
     Bend {
         rule: "5-b",
         what: "a user whom the CRM logged out is told on",
         make: || {
-            at_crm("logout", |message| {
+            from_crm("logout", |message| {
                 let mut answer = message.clone();
                 answer.name = "logoutresult".into();
                 answer.fields.insert("result".into(), 1.into());
@@ -240,61 +230,70 @@ const BENDS: &[Bend] = &[
 /// Changes messages of this name that come from the gateway.
 fn from_gateway(
     name: &'static str,
-    mut change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
+    change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
 ) -> Bender {
-    messages(move |passing, message| {
-        if passing.is_from_gateway && message.name == name {
-            change(message)
-        } else {
-            vec![Out::On(message)]
-        }
-    })
+    where_it_is(
+        move |passing, message| passing.is_from_gateway && message.name == name,
+        change,
+    )
 }
 
 /// Changes messages of this name that go to the gateway.
 fn to_gateway(
     name: &'static str,
-    mut change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
+    change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
 ) -> Bender {
-    messages(move |passing, message| {
-        if !passing.is_from_gateway && message.name == name {
-            change(message)
-        } else {
-            vec![Out::On(message)]
-        }
-    })
+    where_it_is(
+        move |passing, message| !passing.is_from_gateway && message.name == name,
+        change,
+    )
 }
 
 /// Changes messages of this name that the CRM sends.
-fn at_crm(
+fn from_crm(
     name: &'static str,
-    mut change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
+    change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
 ) -> Bender {
-    messages(move |passing, message| {
-        if !passing.is_from_gateway && passing.side != Side::Tabs && message.name == name {
-            change(message)
-        } else {
-            vec![Out::On(message)]
-        }
-    })
+    let is_it = move |passing: Passing, message: &Message| {
+        !passing.is_from_gateway && passing.side != Side::Tabs && message.name == name
+    };
+    where_it_is(is_it, change)
 }
 
 /// Changes the fields of messages of this name that come from the gateway.
-fn edit(name: &'static str, mut change: impl FnMut(&mut Fields) + Send + 'static) -> Bender {
-    from_gateway(name, move |mut message| {
-        change(&mut message.fields);
-        vec![Out::On(message)]
-    })
+fn edit(name: &'static str, change: impl FnMut(&mut Fields) + Send + 'static) -> Bender {
+    from_gateway(name, edited(change))
 }
 
 /// The same of those alone that go to the CRM.
-fn edit_at_crm(name: &'static str, mut change: impl FnMut(&mut Fields) + Send + 'static) -> Bender {
-    messages(move |passing, mut message| {
-        if passing.is_from_gateway && passing.side != Side::Tabs && message.name == name {
-            change(&mut message.fields);
-        }
+fn edit_at_crm(name: &'static str, change: impl FnMut(&mut Fields) + Send + 'static) -> Bender {
+    let is_it = move |passing: Passing, message: &Message| {
+        passing.is_from_gateway && passing.side != Side::Tabs && message.name == name
+    };
+    where_it_is(is_it, edited(change))
+}
+
+/// Changes the fields of every answer of the gateway.
+fn every_answer(change: impl FnMut(&mut Fields) + Send + 'static) -> Bender {
+    let is_it = |passing: Passing, message: &Message| {
+        passing.is_from_gateway && message.name.ends_with("result")
+    };
+    where_it_is(is_it, edited(change))
+}
+
+/// The message with its fields changed.
+fn edited(mut change: impl FnMut(&mut Fields)) -> impl FnMut(Message) -> Vec<Out> {
+    move |mut message| {
+        change(&mut message.fields);
         vec![Out::On(message)]
-    })
+    }
+}
+
+/// What the gateway would answer if it refused this request; the request gets no further.
+fn refused(request: &Message, error: u16, errormsg: &str) -> Vec<Out> {
+    let fields =
+        json!({"qid": request.field("qid"), "result": 0, "error": error, "errormsg": errormsg});
+    vec![Out::Back(Message::new(answer_name(&request.name), fields))]
 }
 
 /// The first picture of a line that is asked for behind this event shows nobody.
@@ -329,13 +328,17 @@ fn party_stays_after(event: &'static str) -> Bender {
     })
 }
 
-/// Changes the fields of every answer of the gateway.
-fn every_answer(mut change: impl FnMut(&mut Fields) + Send + 'static) -> Bender {
-    messages(move |passing, mut message| {
-        if passing.is_from_gateway && message.name.ends_with("result") {
-            change(&mut message.fields);
+/// Changes what is meant, passes on everything else.
+fn where_it_is(
+    is_meant: impl Fn(Passing, &Message) -> bool + Send + 'static,
+    mut change: impl FnMut(Message) -> Vec<Out> + Send + 'static,
+) -> Bender {
+    messages(move |passing, message| {
+        if is_meant(passing, &message) {
+            change(message)
+        } else {
+            vec![Out::On(message)]
         }
-        vec![Out::On(message)]
     })
 }
 

@@ -60,6 +60,16 @@ pub enum Seen {
     Closed(CloseSeen),
 }
 
+impl Seen {
+    /// The message, whatever it was taken for.
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Answer(message) | Self::Event(message) | Self::Unasked(message) => Some(message),
+            _ => None,
+        }
+    }
+}
+
 /// How a link ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseSeen {
@@ -194,6 +204,11 @@ impl Tab {
         self.shared.journal.reader_from_start()
     }
 
+    /// A reader of what comes from now on.
+    pub fn received_from_now(&self) -> Reader<Incoming> {
+        self.shared.journal.reader_from_now()
+    }
+
     /// A reader of the events only, in order, from the first one on; independent of [`Tab::next_event`].
     pub fn events(&self) -> Events {
         Events {
@@ -219,7 +234,7 @@ impl Tab {
 
     /// Makes [`Tab::next_event`] and [`Tab::event`] skip what has come so far.
     pub fn skip_events(&mut self) {
-        self.received = self.shared.journal.reader_from_now();
+        self.received = self.received_from_now();
     }
 
     /// Every event so far.
@@ -321,10 +336,8 @@ impl Events {
 
 impl Incoming {
     fn message(&self) -> &Message {
-        match &self.what {
-            Seen::Answer(message) | Seen::Event(message) | Seen::Unasked(message) => message,
-            _ => unreachable!("asked only of entries that were searched as messages"),
-        }
+        let message = self.what.message();
+        message.expect("asked only of entries that were searched as messages")
     }
 
     fn describe(&self) -> String {

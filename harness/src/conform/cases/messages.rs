@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::conform::case::{Broken, Case, Outcome, Place, case, hold};
 use crate::conform::stage::{Stage, number, text};
-use crate::journal::Reader;
 use crate::message::Message;
 use crate::tab::{Incoming, Seen, Tab};
 
@@ -97,7 +96,7 @@ async fn pairs_only(stage: &mut Stage) -> Outcome {
         "[1,{}]",
         "ping",
     ] {
-        let mut received = from_now(&tab);
+        let mut received = tab.received_from_now();
         tab.send_text(odd).await?;
         tab.settle().await?;
         let mut refusals = 0;
@@ -283,13 +282,6 @@ async fn lower_ids(stage: &mut Stage) -> Outcome {
     Ok(())
 }
 
-/// A reader of what comes from now on.
-fn from_now(tab: &Tab) -> Reader<Incoming> {
-    let mut received = tab.received();
-    while received.try_next().is_some() {}
-    received
-}
-
 /// The first message of this name behind a request.
 async fn answer_to(tab: &mut Tab, asked: &Message, name: &str) -> Result<Message, Broken> {
     message_with(tab, asked, |seen| seen.name == name).await
@@ -301,24 +293,16 @@ async fn message_with(
     asked: &Message,
     is_wanted: impl Fn(&Message) -> bool,
 ) -> Result<Message, Broken> {
-    let mut received = from_now(tab);
+    let mut received = tab.received_from_now();
     tab.send(asked).await?;
-    let message = |seen: &Seen| match seen {
-        Seen::Answer(message) | Seen::Event(message) | Seen::Unasked(message) => {
-            Some(message.clone())
-        }
-        _ => None,
-    };
-    let found = received
-        .find(crate::conform::stage::SOON, |seen| {
-            message(&seen.what).is_some_and(|seen| is_wanted(&seen))
-        })
-        .await;
-    let found = found.map_err(|skipped| {
+    let is_it = |seen: &Incoming| seen.what.message().is_some_and(&is_wanted);
+    let found = received.find(crate::conform::stage::SOON, is_it).await;
+    let message = found.as_ref().ok().and_then(|seen| seen.what.message());
+    message.cloned().ok_or_else(|| {
+        let asked = asked.to_text();
         Broken(format!(
-            "{} was not answered; instead came {skipped:?}",
-            asked.to_text()
+            "{asked} was not answered; instead came {:?}",
+            found.err()
         ))
-    })?;
-    message(&found.what).ok_or_else(|| Broken("a message".into()))
+    })
 }

@@ -14,6 +14,12 @@ use crate::hub::{
 };
 use crate::protocol::{Answer, CallRequest, Event, UserRequest};
 
+/// Anna picks up.
+fn pick_up(linked: &mut Linked) {
+    let answer = UserRequest::Call(CallRequest::Answer);
+    assert_eq!(linked.world.ask(0, ANNA, answer), Ok(Answer::Done));
+}
+
 /// A rule that opens the card for a call of outside, with the name from a method.
 fn rule(event: &str, when: &[&str], close: FormClose, with_method: bool) -> Arc<FormRule> {
     let event = RuleEvent::named(event).expect("an event of rules");
@@ -89,12 +95,7 @@ fn a_ring_opens_the_form_behind_the_whole_step_and_the_end_of_the_call_closes_it
         Some("!showuserform"),
         "{all:?}"
     );
-    assert_eq!(
-        linked
-            .world
-            .ask(0, ANNA, UserRequest::Call(CallRequest::Answer)),
-        Ok(Answer::Done)
-    );
+    pick_up(&mut linked);
     let all = order(&mut linked.world);
     assert!(
         all.contains(&"phoneevent_commstarted".to_owned())
@@ -126,10 +127,7 @@ fn a_form_of_a_talk_closes_with_the_talk_and_one_of_its_end_stays() {
     let mut linked = Linked::with(|config| config.forms.rules = rules);
     tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
     let chain = ring(&mut linked, "89274513158");
-    linked
-        .world
-        .ask(0, ANNA, UserRequest::Call(CallRequest::Answer))
-        .expect("answered");
+    pick_up(&mut linked);
     let talk = shown(&told(&mut linked.world, 0)).clone();
     assert_eq!(talk.chain, Some(chain));
     hang_up(&mut linked, chain);
@@ -231,10 +229,7 @@ fn rules_know_the_fields_that_events_have() {
     let mut linked = Linked::new();
     tab(&mut linked.world, 0, (ANNA, "Anna"), &FORMS);
     let chain = ring(&mut linked, "89274513158");
-    linked
-        .world
-        .ask(0, ANNA, UserRequest::Call(CallRequest::Answer))
-        .expect("answered");
+    pick_up(&mut linked);
     hang_up(&mut linked, chain);
     let mut seen = 0;
     for (_, what) in std::mem::take(&mut linked.world.told) {
