@@ -267,6 +267,21 @@ fn a_closed_loop_asks_behind_each_answer_and_has_no_response_times() {
     assert!(run.count("calls") >= 1, "{}", run.output);
 }
 
+#[test]
+fn closed_loops_that_follow_each_other_do_not_add_up() {
+    let run = play(&format!(
+        "name = \"x\"\n[users]\ncount = 4\n[requests]\ngetuserstate = 1\n\
+         [[phases]]\nkind = \"warm_up\"\nseconds = 1\ntabs = 4\narrival = \"closed\"\nrequests_at_once = 2\nthink_ms = 200\n\
+         [[phases]]\nkind = \"hold\"\nseconds = 3\narrival = \"closed\"\nrequests_at_once = 2\nthink_ms = 200\n{PATIENT}"
+    ));
+    assert_eq!(run.code, Some(0), "{}", run.said());
+    let Value::Latency { service, .. } = run.value("round_trip.getuserstate") else {
+        panic!("{}", run.output);
+    };
+    // Eight in flight, each after a pause of 0.2 s, for three seconds, and not twice as many.
+    assert!((70..=128).contains(&service.count), "{}", service.count);
+}
+
 // The times that somebody meets who asks a server that stands still for a second.
 #[test]
 fn a_stall_shows_in_response_times_and_hardly_in_service_times() {

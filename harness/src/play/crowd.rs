@@ -48,7 +48,7 @@ impl Crowd {
         }
     }
 
-    /// In a closed phase every tab that is there begins to ask.
+    /// In a closed phase every tab that is there begins to ask, unless it does so already.
     fn begin(&self, phase: &Phase) {
         let Arrival::Closed {
             requests_at_once, ..
@@ -57,7 +57,8 @@ impl Crowd {
             return;
         };
         for handle in self.shared.present.borrow().all() {
-            for _ in 0..requests_at_once {
+            for _ in handle.loops.get()..requests_at_once {
+                handle.loops.set(handle.loops.get() + 1);
                 handle.ask(super::present::Asked {
                     method: self.shared.choose_method(),
                     due: None,

@@ -29,6 +29,8 @@ pub(super) struct Handle {
     pub(super) waiting: RefCell<VecDeque<Asked>>,
     /// Tells it that there is something new for it here.
     pub(super) wake: Notify,
+    /// How many requests of a closed phase it goes on with: open, waiting, or to be made after a pause.
+    pub(super) loops: Cell<usize>,
     /// It is to go.
     pub(super) leaves: Cell<bool>,
     /// Where it stands among those that are present, if it is.
@@ -60,6 +62,7 @@ impl Handle {
             requests: RefCell::default(),
             waiting: RefCell::default(),
             wake: Notify::new(),
+            loops: Cell::new(0),
             leaves: Cell::new(false),
             at: Cell::new(None),
         }

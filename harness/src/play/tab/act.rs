@@ -24,6 +24,7 @@ impl Tab {
             requests_at_once, ..
         } = shared.arrival()
         {
+            handle.loops.set(*requests_at_once);
             for _ in 0..*requests_at_once {
                 self.desk.ask_again(shared);
             }
@@ -44,10 +45,9 @@ impl Tab {
             shared.ledger.borrow_mut().leave(key);
         }
         for open in self.desk.handle.requests.borrow_mut().take() {
-            if open.origin == Origin::Due {
-                shared.one_done();
-            }
+            self.desk.give_up(open.origin, shared);
         }
+        self.desk.handle.loops.set(0);
         // What it was still to ask others can ask.
         let waiting = std::mem::take(&mut *self.desk.handle.waiting.borrow_mut());
         for asked in waiting.into_iter().filter(|asked| asked.due.is_some()) {
@@ -277,15 +277,16 @@ impl Tab {
         if requests.is_full() {
             let words = format!("{} with too many open requests", method.name());
             shared.fail(FailureKind::NotSent, words);
+            self.desk.give_up(why.0, shared);
             return Ok(());
         }
         let mut frame = Vec::new();
         requests.send(method, more, why, &mut frame);
         if is_slow {
             // When it reads the answer tells of itself, not of the server.
-            let unawaited = requests.take();
-            let due = unawaited.iter().filter(|open| open.origin == Origin::Due);
-            due.for_each(|_| shared.one_done());
+            for unawaited in requests.take() {
+                self.desk.give_up(unawaited.origin, shared);
+            }
         }
         self.link.write_or_queue(&frame)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memchr::memmem;
 
@@ -167,22 +167,37 @@ impl Desk {
         }
     }
 
-    /// In a closed phase an answer is followed by the next request.
+    /// A request has come to its end, and nothing follows it.
+    pub(super) fn give_up(&self, origin: Origin, shared: &Shared) {
+        match origin {
+            Origin::Habit => {}
+            Origin::Due => shared.one_done(),
+            Origin::Loop => {
+                let loops = &self.handle.loops;
+                loops.set(loops.get().saturating_sub(1));
+            }
+        }
+    }
+
+    /// In a closed phase an answer is followed by the next request, unless the phase wants fewer.
     pub(super) fn ask_again(&mut self, shared: &Shared) {
-        let Arrival::Closed {
-            requests_at_once: 1..,
-            think,
-            ..
-        } = shared.arrival()
-        else {
-            return;
+        let (wanted, think) = match shared.arrival() {
+            Arrival::Closed {
+                requests_at_once,
+                think,
+                ..
+            } => (*requests_at_once, *think),
+            Arrival::Open { .. } => (0, Duration::ZERO),
         };
+        if self.handle.loops.get() > wanted {
+            return self.give_up(Origin::Loop, shared);
+        }
         if think.is_zero() {
             let method = shared.choose_method();
             let asked = Asked { method, due: None };
             self.handle.waiting.borrow_mut().push_back(asked);
         } else {
-            let at = tokio::time::Instant::now() + *think;
+            let at = tokio::time::Instant::now() + think;
             self.again.push_back(at);
         }
     }
