@@ -177,6 +177,12 @@ fn the_smoke_scenario_finds_everything_there_and_in_order() {
         .count();
     let rows = results.series.at_s.len();
     assert!(lines >= 9 && rows >= 9, "{lines} lines, {rows} rows");
+    for stem in ["round_trip.getuserstate", "event_latency.linestatechanged"] {
+        for figure in ["p50_us", "p99_us", "service.p50_us", "service.p99_us"] {
+            let column = format!("{stem}.{figure}");
+            assert!(results.series.columns.contains_key(&column), "{column}");
+        }
+    }
 }
 
 #[test]

@@ -195,6 +195,20 @@ impl Figures {
         Some(pair.response.as_ref().unwrap_or(&pair.service))
     }
 
+    /// All times, with the beginnings of their names in the series: the plain ones are those of [`Self::histogram`], beside
+    /// response times stand the service times.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (String, &Histogram<u64>)> {
+        self.times
+            .iter()
+            .flat_map(|(name, Pair { service, response })| {
+                let plain = (name.clone(), response.as_ref().unwrap_or(service));
+                let beside = response
+                    .as_ref()
+                    .map(|_| (format!("{name}.service"), service));
+                [plain].into_iter().chain(beside)
+            })
+    }
+
     fn add(&mut self, tally: &PhaseTally) {
         for timed in &tally.times {
             self.add_times(&timed.name, &timed.service, &timed.response);

@@ -275,18 +275,16 @@ impl<'s> Run<'s> {
             ("harness.cpu_share", now.harness_cpu_share),
             ("harness.rss_bytes", as_number(tick.harness_rss_bytes)),
         ];
-        for (name, share, column) in [
-            (ROUND_TRIP, 0.5, "round_trip.p50_us"),
-            (ROUND_TRIP, 0.99, "round_trip.p99_us"),
-            (RING_TO_POPUP, 0.5, "ring_to_popup.p50_us"),
-            (RING_TO_POPUP, 0.99, "ring_to_popup.p99_us"),
-            ("fan_out", 0.99, "fan_out.p99_us"),
-            ("opening", 0.99, "opening.p99_us"),
-            (LAG, 0.99, "harness.lag_p99_us"),
-        ] {
-            let times = recent.histogram(name).filter(|times| !times.is_empty());
-            row.extend(times.map(|times| (column, as_number(times.value_at_quantile(share)))));
-        }
+        let lag = now.harness_lag_p99_us;
+        row.extend(lag.map(|lag| ("harness.lag_p99_us", as_number(lag))));
+        let times = recent.columns().flat_map(|(stem, times)| {
+            [(0.5, "p50_us"), (0.99, "p99_us")].map(|(share, figure)| {
+                let figure = format!("{stem}.{figure}");
+                (figure, as_number(times.value_at_quantile(share)))
+            })
+        });
+        let times: Vec<(String, f64)> = times.collect();
+        row.extend(times.iter().map(|(column, figure)| (&**column, *figure)));
         if let Some(sample) = tick.server {
             row.push(("server.rss_bytes", as_number(sample.usage.rss_bytes)));
             row.push((
