@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::report::{process_cpu_time, process_rss_bytes};
@@ -22,7 +22,8 @@ pub struct Usage {
     /// Resident memory.
     pub rss_bytes: u64,
     /// CPU time so far, of all threads.
-    pub cpu_ms: u64,
+    #[serde(rename = "cpu_ms", serialize_with = "in_ms")]
+    pub cpu: Duration,
 }
 
 impl Usage {
@@ -32,7 +33,7 @@ impl Usage {
             descriptors: descriptors(process)?,
             threads: entries(&format!("/proc/{process}/task"))?,
             rss_bytes: process_rss_bytes(process)?,
-            cpu_ms: u64::try_from(process_cpu_time(process)?.as_millis()).unwrap_or(u64::MAX),
+            cpu: process_cpu_time(process)?,
         })
     }
 }
@@ -45,9 +46,15 @@ impl std::fmt::Display for Usage {
             self.descriptors,
             self.threads,
             self.rss_bytes >> 10,
-            Duration::from_millis(self.cpu_ms).as_secs_f64()
+            self.cpu.as_secs_f64()
         )
     }
+}
+
+fn in_ms<S: Serializer>(time: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    u64::try_from(time.as_millis())
+        .unwrap_or(u64::MAX)
+        .serialize(serializer)
 }
 
 /// How long the threads of a process have waited for a processor although they had something to do.

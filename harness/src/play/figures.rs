@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::collect::{Collected, cpu_share};
-use super::server::Sample;
 use super::tally::Counted;
+use crate::process::Usage;
 use crate::results::Value;
 use crate::scenario::{FailureKind, Phase, PhaseKind, Schedule, find_measure};
 use crate::scenario::{MeasureKind, Unit};
@@ -24,7 +24,7 @@ pub(super) struct Course {
     /// When the scenario began, since the machine's start.
     pub(super) begun: Duration,
     /// What the server's process used before the first tab.
-    pub(super) before: Option<Sample>,
+    pub(super) before: Option<Usage>,
     pub(super) ticks: Vec<Tick>,
     /// The supervisor's own CPU time at moments since the machine's start.
     pub(super) cpu: Vec<(Duration, Duration)>,
@@ -36,7 +36,7 @@ pub(super) struct Tick {
     /// Seconds from the scenario's beginning.
     pub(super) at_s: f64,
     pub(super) tabs: usize,
-    pub(super) server: Option<Sample>,
+    pub(super) server: Option<Usage>,
     /// What the workers' memory has grown by.
     pub(super) harness_rss_bytes: u64,
 }
@@ -100,8 +100,8 @@ impl Found<'_> {
             return (seconds > 0.0).then(|| as_number(count) / seconds);
         }
         let measured = || self.measured_ticks().filter_map(|tick| tick.server);
-        let most = |figure: fn(&Sample) -> u64| {
-            let most = measured().map(|sample| figure(&sample)).max();
+        let most = |figure: fn(&Usage) -> u64| {
+            let most = measured().map(|usage| figure(&usage)).max();
             most.map(as_number)
         };
         match name {
@@ -111,16 +111,12 @@ impl Found<'_> {
                 .iter()
                 .map(|tick| as_number(tick.tabs as u64))
                 .reduce(f64::max),
-            "server_rss" => most(|sample| sample.usage.rss_bytes),
-            "server_descriptors" => most(|sample| sample.usage.descriptors as u64),
-            "server_threads" => most(|sample| sample.usage.threads as u64),
+            "server_rss" => most(|usage| usage.rss_bytes),
+            "server_descriptors" => most(|usage| usage.descriptors as u64),
+            "server_threads" => most(|usage| usage.threads as u64),
             "server_rss_per_tab" => {
                 let (fullest, before) = (self.fullest()?, self.course.before?);
-                let grown = fullest
-                    .server?
-                    .usage
-                    .rss_bytes
-                    .saturating_sub(before.usage.rss_bytes);
+                let grown = fullest.server?.rss_bytes.saturating_sub(before.rss_bytes);
                 Some(as_number(grown) / as_number(fullest.tabs as u64))
             }
             "server_rss_growth" => self.growth(),
@@ -192,10 +188,10 @@ impl Found<'_> {
             .ticks
             .iter()
             .filter(|tick| within.contains(&tick.at_s));
-        let mut samples = ticks.filter_map(|tick| tick.server);
-        let first = samples.next()?;
-        let last = samples.next_back()?;
-        Some(as_number(last.usage.rss_bytes) / as_number(first.usage.rss_bytes.max(1)))
+        let mut usages = ticks.filter_map(|tick| tick.server);
+        let first = usages.next()?;
+        let last = usages.next_back()?;
+        Some(as_number(last.rss_bytes) / as_number(first.rss_bytes.max(1)))
     }
 
     /// The server's CPU time in measured time, and how long that was, both in seconds.
@@ -203,11 +199,13 @@ impl Found<'_> {
         let (mut cpu, mut time) = (0.0, 0.0);
         for (from_s, to_s) in self.measured_legs() {
             let within = from_s..=to_s;
-            let samples = self.course.ticks.iter().filter_map(|tick| tick.server);
-            let mut samples = samples.filter(|sample| within.contains(&sample.at_s));
-            if let (Some(first), Some(last)) = (samples.next(), samples.next_back()) {
-                cpu += last.cpu.saturating_sub(first.cpu).as_secs_f64();
-                time += last.at_s - first.at_s;
+            let ticks = self.course.ticks.iter();
+            let ticks = ticks.filter(|tick| within.contains(&tick.at_s));
+            let mut used = ticks.filter_map(|tick| Some((tick.at_s, tick.server?.cpu)));
+            if let (Some((first_s, first)), Some((last_s, last))) = (used.next(), used.next_back())
+            {
+                cpu += last.saturating_sub(first).as_secs_f64();
+                time += last_s - first_s;
             }
         }
         (cpu, time)
@@ -222,7 +220,6 @@ pub(super) fn as_number(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::Usage;
     use crate::scenario::{Overrides, Scenario};
 
     fn phases() -> Vec<Phase> {
@@ -237,14 +234,10 @@ mod tests {
         Tick {
             at_s,
             tabs,
-            server: Some(Sample {
-                at_s,
-                usage: Usage {
-                    descriptors: 10 + tabs,
-                    threads: 3,
-                    rss_bytes: 1_000_000 + 1000 * tabs as u64 + 10_000 * u64::from(second),
-                    cpu_ms: 0,
-                },
+            server: Some(Usage {
+                descriptors: 10 + tabs,
+                threads: 3,
+                rss_bytes: 1_000_000 + 1000 * tabs as u64 + 10_000 * u64::from(second),
                 cpu: Duration::from_millis(u64::from(second) * 250),
             }),
             harness_rss_bytes: 300 * tabs as u64,

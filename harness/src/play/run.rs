@@ -144,7 +144,7 @@ impl<'s> Run<'s> {
     async fn begin(&mut self, is_over: watch::Receiver<bool>) -> Result<Option<JoinHandle<()>>> {
         self.begun = Instant::now() + BEGIN_AFTER;
         self.course.begun = monotonic() + BEGIN_AFTER;
-        self.course.before = self.server.sample(self.begun)?;
+        self.course.before = self.server.usage()?;
         for worker in &mut self.workers {
             worker.tell(&Order::Begin(self.course.begun)).await?;
         }
@@ -182,7 +182,7 @@ impl<'s> Run<'s> {
         let collected = Arc::clone(&self.collected);
         let mut collected = lock(&collected);
         let mut cause = None;
-        let server = self.server.sample(self.begun).unwrap_or_else(|error| {
+        let server = self.server.usage().unwrap_or_else(|error| {
             collected.fail(FailureKind::Server, 1, error.to_string());
             cause = Some(Cause::Broken);
             None
@@ -190,11 +190,7 @@ impl<'s> Run<'s> {
         if let Some(calls) = &self.calls {
             collected.take_tally(&mut calls.book().tally);
         }
-        let gone = self
-            .workers
-            .iter_mut()
-            .filter_map(|worker| worker.has_ended().then_some(()));
-        if gone.count() > 0 {
+        if self.workers.iter_mut().any(WorkerProcess::has_ended) {
             cause = Some(Cause::Broken);
         }
         if let Ok(cpu) = report::process_cpu_time(std::process::id()) {
@@ -253,11 +249,9 @@ impl<'s> Run<'s> {
             p99_us: quantile(ROUND_TRIP, 0.99),
             ring_p99_us: quantile(RING_TO_POPUP, 0.99),
             errors: collected.errors(),
-            server_rss_bytes: tick.server.map(|sample| sample.usage.rss_bytes),
-            server_cpu_share: used.map(|(before, now)| {
-                let cpu = now.cpu.saturating_sub(before.cpu).as_secs_f64();
-                cpu / (now.at_s - before.at_s).max(1e-3)
-            }),
+            server_rss_bytes: tick.server.map(|usage| usage.rss_bytes),
+            server_cpu_share: used
+                .map(|(before, now)| now.cpu.saturating_sub(before.cpu).as_secs_f64() / seconds),
             harness_cpu_share: shares.reduce(f64::max).unwrap_or_default(),
             harness_lag_p99_us: quantile(LAG, 0.99),
         }
@@ -285,13 +279,10 @@ impl<'s> Run<'s> {
         });
         let times: Vec<(String, f64)> = times.collect();
         row.extend(times.iter().map(|(column, figure)| (&**column, *figure)));
-        if let Some(sample) = tick.server {
-            row.push(("server.rss_bytes", as_number(sample.usage.rss_bytes)));
-            row.push((
-                "server.descriptors",
-                as_number(sample.usage.descriptors as u64),
-            ));
-            row.push(("server.threads", as_number(sample.usage.threads as u64)));
+        if let Some(usage) = tick.server {
+            row.push(("server.rss_bytes", as_number(usage.rss_bytes)));
+            row.push(("server.descriptors", as_number(usage.descriptors as u64)));
+            row.push(("server.threads", as_number(usage.threads as u64)));
         }
         row.extend(
             now.server_cpu_share

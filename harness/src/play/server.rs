@@ -1,17 +1,12 @@
 //! Owns the server of a run: started by the harness, or one that runs already; and what its process uses.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use std::net::SocketAddr;
-
-use tokio::time::Instant;
+use std::path::{Path, PathBuf};
 
 use crate::admin::Admin;
 use crate::error::{Error, Result};
 use crate::gateway::{Gateway, Settings, User, program_from_environment};
 use crate::process::Usage;
-use crate::report::process_cpu_time;
 use crate::scenario::{Scenario, Server, Start, Target, Users};
 
 /// The server that is loaded.
@@ -22,15 +17,6 @@ pub(super) struct Loaded {
     pub(super) admin: Option<Admin>,
     process: Option<u32>,
     gateway: Option<Gateway>,
-}
-
-/// What the server's process used at one moment.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
-    /// Seconds from the scenario's beginning; below zero before that.
-    pub(super) at_s: f64,
-    pub(super) usage: Usage,
-    pub(super) cpu: Duration,
 }
 
 impl Loaded {
@@ -82,22 +68,12 @@ impl Loaded {
     }
 
     /// What its process uses now; an error once it has ended. `None` if it is not known.
-    pub(super) fn sample(&self, begun: Instant) -> Result<Option<Sample>> {
-        let Some(process) = self.process else {
-            return Ok(None);
-        };
-        let now = Instant::now();
-        let at_s = if now >= begun {
-            (now - begun).as_secs_f64()
-        } else {
-            -(begun - now).as_secs_f64()
-        };
-        let used = Usage::of(process).and_then(|usage| Ok((usage, process_cpu_time(process)?)));
-        match (used, &self.gateway) {
-            (Ok((usage, cpu)), _) => Ok(Some(Sample { at_s, usage, cpu })),
-            (Err(_), Some(gateway)) => Err(gateway.failure("it has ended while it was loaded")),
-            (Err(error), None) => Err(error),
-        }
+    pub(super) fn usage(&self) -> Result<Option<Usage>> {
+        let used = self.process.map(Usage::of).transpose();
+        used.map_err(|error| match &self.gateway {
+            Some(gateway) => gateway.failure("it has ended while it was loaded"),
+            None => error,
+        })
     }
 
     /// Ends it, if the harness started it.

@@ -247,7 +247,7 @@ mod tests {
             descriptors,
             threads: 8,
             rss_bytes: mib << 20,
-            cpu_ms: 0,
+            cpu: Duration::ZERO,
         };
         let mut usages = Usages {
             idle: usage(30, 40),
