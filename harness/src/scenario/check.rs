@@ -1,8 +1,7 @@
 //! Owns what only shows when a scenario is looked at as a whole: values that do not fit each other.
 
 use super::fields::{Fields, allowed};
-use super::measures::MeasureKind;
-use super::{Arrival, Cast, Phase, PhaseKind, Scenario, Schedule, Server, find_measure};
+use super::{Arrival, Cast, Phase, PhaseKind, Scenario, Schedule, Server};
 
 /// Notes the faults of a scenario whose parts are sound each.
 pub(super) fn check(top: &Fields<'_>, scenario: &Scenario) {
@@ -149,13 +148,13 @@ fn check_thresholds(top: &Fields<'_>, scenario: &Scenario) {
                 allowed(phase, &measured)
             ));
         }
-        let kind = find_measure(measure).map(|measure| measure.kind);
-        if measure.starts_with("server_") || measure.starts_with("harness_") {
+        let of_the_run = ["server_", "harness_", "errors."];
+        let is_of_the_run = ["errors", "tabs"].contains(&measure.as_str())
+            || of_the_run.iter().any(|family| measure.starts_with(family));
+        if is_of_the_run {
             fault(format!(
                 "{measure} is measured for the whole run: leave out `in {phase}`"
             ));
-        } else if matches!(kind, Some(MeasureKind::Gauge(_))) && measure == "tabs" {
-            fault("tabs are counted for the whole run: leave out the phase".into());
         }
     }
 }

@@ -219,6 +219,21 @@ fn values_that_do_not_fit_each_other_are_faults() {
             "harness_lag in rush < 50 ms",
             "is measured for the whole run",
         ),
+        (
+            "errors = 0",
+            "errors in rush = 0",
+            "errors is measured for the whole run",
+        ),
+        (
+            "errors = 0",
+            "errors.closed in rush = 0",
+            "errors.closed is measured for the whole run",
+        ),
+        (
+            "errors = 0",
+            "tabs in rush > 0",
+            "tabs is measured for the whole run",
+        ),
     ] {
         if words.is_empty() {
             assert!(parse(&GOOD.replace(what, with)).is_ok());
