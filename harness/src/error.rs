@@ -119,6 +119,15 @@ impl Error {
         }
     }
 
+    /// No answer to `method` within this time.
+    pub(crate) fn unanswered(method: &str, after: Duration) -> Self {
+        Self::Deadline {
+            awaited: format!("the answer to {method}"),
+            after,
+            instead: "nothing that answers it".into(),
+        }
+    }
+
     /// A WebSocket failure while `doing` something.
     pub(crate) fn web_socket(
         doing: impl Into<String>,

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::gateway::DEFAULT_PASSWORD;
 use crate::message::Message;
 use crate::raw;
-use crate::raw_link::append_text;
+use crate::raw_link::{append_close, append_text};
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::login_fields;
 
@@ -306,12 +306,7 @@ impl Guest {
     /// Sends a close frame; the gateway must answer it and end the connection.
     async fn close(mut self) -> Result<()> {
         let mut frame = Vec::new();
-        raw::append_frame(
-            &mut frame,
-            0x80 | raw::CLOSE,
-            Some(MASK),
-            &1000_u16.to_be_bytes(),
-        );
+        append_close(&mut frame, 1000);
         self.send(&frame).await?;
         let patience = self.patience;
         let ended = timeout(patience, async {
@@ -387,5 +382,3 @@ const STAY_MS: std::ops::Range<u64> = 100..4_000;
 const PADDING_BYTES: usize = 6_000;
 /// How many pings are sent whose answers are not read.
 const UNREAD_PINGS: usize = 200;
-/// The mask of the close frame.
-const MASK: [u8; 4] = [0x61, 0x0E, 0xD7, 0x2B];

@@ -13,8 +13,7 @@ use super::desk::{Desk, Part};
 use super::watch::Kind;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::raw;
-use crate::raw_link::{LinkState, NO_CODE, RawLink};
+use crate::raw_link::{LinkState, NO_CODE, RawLink, append_close};
 use crate::tab::connect::{self, ConnectOptions};
 
 /// A tab's link after its handshake.
@@ -76,13 +75,7 @@ impl TabLink {
             }
         };
         let answered = timeout(within, answered).await;
-        answered.unwrap_or_else(|_| {
-            Err(Error::Deadline {
-                awaited: format!("the answer to {method}"),
-                after: within,
-                instead: "nothing that answers it".into(),
-            })
-        })
+        answered.unwrap_or_else(|_| Err(Error::unanswered(method, within)))
     }
 
     /// Waits until something can be read or written, and does it; nothing is lost when the wait is given up. The end of the link
@@ -119,8 +112,7 @@ impl TabLink {
     /// Closes in order; the gateway must end the link in time.
     pub(super) async fn close(&mut self, within: Duration) -> Result<()> {
         let mut frame = Vec::new();
-        let normal = 1000_u16.to_be_bytes();
-        raw::append_frame(&mut frame, 0x80 | raw::CLOSE, Some(CLOSE_MASK), &normal);
+        append_close(&mut frame, NORMAL);
         self.link.write_or_queue(&frame)?;
         let ended = async {
             loop {
@@ -148,5 +140,5 @@ impl Drop for TabLink {
     }
 }
 
-/// The mask of the close frame.
-const CLOSE_MASK: [u8; 4] = [0x3A, 0x91, 0xC4, 0x07];
+/// The code of a tab that is closed in order.
+const NORMAL: u16 = 1000;

@@ -4,19 +4,34 @@
 //! this is and that it is a good one. Of the others the number is looked at: a server sends them in order.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::message::{Message, peek_name, peek_number, peek_qid, shortened};
 use crate::raw_link::{LinkState, RawLink, append_text};
 
-/// Asks and waits for the answer. Every text that comes goes to `take`, with whether it completes the answer; a refusal, or the
-/// end of the link, is an error. `input` is the buffer that all links of the thread read into.
+/// Asks and waits for the answer. Every text that comes goes to `take`, with whether it completes the answer; a refusal, the end of
+/// the link, or no answer in time is an error. `input` is the buffer that all links of the thread read into.
 pub(crate) async fn ask(
+    link: &mut RawLink,
+    input: &RefCell<Vec<u8>>,
+    qid: u32,
+    (method, fields): (&str, Value),
+    within: Duration,
+    take: impl FnMut(&[u8], bool),
+) -> Result<()> {
+    let asking = until_answered(link, input, qid, (method, fields), take);
+    let answered = timeout(within, asking).await;
+    answered.unwrap_or_else(|_| Err(Error::unanswered(method, within)))
+}
+
+async fn until_answered(
     link: &mut RawLink,
     input: &RefCell<Vec<u8>>,
     qid: u32,

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::asking::{ask, frame};
 use super::call_time;
 use super::worker::Shared;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::{Joining, TabKey};
 use crate::load::source_address;
 use crate::message::{peek_name, peek_qid};
@@ -67,15 +67,7 @@ impl HeldTab {
                 let joins = place == last && options.is_judged;
                 joins.then(|| join(user, &login, is_told_numbers, shared))?
             };
-            let asked = tab.request(method, fields, shared, join);
-            let answered = timeout(ANSWER_MAX, asked).await;
-            let outcome = answered.unwrap_or_else(|_| {
-                Err(Error::Deadline {
-                    awaited: format!("the answer to {method}"),
-                    after: ANSWER_MAX,
-                    instead: "nothing that answers it".into(),
-                })
-            });
+            let outcome = tab.request(method, fields, shared, join).await;
             let mut counts = shared.counts.borrow_mut();
             if let Err(error) = outcome {
                 let kind = if method == "login" {
@@ -178,7 +170,8 @@ impl HeldTab {
                 *key = join();
             }
         };
-        ask(&mut self.link, &shared.input, qid, (method, fields), take).await
+        let link = &mut self.link;
+        ask(link, &shared.input, qid, (method, fields), ANSWER_MAX, take).await
     }
 
     async fn send(&mut self, method: &str) -> Result<u32> {

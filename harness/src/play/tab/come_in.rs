@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::agenda::Agenda;
 use super::desk::Desk;
@@ -68,9 +67,10 @@ pub(super) async fn come_in(
                 desk.key = join(handle, behaviour, shared);
             }
         };
-        let asking = swarm::ask(&mut tab.link, &shared.input, qid, (method, fields), take);
-        let answered = timeout(shared.job.play.bounds.answer_max, asking).await;
-        let outcome = answered.unwrap_or_else(|_| Err(no_answer(method, shared)));
+        let (link, input) = (&mut tab.link, &shared.input);
+        let within = shared.job.play.bounds.answer_max;
+        let asking = swarm::ask(link, input, qid, (method, fields), within, take);
+        let outcome = asking.await;
         if let Err(error) = outcome {
             tab.forget(shared);
             return Err(failed(method, &login, &error, coming));
@@ -104,14 +104,6 @@ fn failed(method: &str, login: &str, error: &Error, coming: &mut Coming) -> (Fai
         answer: format!("{login}: {error}"),
     };
     (kind, error)
-}
-
-fn no_answer(method: &str, shared: &Shared) -> Error {
-    Error::Deadline {
-        awaited: format!("the answer to {method}"),
-        after: shared.job.play.bounds.answer_max,
-        instead: "nothing that answers it".into(),
-    }
 }
 
 /// Connects, from another loopback address if there are no more ports.
