@@ -202,16 +202,16 @@ fn sequence(login: &str, is_told_numbers: bool, shared: &Shared) -> Vec<(&'stati
 
 /// Takes a message of a held tab: the pong of its ping is timed, everything is counted.
 fn take(text: &[u8], key: Option<TabKey>, times: &mut Times, shared: &Shared) {
-    count(text, key, shared);
-    if is_named(text, "phoneevent_ringstarted") {
-        if let Some(age) = call_time::age(text) {
-            report::record(&mut shared.rings.borrow_mut(), age);
+    match count(text, key, shared) {
+        Some("phoneevent_ringstarted") => {
+            if let Some(age) = call_time::age(text) {
+                report::record(&mut shared.rings.borrow_mut(), age);
+            }
+            return;
         }
-        return;
-    }
-    // A server that echoes sends pings back.
-    if !is_named(text, "pong") && !is_named(text, "ping") {
-        return;
+        // A server that echoes sends pings back.
+        Some("pong" | "ping") => {}
+        _ => return,
     }
     let qid = peek_qid(text)
         .and_then(|qid| std::str::from_utf8(qid).ok())
@@ -224,13 +224,11 @@ fn take(text: &[u8], key: Option<TabKey>, times: &mut Times, shared: &Shared) {
     }
 }
 
-fn is_named(text: &[u8], name: &str) -> bool {
-    std::str::from_utf8(text).ok().and_then(peek_name) == Some(name)
-}
-
-fn count(text: &[u8], key: Option<TabKey>, shared: &Shared) {
+/// Counts a message, and lets it be judged; gives its name.
+fn count<'t>(text: &'t [u8], key: Option<TabKey>, shared: &Shared) -> Option<&'t str> {
+    let whole = std::str::from_utf8(text);
+    let name = whole.ok().and_then(peek_name);
     if let Some(key) = key {
-        let name = std::str::from_utf8(text).ok().and_then(peek_name);
         let mut ledger = shared.ledger.borrow_mut();
         ledger.take(
             key,
@@ -241,17 +239,17 @@ fn count(text: &[u8], key: Option<TabKey>, shared: &Shared) {
     }
     let mut counts = shared.counts.borrow_mut();
     counts.messages += 1;
-    let Ok(text) = std::str::from_utf8(text) else {
-        counts.fail("protocol", "a text that is not UTF-8");
-        return;
-    };
-    match peek_name(text) {
+    match (whole, name) {
+        (Err(_), _) => counts.fail("protocol", "a text that is not UTF-8"),
         // A server that echoes sends pings back.
-        Some("pong" | "ping" | "multipart") => {}
-        Some("error") | None => counts.fail("protocol", crate::message::shortened(text)),
-        Some(name) if name.ends_with("result") => {}
-        Some(name) => counts.event(name),
+        (_, Some("pong" | "ping" | "multipart")) => {}
+        (Ok(text), Some("error") | None) => {
+            counts.fail("protocol", crate::message::shortened(text));
+        }
+        (_, Some(name)) if name.ends_with("result") => {}
+        (_, Some(name)) => counts.event(name),
     }
+    name
 }
 
 /// From now on what the tab gets is judged.

@@ -68,13 +68,17 @@ impl Desk {
                 count(shared, false);
                 self.packet(text, now, shared);
             }
-            _ => self.take_beside(text, now, shared),
+            _ => self.take_named(name, text, now, shared),
         }
     }
 
     /// Takes a message that is no answer, or one of a tab that is coming in, whose answers are others' business.
     pub(super) fn take_beside(&mut self, text: &[u8], now: Instant, shared: &Shared) {
         let name = std::str::from_utf8(text).ok().and_then(peek_name);
+        self.take_named(name, text, now, shared);
+    }
+
+    fn take_named(&mut self, name: Option<&str>, text: &[u8], now: Instant, shared: &Shared) {
         match name {
             Some("error") | None => {
                 count(shared, false);
