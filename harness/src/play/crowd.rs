@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::present::Handle;
 use super::tab;
 use super::worker::Shared;
-use crate::scenario::{Arrival, FailureKind, Leg, Phase, PhaseKind};
+use crate::scenario::{Arrival, FailureKind, Leg, Phase};
 
 /// Lets the phases pass, with their tabs; then the scenario is over.
 pub(super) async fn conduct(shared: Rc<Shared>) {
@@ -80,17 +80,12 @@ impl Crowd {
             return;
         }
         let is_even = matches!(phase.arrival, Arrival::Open { is_even: true, .. });
-        let is_gradual = matches!(phase.kind, PhaseKind::WarmUp | PhaseKind::Ramp);
         let seconds = leg.end_s - leg.begin_s;
-        if is_gradual {
-            self.move_open(leg.from.tabs, leg.begin_s, JUMP_S.min(seconds), is_even)
-                .await;
-            self.move_open(leg.to.tabs, leg.begin_s, seconds, is_even)
-                .await;
-        } else {
-            self.move_open(leg.to.tabs, leg.begin_s, JUMP_S.min(seconds), is_even)
-                .await;
-        }
+        // What there is to be at once, and, in a phase that is gradual, what is to be there in its end.
+        self.move_open(leg.from.tabs, leg.begin_s, JUMP_S.min(seconds), is_even)
+            .await;
+        self.move_open(leg.to.tabs, leg.begin_s, seconds, is_even)
+            .await;
     }
 
     /// Each comes or goes when it is due.
