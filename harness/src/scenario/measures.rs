@@ -187,7 +187,7 @@ impl FailureKind {
 }
 
 /// The events whose latency is measured: those of a call's steps, and what is told of numbers.
-pub const TIMED_EVENTS: [&str; 7] = [
+const TIMED_EVENTS: [&str; 7] = [
     "userstatechanged",
     "phoneevent_ringstarted",
     "phoneevent_ringstopped",
@@ -207,8 +207,7 @@ pub fn all() -> Vec<MeasureName> {
             explanation: (*explanation).to_owned(),
         })
         .collect();
-    let timed = Method::all().filter(|method| method.is_timed());
-    all.extend(timed.map(|method| MeasureName {
+    all.extend(Method::all().map(|method| MeasureName {
         name: format!("round_trip.{}", method.name()),
         kind: MeasureKind::Latency,
         explanation: format!("from a request `{}` to its answer", method.name()),

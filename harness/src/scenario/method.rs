@@ -18,10 +18,6 @@ struct Known {
 impl Method {
     /// `ping`.
     pub const PING: Self = Self::named("ping");
-    /// `login`.
-    pub const LOGIN: Self = Self::named("login");
-    /// `subscribeevent`.
-    pub const SUBSCRIBE: Self = Self::named("subscribeevent");
     /// `getcurrentqueue`.
     pub const QUEUE: Self = Self::named("getcurrentqueue");
     /// `getuserstate`.
@@ -67,11 +63,6 @@ impl Method {
     pub fn questions() -> Vec<&'static str> {
         let questions = METHODS.iter().filter(|known| known.is_question);
         questions.map(|known| known.name).collect()
-    }
-
-    /// Whether its round trips are timed by themselves: those of an opening are part of that.
-    pub fn is_timed(self) -> bool {
-        self != Self::LOGIN && self != Self::SUBSCRIBE
     }
 
     /// Its name on the wire.
@@ -129,8 +120,6 @@ const METHODS: &[Known] = &[
     question("getpbxnumbers", r#""mode":"full""#),
     question("getallusernumbers", r#""fillsubordinates":true"#),
     question("getalluserphotolink", r#""mode":"page""#),
-    act("login"),
-    act("subscribeevent"),
     act("setuserstate"),
     act("pbxanswercall"),
     act("pbxabortcall"),

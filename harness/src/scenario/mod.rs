@@ -24,8 +24,7 @@ pub use self::cast::{Cast, Share};
 pub use self::fields::Fault;
 pub use self::keys::SECTIONS;
 pub use self::measures::{
-    FailureKind, MeasureKind, MeasureName, TIMED_EVENTS, Unit, all as all_measures,
-    find as find_measure,
+    FailureKind, MeasureKind, MeasureName, Unit, all as all_measures, find as find_measure,
 };
 pub use self::method::Method;
 pub use self::schedule::{Arrivals, Leg, Level, Schedule};

@@ -90,12 +90,6 @@ impl Schedule {
         let tabs = (from + (to - from) * passed) as usize;
         tabs
     }
-
-    /// The most tabs that there ever are.
-    pub fn tabs_max(&self) -> usize {
-        let tabs = self.legs.iter().map(|leg| leg.from.tabs.max(leg.to.tabs));
-        tabs.max().unwrap_or(0)
-    }
 }
 
 /// When things of one kind are due that come at a rate, one after the other.
@@ -252,7 +246,6 @@ mod tests {
         let schedule = Schedule::new(&phases);
         let tabs = [0.0, 5.0, 10.0, 19.9, 20.0, 24.9, 25.0, 99.0].map(|at| schedule.tabs_at(at));
         assert_eq!(tabs, [0, 50, 100, 100, 400, 400, 100, 100]);
-        assert_eq!(schedule.tabs_max(), 400);
         assert!((schedule.legs[3].to.calls_per_s - 5.0).abs() < 1e-9);
         assert_eq!((schedule.phase_at(24.9), schedule.phase_at(25.0)), (2, 3));
     }
