@@ -8,16 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use okgate_harness::gateway::program_from_environment;
 use okgate_harness::results::{Distribution, Failure, Measure, Results, Value, Verdict};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-/// The real gateway: the environment variable `OKGATE_BIN`, absolute.
 fn gateway() -> PathBuf {
-    let path = std::env::var_os("OKGATE_BIN").map(PathBuf::from);
-    let path = path.expect("OKGATE_BIN must be the absolute path of the built okgate program");
-    assert!(path.is_absolute() && path.is_file(), "{}", path.display());
-    path
+    program_from_environment().unwrap()
 }
 
 /// What a run of `load` left behind.
@@ -106,15 +103,15 @@ fn load(arguments: &[&str]) -> Run {
 
 /// Plays this text against the real gateway.
 fn play(scenario: &str) -> Run {
+    play_against("--gateway", gateway().to_str().unwrap(), scenario)
+}
+
+/// Plays this text against the server that this option names.
+fn play_against(option: &str, server: &str, scenario: &str) -> Run {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("scenario.toml");
     std::fs::write(&file, scenario).unwrap();
-    let gateway = gateway();
-    load(&[
-        file.to_str().unwrap(),
-        "--gateway",
-        gateway.to_str().unwrap(),
-    ])
+    load(&[file.to_str().unwrap(), option, server])
 }
 
 fn shipped(name: &str) -> String {
@@ -292,16 +289,13 @@ fn closed_loops_that_follow_each_other_do_not_add_up() {
 #[test]
 fn a_stall_shows_in_response_times_and_hardly_in_service_times() {
     let server = support::stalling_server(Duration::from_secs(4), Duration::from_secs(1));
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("scenario.toml");
     let scenario = format!(
         "name = \"x\"\n[users]\ncount = 4\n[requests]\ngetuserstate = 1\n\
          [[behaviours]]\nkind = \"idle\"\nping_s = 0\nqueue_s = 0\nopening = \"short\"\n\
          [[phases]]\nkind = \"warm_up\"\nseconds = 1\ntabs = 4\n\
          [[phases]]\nkind = \"hold\"\nseconds = 9\nrequests_per_s = 100\narrival = {{ spacing = \"even\" }}\n{PATIENT}"
     );
-    std::fs::write(&file, scenario).unwrap();
-    let run = load(&[file.to_str().unwrap(), "--target", &server.to_string()]);
+    let run = play_against("--target", &server.to_string(), &scenario);
     assert_eq!(run.code, Some(0), "{}", run.said());
     let (service, response) = run.times("round_trip.getuserstate");
     assert!(service.count.abs_diff(900) <= 2, "{}", service.count);
@@ -321,15 +315,12 @@ fn a_stall_shows_in_response_times_and_hardly_in_service_times() {
 #[test]
 fn what_is_due_while_too_much_is_outstanding_is_an_error_and_not_left_out() {
     let server = support::stalling_server(Duration::from_secs(2), Duration::from_secs(1));
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("scenario.toml");
     let scenario = format!(
         "name = \"x\"\n[users]\ncount = 2\n[[behaviours]]\nkind = \"idle\"\nopening = \"short\"\n\
          [[phases]]\nkind = \"hold\"\nseconds = 5\ntabs = 2\nrequests_per_s = 100\narrival = {{ outstanding_max = 20 }}\n\
          [[thresholds]]\nexpression = \"errors.not_sent = 0\"\n{PATIENT}"
     );
-    std::fs::write(&file, scenario).unwrap();
-    let run = load(&[file.to_str().unwrap(), "--target", &server.to_string()]);
+    let run = play_against("--target", &server.to_string(), &scenario);
     assert_eq!(run.code, Some(1), "{}", run.said());
     let not_sent = run.count("errors.not_sent");
     assert!((40..=200).contains(&not_sent), "{}", run.said());
@@ -395,14 +386,11 @@ fn a_scenario_and_the_options_of_a_closed_loop_exclude_each_other() {
 
 #[test]
 fn a_server_that_is_not_there_is_an_error_of_every_tab() {
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("scenario.toml");
     let scenario = format!(
         "name = \"x\"\n[users]\ncount = 2\n[[phases]]\nkind = \"hold\"\nseconds = 1\ntabs = 2\n\
          [[thresholds]]\nexpression = \"errors = 0\"\n{PATIENT}"
     );
-    std::fs::write(&file, scenario).unwrap();
-    let run = load(&[file.to_str().unwrap(), "--target", "127.0.0.1:1"]);
+    let run = play_against("--target", "127.0.0.1:1", &scenario);
     assert_eq!(run.code, Some(1), "{}", run.said());
     assert!(run.count("errors.connect") >= 2, "{}", run.output);
 }

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use okgate_harness::gateway::program_from_environment;
 use okgate_harness::peers::{Peer, check};
 use serde_json::Value;
 
@@ -26,12 +27,8 @@ fn harness(arguments: &[&str]) -> Command {
     command
 }
 
-/// The real gateway: the environment variable `OKGATE_BIN`, absolute.
 fn gateway() -> PathBuf {
-    let path = std::env::var_os("OKGATE_BIN").map(PathBuf::from);
-    let path = path.expect("OKGATE_BIN must be the absolute path of the built okgate program");
-    assert!(path.is_absolute() && path.is_file(), "{}", path.display());
-    path
+    program_from_environment().unwrap()
 }
 
 fn texts(output: &Output) -> String {

@@ -5,14 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use okgate_harness::gateway::program_from_environment;
 use serde_json::Value;
 
-/// The real gateway: the environment variable `OKGATE_BIN`, absolute.
 fn gateway() -> PathBuf {
-    let path = std::env::var_os("OKGATE_BIN").map(PathBuf::from);
-    let path = path.expect("OKGATE_BIN must be the absolute path of the built okgate program");
-    assert!(path.is_absolute() && path.is_file(), "{}", path.display());
-    path
+    program_from_environment().unwrap()
 }
 
 /// A small soak of this many minutes.

@@ -297,7 +297,8 @@ pub fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT]> {
         .map_err(|_| Error::Usage(format!("no {COUNT} free ports among {PORTS:?}")))
 }
 
-pub(crate) fn program_from_environment() -> Result<PathBuf> {
+/// The built gateway: the environment variable `OKGATE_BIN`, which must be the absolute path of a file.
+pub fn program_from_environment() -> Result<PathBuf> {
     let missing = |what: &str| {
         Error::Usage(format!(
             "OKGATE_BIN must be the absolute path of the built okgate program: {what}"
