@@ -13,7 +13,6 @@ mod user;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use self::ladder::Ladder;
 pub(crate) use self::ladder::Step;
 use self::numbers::Numbers;
 pub(crate) use self::report::LedgerReport;
@@ -34,7 +33,6 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct User {
     login: Box<str>,
-    sets_states: bool,
     ledger: UserLedger,
 }
 
@@ -67,23 +65,14 @@ impl Ledger {
         }
     }
 
-    /// Makes a user known. `sets_states`: the user's state may change beside calls.
-    pub(crate) fn user(&mut self, user: usize, login: &str, sets_states: bool) {
-        self.users.entry(user).or_insert_with(|| User {
+    /// A tab of a user is subscribed from now on.
+    pub(crate) fn join(&mut self, user: usize, login: &str, now: Instant, tab: Joining) -> TabKey {
+        let entry = self.users.entry(user).or_insert_with(|| User {
             login: login.into(),
-            sets_states,
             ledger: UserLedger::default(),
         });
-    }
-
-    /// A tab of a user that was made known is subscribed from now on.
-    pub(crate) fn join(&mut self, user: usize, now: Instant, tab: Joining) -> Option<TabKey> {
-        let entry = self.users.get_mut(&user)?;
-        let ladder = Ladder::new(tab.is_from_start, entry.sets_states);
-        Some(TabKey {
-            user,
-            tab: entry.ledger.join(now, ladder, tab),
-        })
+        let tab = entry.ledger.join(now, tab);
+        TabKey { user, tab }
     }
 
     /// Takes any message of a tab; `name` is the one that stands in it.

@@ -90,11 +90,13 @@ pub(crate) struct Joining {
     pub(crate) is_told_numbers: bool,
     /// Nothing has happened yet: its user's line is idle.
     pub(crate) is_from_start: bool,
+    /// The user's state may change beside calls.
+    pub(crate) sets_states: bool,
 }
 
 impl UserLedger {
     /// A tab is subscribed from now on.
-    pub(super) fn join(&mut self, now: Instant, ladder: Ladder, tab: Joining) -> u32 {
+    pub(super) fn join(&mut self, now: Instant, tab: Joining) -> u32 {
         let id = self.next_tab;
         self.next_tab += 1;
         self.tabs.push(TabEntry {
@@ -103,7 +105,7 @@ impl UserLedger {
             queue: VecDeque::new(),
             missing: Vec::new(),
             before: self.settled.iter().copied().collect(),
-            ladder,
+            ladder: Ladder::new(tab.is_from_start, tab.sets_states),
             has_broken: false,
             numbers: tab.is_told_numbers.then(Vec::new),
             is_from_start: tab.is_from_start,
@@ -369,9 +371,9 @@ mod tests {
             let joining = Joining {
                 is_told_numbers: false,
                 is_from_start: false,
+                sets_states: false,
             };
-            let ladder = Ladder::new(false, false);
-            self.tabs.push(self.user.join(self.now, ladder, joining));
+            self.tabs.push(self.user.join(self.now, joining));
         }
 
         /// A tab gets these events, a millisecond after what came before.

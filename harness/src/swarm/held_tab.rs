@@ -65,7 +65,7 @@ impl HeldTab {
             // From the last subscription on everything is to come.
             let join = || {
                 let joins = place == last && options.is_judged;
-                joins.then(|| join(user, &login, is_told_numbers, shared))?
+                joins.then(|| join(user, &login, is_told_numbers, shared))
             };
             let outcome = tab.request(method, fields, shared, join).await;
             let mut counts = shared.counts.borrow_mut();
@@ -253,14 +253,14 @@ fn count<'t>(text: &'t [u8], key: Option<TabKey>, shared: &Shared) -> Option<&'t
 }
 
 /// From now on what the tab gets is judged.
-fn join(user: usize, login: &str, is_told_numbers: bool, shared: &Shared) -> Option<TabKey> {
-    let mut ledger = shared.ledger.borrow_mut();
-    ledger.user(user - 1, login, false);
+fn join(user: usize, login: &str, is_told_numbers: bool, shared: &Shared) -> TabKey {
     let joining = Joining {
         is_told_numbers,
         is_from_start: true,
+        sets_states: false,
     };
-    ledger.join(user - 1, std::time::Instant::now(), joining)
+    let mut ledger = shared.ledger.borrow_mut();
+    ledger.join(user - 1, login, std::time::Instant::now(), joining)
 }
 
 /// A random time within the first interval, so that thousands of tabs do not ask all at once.

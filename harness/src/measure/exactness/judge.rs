@@ -143,13 +143,13 @@ mod tests {
             let now = joined + Duration::from_secs(60);
             let mut keys = Vec::new();
             for (user, login) in [(0, "user1"), (1, "user2")] {
-                ledger.user(user, login, false);
                 for is_told_numbers in [true, false, false] {
                     let joining = Joining {
                         is_told_numbers,
                         is_from_start: true,
+                        sets_states: false,
                     };
-                    keys.push(ledger.join(user, joined, joining).unwrap());
+                    keys.push(ledger.join(user, login, joined, joining));
                 }
             }
             let mut take = |key: TabKey, (name, fields, qid): &Event, login: &str| {

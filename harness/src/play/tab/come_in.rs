@@ -173,13 +173,13 @@ fn join(handle: &Handle, behaviour: &Behaviour, shared: &Shared) -> Option<crate
     }
     let now = Instant::now();
     let login = shared.login_of(handle.user);
-    let mut ledger = shared.ledger.borrow_mut();
-    ledger.user(handle.user, &login, shared.sets_states(handle.user));
     let joining = Joining {
         is_told_numbers: behaviour.number_states,
         is_from_start: shared.is_before_calls(now),
+        sets_states: shared.sets_states(handle.user),
     };
-    ledger.join(handle.user, now, joining)
+    let mut ledger = shared.ledger.borrow_mut();
+    Some(ledger.join(handle.user, &login, now, joining))
 }
 
 /// How many loopback addresses are tried.
