@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use super::job::Report;
 use super::tally::{Counted, LAG, PhaseTally, ROUND_TRIP, Steps, Tally};
 use crate::ledger::LedgerReport;
-use crate::report;
+use crate::report::{self, add_steps};
 use crate::results::{Distribution, Value};
 use crate::scenario::{FailureKind, Phase};
 
@@ -49,7 +49,6 @@ pub(super) struct WorkerState {
     pub(super) cpu: Vec<(Duration, Duration)>,
     /// How late its timers were in measured time.
     pub(super) lag: Histogram<u64>,
-    pub(super) has_begun: bool,
 }
 
 impl Collected {
@@ -67,7 +66,6 @@ impl Collected {
     /// Takes a worker's report; gives what has changed of who can be called.
     pub(super) fn take(&mut self, worker: usize, report: Report) -> Vec<(usize, bool)> {
         let state = &mut self.workers[worker];
-        state.has_begun = true;
         state.held = report.held;
         state.rss_bytes_before = report.rss_bytes_before;
         state.rss_bytes = report.rss_bytes;
@@ -252,33 +250,28 @@ impl WorkerState {
             rss_bytes: 0,
             cpu: Vec::new(),
             lag: report::histogram(),
-            has_begun: false,
         }
     }
 
-    /// The share of a processor that it used between two moments since the machine's start; `None` if it said too little.
-    pub(super) fn cpu_share(&self, from: Duration, to: Duration) -> Option<f64> {
-        cpu_share(&self.cpu, from, to)
+    /// Whether it has reported at all.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.cpu.is_empty()
     }
 }
 
-/// The share of a processor that was used between two moments, as far as there are figures of it.
+/// The share of a processor that was used between two moments, as far as there are figures of it, which come in their order.
 pub(super) fn cpu_share(
     used: &[(Duration, Duration)],
     from: Duration,
     to: Duration,
 ) -> Option<f64> {
-    let mut within = used.iter().filter(|(at, _)| (from..=to).contains(at));
-    let (first_at, first) = within.next()?;
-    let (last_at, last) = within.next_back()?;
+    let until = used.partition_point(|(at, _)| *at <= to);
+    let begun = used.partition_point(|(at, _)| *at < from);
+    let [(first_at, first), .., (last_at, last)] = used.get(begun..until)? else {
+        return None;
+    };
     let time = last_at.saturating_sub(*first_at).as_secs_f64();
     (time > 0.0).then(|| last.saturating_sub(*first).as_secs_f64() / time)
-}
-
-fn add_steps(histogram: &mut Histogram<u64>, steps: &Steps) {
-    for (us, count) in steps {
-        histogram.saturating_record_n(*us, *count);
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::calls::Calls;
-use super::collect::{Collected, Figures};
+use super::collect::{Collected, Figures, WorkerState, cpu_share};
 use super::figures::{Course, Found, Tick, as_number};
 use super::job::{Job, Order, Report};
 use super::outcome::{self, Ended};
@@ -117,12 +117,7 @@ impl<'s> Run<'s> {
             workers.push(WorkerProcess::start(program, WORKER_COMMAND, &job, take).await?);
         }
         drop(sender);
-        let all_begun = || {
-            lock(&collected)
-                .workers
-                .iter()
-                .all(|worker| worker.has_begun)
-        };
+        let all_begun = || lock(&collected).workers.iter().all(WorkerState::has_begun);
         let ready = async { while !all_begun() && reported.changed().await.is_ok() {} };
         if timeout(READY_MAX, ready).await.is_err() || !all_begun() {
             return Err(Error::Usage("a worker process did not begin".into()));
@@ -234,7 +229,7 @@ impl<'s> Run<'s> {
         let used = last.and_then(|last| last.server).zip(tick.server);
         let lately = monotonic().saturating_sub(TICK + TICK / 2);
         let workers = collected.workers.iter();
-        let shares = workers.filter_map(|worker| worker.cpu_share(lately, monotonic()));
+        let shares = workers.filter_map(|worker| cpu_share(&worker.cpu, lately, monotonic()));
         Progress {
             at_s: tick.at_s,
             of_s: self.schedule.seconds(),

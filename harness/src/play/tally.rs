@@ -184,17 +184,17 @@ impl Tally {
     /// Gives what there is and begins anew.
     pub(super) fn take(&mut self) -> (Vec<PhaseTally>, BTreeMap<FailureKind, (u64, String)>) {
         let mut phases: BTreeMap<usize, PhaseTally> = BTreeMap::new();
-        let mut tally = |phase: usize, put: &mut dyn FnMut(&mut PhaseTally)| {
-            let tally = phases.entry(phase).or_default();
-            tally.phase = phase;
-            put(tally);
+        let empty = |phase| PhaseTally {
+            phase,
+            ..PhaseTally::default()
         };
         let newest = self.times.keys().map(|(phase, _)| *phase).max();
         for ((phase, timing), pair) in &mut self.times {
             if pair.service.is_empty() {
                 continue;
             }
-            let mut timed = Some(Timed {
+            let tally = phases.entry(*phase).or_insert_with(|| empty(*phase));
+            tally.times.push(Timed {
                 name: timing.name(),
                 service: steps(&pair.service),
                 response: if pair.was_due {
@@ -203,7 +203,6 @@ impl Tally {
                     Steps::new()
                 },
             });
-            tally(*phase, &mut |tally| tally.times.extend(timed.take()));
             pair.service.reset();
             pair.response.reset();
             pair.was_due = false;
@@ -211,7 +210,8 @@ impl Tally {
         // Of a phase that is over hardly anything comes.
         self.times.retain(|(phase, _), _| Some(*phase) == newest);
         for ((phase, counted), number) in std::mem::take(&mut self.counts) {
-            tally(phase, &mut |tally| tally.counts.push((counted, number)));
+            let tally = phases.entry(phase).or_insert_with(|| empty(phase));
+            tally.counts.push((counted, number));
         }
         (
             phases.into_values().collect(),

@@ -27,6 +27,13 @@ pub(crate) fn steps(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
         .collect()
 }
 
+/// Adds what [`steps`] gave.
+pub(crate) fn add_steps(histogram: &mut Histogram<u64>, steps: &[(u64, u64)]) {
+    for (us, count) in steps {
+        histogram.saturating_record_n(*us, *count);
+    }
+}
+
 /// Percentiles of latencies, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
 pub struct Latency {

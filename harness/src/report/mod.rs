@@ -16,5 +16,5 @@ pub mod table;
 pub mod text;
 pub mod units;
 
-pub(crate) use self::figures::{LATENCY_US_MAX, histogram, monotonic, record, steps};
+pub(crate) use self::figures::{LATENCY_US_MAX, add_steps, histogram, monotonic, record, steps};
 pub use self::figures::{Latency, process_cpu_time, process_rss_bytes, raise_descriptor_limit};

@@ -32,9 +32,7 @@ impl Distribution {
     /// The histogram that it was made from, to three digits.
     pub fn histogram(&self) -> Histogram<u64> {
         let mut histogram = report::histogram();
-        for (us, count) in &self.steps {
-            histogram.saturating_record_n(*us, *count);
-        }
+        report::add_steps(&mut histogram, &self.steps);
         histogram
     }
 

@@ -116,9 +116,7 @@ impl Counts {
 
 fn latency(steps: &[(u64, u64)]) -> Latency {
     let mut histogram: Histogram<u64> = report::histogram();
-    for (us, number) in steps {
-        histogram.saturating_record_n(*us, *number);
-    }
+    report::add_steps(&mut histogram, steps);
     Latency::from(&histogram)
 }
 
