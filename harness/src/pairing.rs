@@ -22,7 +22,7 @@ pub struct Pairing {
     format: Format,
     version: WebSocketVersion,
     address: SocketAddr,
-    /// Where the gateway connects to, if something stands between it and the CRM.
+    /// Where the side that connects connects to, if something stands between the two.
     reached_at: Option<SocketAddr>,
     auth: Scheme,
     /// What the gateway is told, and what the CRM holds.
@@ -90,7 +90,8 @@ impl Pairing {
         Ok(self)
     }
 
-    /// In the outgoing modes the gateway connects to this port, behind which something passes its connections on.
+    /// The side that connects does so here, on a loopback address, where something passes its connections on to
+    /// [`Pairing::address`].
     #[must_use]
     pub fn reached_at(mut self, address: SocketAddr) -> Self {
         self.reached_at = Some(address);
@@ -105,7 +106,7 @@ impl Pairing {
     /// The options of the CRM.
     pub fn crm(&self) -> CrmOptions {
         let mut options = CrmOptions::new(self.address).mode(self.mode, self.format);
-        options.connect = self.address;
+        options.connect = self.reached_at.unwrap_or(self.address);
         options.websocket_version = self.version;
         options.auth = self.auth;
         options.credentials = self.credentials.as_ref().map(|(_, crm)| crm.clone());

@@ -38,19 +38,13 @@ impl World {
         let (mut pairing, mut crm) = (None, None);
         if let Some((mode, format)) = link {
             let mut ends = Pairing::new(mode, format)?;
-            // An incoming link is bent on the CRM's side, one that goes out on the gateway's.
-            let mut options = ends.crm();
             if let Some(bend) = bend {
                 let proxy = Bent::start(bend, Side::crm(mode), ends.address()).await?;
-                if mode.is_incoming() {
-                    options.connect = proxy.address();
-                } else {
-                    ends = ends.reached_at(proxy.address());
-                }
+                ends = ends.reached_at(proxy.address());
                 proxies.push(proxy);
             }
             settings = ends.settings(settings);
-            crm = Some((SimulatedCrm::start(options).await?, format));
+            crm = Some((SimulatedCrm::start(ends.crm()).await?, format));
             pairing = Some(ends);
         }
         let gateway = Gateway::start_program(program.to_path_buf(), settings).await?;

@@ -57,22 +57,16 @@ pub async fn run(
 
 /// Starts the CRM and the gateway, with proxies before both if there are to be faults.
 async fn start(options: SoakOptions) -> Result<(Crm, Gateway, World)> {
-    let pairing = Pairing::new(options.crm_mode, Format::Json)?;
-    let mut crm_options = pairing.crm();
-    let mut settings = pairing.settings(options.settings());
+    let mut pairing = Pairing::new(options.crm_mode, Format::Json)?;
     let (plan, seed) = (&options.faults, options.seed);
     let mut crm_proxy = None;
     if options.has_faults() {
         let proxy = Proxies::for_crm(plan, seed, pairing.address())?;
-        if options.crm_mode.is_incoming() {
-            crm_options.connect = proxy.address();
-        } else {
-            let address = format!("localhost:{}", proxy.address().port());
-            settings = settings.set("crm.address", address);
-        }
+        pairing = pairing.reached_at(proxy.address());
         crm_proxy = Some(proxy);
     }
-    let crm = Crm::start(crm_options).await?;
+    let crm = Crm::start(pairing.crm()).await?;
+    let settings = pairing.settings(options.settings());
     let gateway = Gateway::start_program(options.gateway.clone(), settings).await?;
     let proxies = match crm_proxy {
         Some(proxy) => Some(Proxies::new(plan, seed, proxy, gateway.clients())?),
