@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +19,8 @@ use okgate_harness::format::Format;
 use okgate_harness::journal::Reader;
 use okgate_harness::tls::Identity;
 use serde::Serialize;
+
+use super::print_line;
 
 /// The options of `crm`.
 #[derive(Debug, Args)]
@@ -280,11 +281,6 @@ async fn print_records(
             Log::None => {}
         }
     }
-}
-
-fn print_line(line: &impl fmt::Display) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
-    writeln!(output, "{line}").context("writing to the standard output")
 }
 
 fn read_callers(file: &Path) -> anyhow::Result<HashMap<String, String>> {

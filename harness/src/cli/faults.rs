@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
-use okgate_harness::faults::{
-    Chosen, Direction, FaultOptions, FaultProxy, FaultRecord, Kind, Plan,
-};
+use clap::{Args, ValueEnum as _};
+use okgate_harness::faults::{Chosen, Direction, FaultOptions, FaultProxy, Kind, Plan};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
+
+use super::ReportForm;
 
 /// The options of `faults`.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(super) struct FaultsArguments {
     fault: Vec<Kind>,
     /// Tell of each connection that is over, and of what was done to it
     #[arg(long, value_name = "FORM")]
-    log: Option<LogForm>,
+    log: Option<ReportForm>,
     /// Take orders from the standard input, one a line: cut [N…], reset [N…], stall up|down|both [N…], heal (lets everything
     /// through, now and later), arm (ends that), open (lists the connections); N is a connection, none means all
     #[arg(long)]
@@ -40,15 +40,6 @@ pub(super) struct FaultsArguments {
     /// Print the plan as TOML, to begin an own one with, and do nothing else
     #[arg(long)]
     print_plan: bool,
-}
-
-/// How records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogForm {
-    /// A line for people
-    Text,
-    /// A JSON object a line
-    Json,
 }
 
 /// An order of the standard input.
@@ -97,25 +88,17 @@ pub(super) async fn run(arguments: FaultsArguments) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the records as they come, for ever.
-async fn tell(proxy: &FaultProxy, form: Option<LogForm>) -> anyhow::Result<()> {
+/// Writes the records as they come; ends only when the output fails.
+async fn tell(proxy: &FaultProxy, form: Option<ReportForm>) -> anyhow::Result<()> {
     let Some(form) = form else {
         return std::future::pending().await;
     };
     let mut records = proxy.records();
     loop {
         if let Some(record) = records.next(AWHILE).await {
-            write(&record, form)?;
+            form.print(&*record)?;
         }
     }
-}
-
-fn write(record: &FaultRecord, form: LogForm) -> anyhow::Result<()> {
-    match form {
-        LogForm::Text => println!("{record}"),
-        LogForm::Json => println!("{}", serde_json::to_string(record)?),
-    }
-    Ok(())
 }
 
 /// Does as the standard input says, and then waits for ever.

@@ -14,6 +14,7 @@ mod settings;
 mod soak;
 mod tabs;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -108,11 +109,16 @@ enum ReportForm {
 impl ReportForm {
     fn print<R: std::fmt::Display + serde::Serialize>(self, report: &R) -> anyhow::Result<()> {
         match self {
-            Self::Text => println!("{report}"),
-            Self::Json => println!("{}", serde_json::to_string(report)?),
+            Self::Text => print_line(report),
+            Self::Json => print_line(&serde_json::to_string(report)?),
         }
-        Ok(())
     }
+}
+
+/// Prints a line; that nobody reads it any more is an error.
+fn print_line(line: &impl std::fmt::Display) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}").context("writing to the standard output")
 }
 
 /// The exit code for wrong usage.
