@@ -34,6 +34,7 @@ pub mod hixie;
 pub mod hostile;
 pub mod journal;
 mod ledger;
+mod listening;
 pub mod load;
 pub mod measure;
 pub mod message;

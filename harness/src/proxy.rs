@@ -32,6 +32,7 @@ use tokio_tungstenite::tungstenite::{Message as Frame, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::error::{Error, Result};
+use crate::listening;
 use crate::message::peek_qid;
 
 /// Where the proxy stands.
@@ -57,12 +58,7 @@ pub struct Proxy {
 impl Proxy {
     /// Listens, and links itself to the CRM.
     pub async fn start(options: ProxyOptions) -> Result<Self> {
-        let failed = |source| Error::Listen {
-            address: options.listen.to_string(),
-            source,
-        };
-        let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listening::listen(options.listen).await?;
         Ok(Self {
             listener,
             address,

@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 
 pub use self::table::{all, of_rule};
 use crate::crm::Mode;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::listening;
 use crate::message::Message;
 
 /// One way to break one rule.
@@ -94,12 +95,7 @@ impl Bent {
         side: Side,
         server: SocketAddr,
     ) -> Result<Self> {
-        let failed = |source| Error::Listen {
-            address: listen.to_string(),
-            source,
-        };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listening::listen(listen).await?;
         Ok(Self {
             address,
             serving: tokio::spawn(serve(listener, bend.make, side, server)),
@@ -122,18 +118,14 @@ async fn serve(listener: TcpListener, make: fn() -> Bender, side: Side, server: 
     // The connections end with this task.
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        match listener.accept().await {
-            Ok((client, _)) => {
-                let bender = Mutex::new(make());
-                connections.spawn(async move {
-                    // A server that is gone shows at the client as the end of its connection.
-                    if let Ok(server) = TcpStream::connect(server).await {
-                        pump::run(client, server, &bender, side).await;
-                    }
-                });
+        let (client, _) = listening::accept(&listener).await;
+        let bender = Mutex::new(make());
+        connections.spawn(async move {
+            // A server that is gone shows at the client as the end of its connection.
+            if let Ok(server) = TcpStream::connect(server).await {
+                pump::run(client, server, &bender, side).await;
             }
-            Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
-        }
+        });
         while connections.try_join_next().is_some() {}
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn run(arguments: FaultsArguments) -> anyhow::Result<ExitCode> 
         print!("{}", plan.to_toml());
         return Ok(ExitCode::SUCCESS);
     }
+    okgate_harness::report::raise_descriptor_limit();
     let proxy = FaultProxy::start(FaultOptions {
         listen: arguments.listen,
         connect: arguments.connect.context("--connect is missing")?,

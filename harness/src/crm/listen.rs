@@ -10,8 +10,9 @@ use tokio_rustls::TlsAcceptor;
 use super::handshake::{self, Terms};
 use super::stream::{self, BoxedStream, in_time};
 use super::{CrmSeen, Shared, http, link};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::Format;
+use crate::listening;
 use crate::tls::{self, Authority, Flaw};
 
 /// A CRM that listens.
@@ -27,15 +28,10 @@ pub(super) struct Listening {
 impl Listening {
     /// Takes the address.
     pub(super) async fn start(shared: Arc<Shared>) -> Result<Self> {
-        let wanted = shared.options.listen;
-        let failed = |source| Error::Listen {
-            address: wanted.to_string(),
-            source,
-        };
         let (tls, root) = prepare_tls(&shared)?;
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let (listener, address) = listening::listen(shared.options.listen).await?;
         Ok(Self {
-            address: listener.local_addr().map_err(failed)?,
+            address,
             root,
             listener,
             shared,
@@ -48,13 +44,13 @@ impl Listening {
         let mut links = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) if links.len() < LINKS_MAX => {
+                (stream, _) = listening::accept(&self.listener) => {
+                    if links.len() < LINKS_MAX {
                         links.spawn(serve(stream, self.tls.clone(), Arc::clone(&self.shared)));
+                    } else {
+                        tracing::warn!(LINKS_MAX, "a link was dropped: too many are open");
                     }
-                    Ok(_) => tracing::warn!(LINKS_MAX, "a link was dropped: too many are open"),
-                    Err(error) => tracing::warn!(%error, "a link could not be accepted"),
-                },
+                }
                 Some(_) = links.join_next() => {}
             }
         }

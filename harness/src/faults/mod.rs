@@ -34,6 +34,7 @@ use self::fate::Fate;
 use self::pipe::Pipe;
 use crate::error::{Error, Result};
 use crate::journal::{Journal, Reader};
+use crate::listening;
 
 /// Where a proxy stands and what it does.
 #[derive(Debug, Clone)]
@@ -281,12 +282,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
-                Ok((client, from)) => {
-                    connections.spawn(serve(client, from, Arc::clone(&shared)));
-                }
-                Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
-            },
+            (client, from) = listening::accept(&listener), if connections.len() < CONNECTIONS_MAX => {
+                connections.spawn(serve(client, from, Arc::clone(&shared)));
+            }
             Some(_) = connections.join_next() => {}
         }
     }

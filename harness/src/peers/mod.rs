@@ -12,12 +12,11 @@ mod tungstenite;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::sleep;
 
 use crate::error::{Error, Result};
+use crate::listening;
 
 /// A server on a WebSocket library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -87,14 +86,11 @@ struct Event<T> {
 /// The next connection, whatever becomes of others.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
-        let accepted = listener.accept().await;
-        match accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
-            Ok(stream) => return stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // It may be for want of descriptors, which others must give back first.
-                sleep(ACCEPT_PAUSE).await;
-            }
+        let (stream, _) = listening::accept(listener).await;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::warn!(%error, "a connection has failed at once");
+        } else {
+            return stream;
         }
     }
 }
@@ -112,8 +108,6 @@ const BACKLOG: u32 = 1024;
 const EVENTS_MAX: usize = 256;
 /// How long a message may be.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// How long nobody is accepted after a failure.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::listening;
 
 /// How the CRM behind a gate is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +50,7 @@ impl Gate {
     /// Leads to this address.
     pub(super) async fn start(to: SocketAddr) -> Result<Self> {
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let failed = |source| Error::Listen {
-            address: wanted.to_string(),
-            source,
-        };
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listening::listen(wanted).await?;
         let (silence, told) = watch::channel(None);
         Ok(Self {
             address,
@@ -84,10 +80,8 @@ async fn serve(listener: TcpListener, to: SocketAddr, told: watch::Receiver<Opti
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(pass(stream, to, told.clone()));
-                }
+            (stream, _) = listening::accept(&listener) => {
+                connections.spawn(pass(stream, to, told.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
