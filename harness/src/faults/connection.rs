@@ -71,7 +71,6 @@ enum Stage {
 /// What the connection's loop meets.
 enum Happening {
     Orders,
-    Gone,
     Step(Direction, io::Result<Step>),
     Time,
     Look,
@@ -121,7 +120,6 @@ impl<'c> Connection<'c> {
             }
             let outcome = match self.next(is_armed, &mut looks).await {
                 Happening::Orders => None,
-                Happening::Gone => Some(self.outcome(End::Closed)),
                 Happening::Step(direction, step) => self.after_step(direction, step).await,
                 Happening::Time => self.time().await,
                 Happening::Look => self.look(),
@@ -151,9 +149,8 @@ impl<'c> Connection<'c> {
             return Happening::Time;
         }
         tokio::select! {
-            changed = self.orders.changed() => {
-                if changed.is_ok() { Happening::Orders } else { Happening::Gone }
-            }
+            // It does not fail: the proxy gives orders until this connection has left it.
+            _ = self.orders.changed() => Happening::Orders,
             step = self.up.step(&self.client, &self.server, up_may, up_shape) => {
                 Happening::Step(Direction::Up, step)
             }

@@ -187,13 +187,6 @@ impl FaultProxy {
         desk.order(&Chosen::All, |orders| orders.is_armed = true);
     }
 
-    /// Ends at once, with every connection; the address is free afterwards.
-    pub async fn stop(mut self) {
-        self.serving.abort();
-        // An aborted task gives an error by contract; all that matters is that it is over.
-        let _ = (&mut self.serving).await;
-    }
-
     fn order(&self, chosen: &Chosen, change: impl Fn(&mut Orders)) {
         self.shared.desk().order(chosen, change);
     }

@@ -110,9 +110,8 @@ impl Pipe {
             return Ok(Step::Finished);
         }
         let is_read = !self.is_ended && self.has_room();
-        let due = self.waiting.front().map(|piece| piece.due);
-        let due = due.filter(|_| allowance != Allowance::Bytes(0));
-        let write_at = due.map(|due| due.max(self.next_write));
+        let first = self.waiting.front();
+        let write_at = first.map(|piece| piece.due.max(self.next_write));
         let writable = async {
             match write_at {
                 Some(at) => {

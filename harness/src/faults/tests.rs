@@ -343,10 +343,10 @@ async fn a_reset_of_one_side_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_stopped_ends_its_connections_and_frees_its_address() {
+async fn a_proxy_that_is_dropped_ends_its_connections_and_frees_its_address() {
     let (proxy, mut client, mut server) = pair(Plan::none()).await;
     let address = proxy.address();
-    proxy.stop().await;
+    drop(proxy);
     for stream in [&mut client, &mut server] {
         assert_eq!(rest(stream).await.0, [0_u8; 0]);
     }

@@ -12,7 +12,6 @@ use crate::faults::{FaultOptions, FaultProxy, Kind, Plan};
 pub(super) struct Proxies {
     pub(super) tabs: FaultProxy,
     pub(super) crm: FaultProxy,
-    plan: Plan,
 }
 
 impl Proxies {
@@ -31,7 +30,6 @@ impl Proxies {
         Ok(Self {
             tabs: start(plan, seed, gateway)?,
             crm,
-            plan: plan.clone(),
         })
     }
 
@@ -57,9 +55,9 @@ impl Proxies {
     }
 
     /// What is wrong if half-open connections of tabs outlasted this time, within which the gateway must find them out.
-    pub(super) fn judge(&self, found_out_after: Duration) -> Option<String> {
+    pub(super) fn judge(&self, plan: &Plan, found_out_after: Duration) -> Option<String> {
         let unnoticed = self.tabs.counts().unnoticed;
-        let lasted = Duration::from_millis(self.plan.half_open_ms_min()?);
+        let lasted = Duration::from_millis(plan.half_open_ms_min()?);
         (unnoticed > 0 && lasted > found_out_after).then(|| {
             format!(
                 "{unnoticed} half-open links were still there after {lasted:?}; the gateway must find them out after \

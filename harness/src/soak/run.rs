@@ -154,8 +154,8 @@ impl Soak<'_> {
         course.refusals = rest::refusals(&metrics);
         course.ring = rest::judge_counters(&world, &metrics);
         let found_out = world.options.silence() + FOUND_OUT_SLACK;
-        let unnoticed = world.proxies.as_ref().map(|it| it.judge(found_out));
-        if let Some(what) = unnoticed.flatten() {
+        let proxies = world.proxies.as_ref();
+        if let Some(what) = proxies.and_then(|it| it.judge(&world.options.faults, found_out)) {
             world.watch.fail(Gate::Returns, what);
         }
         world.phases.send_replace(Phase::Over);
