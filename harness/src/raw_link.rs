@@ -4,6 +4,7 @@
 //! Frames come in through a buffer of the caller's, texts go out to a closure; requests are masked and queued, pings
 //! answered. It takes only what a server may send in one frame: no fragments, no masks, no reserved bits.
 
+use std::fmt::Display;
 use std::io::ErrorKind;
 
 use tokio::net::TcpStream;
@@ -29,6 +30,20 @@ pub(crate) enum LinkState {
     Open,
     /// It ended: with this code, or without a close frame.
     Ended(Option<u16>),
+}
+
+impl LinkState {
+    /// The end of the link is an error: `awaited` was awaited, `instead` came before.
+    pub(crate) fn must_be_open(&self, awaited: impl Display, instead: impl Display) -> Result<()> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Ended(code) => Err(Error::Closed {
+                awaited: awaited.to_string(),
+                close: code.map_or_else(|| NO_CODE.to_owned(), |code| code.to_string()),
+                instead: instead.to_string(),
+            }),
+        }
+    }
 }
 
 impl RawLink {

@@ -216,14 +216,7 @@ impl Connection {
 }
 
 fn check_open(state: &LinkState) -> Result<()> {
-    match state {
-        LinkState::Open => Ok(()),
-        LinkState::Ended(code) => Err(Error::Closed {
-            awaited: "answers".into(),
-            close: format!("code {code:?}"),
-            instead: "see the server's log".into(),
-        }),
-    }
+    state.must_be_open("answers", "see the server's log")
 }
 
 /// The bytes of one slot's request. Its `qid` looks like a browser's random number; the last digits name the slot.

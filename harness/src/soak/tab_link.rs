@@ -13,7 +13,7 @@ use super::desk::{Desk, Part};
 use super::watch::Kind;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::raw_link::{LinkState, NO_CODE, RawLink, append_close};
+use crate::raw_link::{RawLink, append_close};
 use crate::tab::connect::{self, ConnectOptions};
 
 /// A tab's link after its handshake.
@@ -99,14 +99,11 @@ impl TabLink {
         let state = self
             .link
             .read(&mut world.input.borrow_mut(), |text| desk.take(text))?;
-        match state {
-            LinkState::Open => Ok(()),
-            LinkState::Ended(code) => Err(Error::Closed {
-                awaited: "its next message".into(),
-                close: code.map_or_else(|| NO_CODE.to_owned(), |code| code.to_string()),
-                instead: format!("{} requests were open", self.desk.open_count()),
-            }),
-        }
+        let open = self.desk.open_count();
+        state.must_be_open(
+            "its next message",
+            format_args!("{open} requests were open"),
+        )
     }
 
     /// Closes in order; the gateway must end the link in time.

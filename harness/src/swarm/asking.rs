@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::message::{Message, peek_name, peek_number, peek_qid, shortened};
-use crate::raw_link::{LinkState, RawLink, append_text};
+use crate::raw_link::{RawLink, append_text};
 
 /// Asks and waits for the answer. Every text that comes goes to `take`, with whether it completes the answer; a refusal, the end of
 /// the link, or no answer in time is an error. `input` is the buffer that all links of the thread read into.
@@ -55,13 +55,7 @@ async fn until_answered(
             // What came with the answer, such as a ping, may have an answer too.
             return link.flush().await;
         }
-        if let LinkState::Ended(code) = state {
-            return Err(Error::Closed {
-                awaited: format!("the answer to {method}"),
-                close: format!("code {code:?}"),
-                instead: "no such answer".into(),
-            });
-        }
+        state.must_be_open(format_args!("the answer to {method}"), "no such answer")?;
         // Long answers of many tabs come at once: each has its turn, and so have those that have something short to read.
         tokio::task::yield_now().await;
     }
