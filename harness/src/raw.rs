@@ -62,6 +62,15 @@ pub(crate) fn parse_head(bytes: &[u8]) -> Option<FrameHead> {
     })
 }
 
+/// Takes the first frame out of what was read, once it is whole: its head, and its payload as it came.
+pub(crate) fn take_frame(read: &mut Vec<u8>) -> Option<(FrameHead, Vec<u8>)> {
+    let head = parse_head(read)?;
+    let end = head.head_bytes.checked_add(head.payload_bytes)?;
+    let payload = read.get(head.head_bytes..end)?.to_vec();
+    read.drain(..end);
+    Some((head, payload))
+}
+
 /// Appends one frame; the payload is masked if there is a mask.
 pub(crate) fn append_frame(
     output: &mut Vec<u8>,

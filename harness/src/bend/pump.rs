@@ -8,7 +8,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::{Bender, Out, Passing, Side};
 use crate::format::Format;
-use crate::raw::{TEXT, append_frame, apply_mask, parse_head};
+use crate::raw::{self, TEXT, append_frame, apply_mask};
 
 /// Passes everything until one of the two is gone.
 pub(super) async fn run(
@@ -157,17 +157,11 @@ type Frame = (u8, Vec<u8>);
 
 /// Takes a whole frame out of what was read.
 fn take_frame(read: &mut Vec<u8>) -> Option<Frame> {
-    let head = parse_head(read)?;
-    let end = head.head_bytes.checked_add(head.payload_bytes)?;
-    if read.len() < end {
-        return None;
-    }
-    let first = read[0];
-    let mut payload = read[head.head_bytes..end].to_vec();
+    let first = *read.first()?;
+    let (head, mut payload) = raw::take_frame(read)?;
     if let Some(mask) = head.mask {
         apply_mask(&mut payload, mask);
     }
-    read.drain(..end);
     Some((first, payload))
 }
 

@@ -291,10 +291,7 @@ impl Guest {
 
     /// The first whole frame of what was read.
     fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let head = raw::parse_head(&self.read)?;
-        let end = head.head_bytes.checked_add(head.payload_bytes)?;
-        let payload = self.read.get(head.head_bytes..end)?.to_vec();
-        self.read.drain(..end);
+        let (head, payload) = raw::take_frame(&mut self.read)?;
         Some((head.opcode, payload))
     }
 
