@@ -7,9 +7,11 @@
 use std::fmt::Display;
 use std::io::ErrorKind;
 
+use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::error::{Error, Result};
+use crate::message::Message;
 use crate::raw::{self, CLOSE, PING, PONG, TEXT};
 use crate::tab::connect::Connected;
 
@@ -178,6 +180,15 @@ impl RawLink {
 /// Appends a text as a client's frame.
 pub(crate) fn append_text(output: &mut Vec<u8>, text: &[u8]) {
     raw::append_frame(output, 0x80 | TEXT, Some(MASK), text);
+}
+
+/// A request as it goes over a link, with this `qid` behind its fields.
+pub(crate) fn request_frame(method: &str, fields: Value, qid: impl Display) -> Vec<u8> {
+    let mut message = Message::new(method, fields);
+    message.fields.insert("qid".into(), qid.to_string().into());
+    let mut frame = Vec::new();
+    append_text(&mut frame, message.to_text().as_bytes());
+    frame
 }
 
 /// Appends the frame that ends a link, with this code.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::gateway::DEFAULT_PASSWORD;
 use crate::message::{Message, peek_name, peek_qid, shortened};
 use crate::raw::{self, CLOSE, TEXT};
-use crate::raw_link::append_text;
+use crate::raw_link::{append_text, request_frame};
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::login_fields;
 
@@ -108,10 +108,7 @@ impl Peer {
     }
 
     async fn log_in(&mut self) -> Result<()> {
-        let mut login = Message::new("login", login_fields(LOGIN, DEFAULT_PASSWORD));
-        login.fields.insert("qid".into(), "login".into());
-        let mut frame = Vec::new();
-        append_text(&mut frame, login.to_text().as_bytes());
+        let frame = request_frame("login", login_fields(LOGIN, DEFAULT_PASSWORD), "login");
         self.stream.write_all(&frame).await.map_err(broken)?;
         let answer = self.message().await?;
         answer.into_success("login").map(drop)

@@ -15,7 +15,7 @@ use tokio::time::{Duration, Instant, timeout};
 use super::{LoadOptions, Phases, Tally};
 use crate::error::{Error, Result};
 use crate::message::{Message, answer_name, peek_qid, shortened};
-use crate::raw_link::{INPUT_BYTES, LinkState, RawLink, append_text};
+use crate::raw_link::{INPUT_BYTES, LinkState, RawLink, append_text, request_frame};
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::login_fields;
 
@@ -130,10 +130,7 @@ impl Connection {
     }
 
     async fn login(&mut self, login: &str, password: &str) -> Result<()> {
-        let mut message = Message::new("login", login_fields(login, password));
-        message.fields.insert("qid".into(), "login".into());
-        let mut frame = Vec::new();
-        append_text(&mut frame, message.to_text().as_bytes());
+        let frame = request_frame("login", login_fields(login, password), "login");
         self.link.queue(&frame);
         let mut input = vec![0; LOGIN_BYTES_MAX];
         loop {

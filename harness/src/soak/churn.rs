@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::gateway::DEFAULT_PASSWORD;
 use crate::message::Message;
 use crate::raw;
-use crate::raw_link::{append_close, append_text};
+use crate::raw_link::{append_close, request_frame};
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::login_fields;
 
@@ -167,19 +167,20 @@ async fn make(world: &World, visit: &mut Visit) -> Result<()> {
             return guest.close().await;
         }
         Way::MidFrame => {
-            let mut frame = text_frame(
-                "ping",
-                json!({"qid": "0", "padding": "x".repeat(PADDING_BYTES)}),
-            );
+            let padding = json!({"padding": "x".repeat(PADDING_BYTES)});
+            let mut frame = request_frame("ping", padding, 0);
             frame.truncate(cut(frame.len(), visit.cut));
             guest.send(&frame).await?;
         }
-        Way::BeforeLogin => guest.send(&login_frame(&visit.login)).await?,
+        Way::BeforeLogin => {
+            let login = request_frame("login", credentials(&visit.login), 0);
+            guest.send(&login).await?;
+        }
         Way::AfterLogin => guest.ask("login", credentials(&visit.login)).await?,
         Way::Unread => {
             guest.ask("login", credentials(&visit.login)).await?;
             guest.ask("subscribeevent", subscription()).await?;
-            let pings = text_frame("ping", json!({"qid": "0"})).repeat(UNREAD_PINGS);
+            let pings = request_frame("ping", json!({}), 0).repeat(UNREAD_PINGS);
             guest.send(&pings).await?;
         }
         Way::IdleTab => {
@@ -259,10 +260,9 @@ impl Guest {
     }
 
     /// Asks, and reads until the good answer; events may come before it.
-    async fn ask(&mut self, method: &str, mut fields: Value) -> Result<()> {
+    async fn ask(&mut self, method: &str, fields: Value) -> Result<()> {
         let qid = format!("churn-{method}");
-        fields["qid"] = qid.as_str().into();
-        self.send(&text_frame(method, fields)).await?;
+        self.send(&request_frame(method, fields, &qid)).await?;
         let patience = self.patience;
         let answer = timeout(patience, self.text_with(&qid));
         let answer = answer.await.map_err(|_| late(method, patience))??;
@@ -326,23 +326,8 @@ impl Guest {
     }
 }
 
-fn text_frame(method: &str, fields: Value) -> Vec<u8> {
-    let mut frame = Vec::new();
-    append_text(
-        &mut frame,
-        Message::new(method, fields).to_text().as_bytes(),
-    );
-    frame
-}
-
 fn credentials(login: &str) -> Value {
     login_fields(login, DEFAULT_PASSWORD)
-}
-
-fn login_frame(login: &str) -> Vec<u8> {
-    let mut fields = credentials(login);
-    fields["qid"] = "0".into();
-    text_frame("login", fields)
 }
 
 fn subscription() -> Value {

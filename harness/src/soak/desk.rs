@@ -18,7 +18,7 @@ use super::watch::{Gate, Kind};
 use crate::ledger::digest;
 use crate::message::{Message, answer_name, shortened};
 use crate::multipart::Assembler;
-use crate::raw_link::append_text;
+use crate::raw_link::request_frame;
 
 /// What a tab knows of its link.
 pub(super) struct Desk {
@@ -100,11 +100,7 @@ impl Desk {
         };
         self.open.insert(qid, open);
         self.world.watch.open_request(1);
-        let mut message = Message::new(method, fields);
-        message.fields.insert("qid".into(), qid.to_string().into());
-        let mut frame = Vec::new();
-        append_text(&mut frame, message.to_text().as_bytes());
-        frame
+        request_frame(method, fields, qid)
     }
 
     /// When the oldest open request that is not reported as late will have waited for so long.

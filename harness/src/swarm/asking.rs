@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::error::{Error, Result};
 use crate::message::{Message, peek_name, peek_number, peek_qid, shortened};
-use crate::raw_link::{RawLink, append_text};
+use crate::raw_link::{RawLink, request_frame};
 
 /// Asks and waits for the answer. Every text that comes goes to `take`, with whether it completes the answer; a refusal, the end of
 /// the link, or no answer in time is an error. `input` is the buffer that all links of the thread read into.
@@ -38,7 +38,7 @@ async fn until_answered(
     (method, fields): (&str, Value),
     mut take: impl FnMut(&[u8], bool),
 ) -> Result<()> {
-    link.write_or_queue(&frame(method, fields, qid))?;
+    link.write_or_queue(&request_frame(method, fields, qid))?;
     let mut awaited = AwaitedAnswer::new(method, qid);
     let mut outcome = Ok(false);
     loop {
@@ -59,15 +59,6 @@ async fn until_answered(
         // Long answers of many tabs come at once: each has its turn, and so have those that have something short to read.
         tokio::task::yield_now().await;
     }
-}
-
-/// A request as it goes over a link.
-pub(crate) fn frame(method: &str, fields: Value, qid: u32) -> Vec<u8> {
-    let mut message = Message::new(method, fields);
-    message.fields.insert("qid".into(), qid.to_string().into());
-    let mut frame = Vec::new();
-    append_text(&mut frame, message.to_text().as_bytes());
-    frame
 }
 
 /// An answer that has not come yet, or not whole.

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::asking::{ask, frame};
+use super::asking::ask;
 use super::call_time;
 use super::worker::Shared;
 use crate::error::Result;
 use crate::ledger::{Joining, TabKey};
 use crate::load::source_address;
 use crate::message::{peek_name, peek_qid};
-use crate::raw_link::{LinkState, RawLink};
+use crate::raw_link::{LinkState, RawLink, request_frame};
 use crate::report;
 use crate::tab::connect::{self, ConnectOptions};
 use crate::tab::opening;
@@ -176,7 +176,8 @@ impl HeldTab {
 
     async fn send(&mut self, method: &str) -> Result<u32> {
         let qid = self.take_qid();
-        self.link.write_or_queue(&frame(method, json!({}), qid))?;
+        let frame = request_frame(method, json!({}), qid);
+        self.link.write_or_queue(&frame)?;
         self.link.flush().await?;
         Ok(qid)
     }
