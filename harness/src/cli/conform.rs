@@ -12,6 +12,8 @@ use okgate_harness::conform::{self, Filter, Judged, Place, Subject, Target};
 use okgate_harness::crm::Mode;
 use okgate_harness::format::Format;
 
+use super::outputs::write_pretty_json;
+
 /// The options of `conform`.
 #[derive(Debug, Args)]
 pub(super) struct ConformArguments {
@@ -103,8 +105,7 @@ pub(super) async fn run(arguments: ConformArguments) -> anyhow::Result<ExitCode>
     let told = |verdict: &conform::Verdict| eprintln!("{verdict}");
     let verdicts = conform::run(&subject, &filter, None, told).await?;
     if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&verdicts)?;
-        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+        write_pretty_json(file, &verdicts)?;
     }
     let [passed, failed, skipped] = verdicts.counts();
     println!("{passed} passed, {failed} failed, {skipped} skipped");

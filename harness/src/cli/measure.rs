@@ -1,7 +1,7 @@
 //! Owns the subcommand `measure`: options to the library, turns to the standard error, the table to the standard output, the
 //! same as JSON to a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -16,6 +16,7 @@ use okgate_harness::measure::{
 };
 
 use super::load::seconds;
+use super::outputs::{write_file, write_pretty_json};
 
 /// The options of `measure`.
 #[derive(Debug, Args)]
@@ -111,15 +112,11 @@ pub(super) async fn run(arguments: MeasureArguments) -> anyhow::Result<ExitCode>
     };
     let outcome = measure::run(arguments.subject, &options, |line| eprintln!("{line}")).await?;
     if let Some(file) = &arguments.json {
-        write(file, &serde_json::to_string_pretty(&outcome)?)?;
+        write_pretty_json(file, &outcome)?;
     }
     if let (Some(file), Outcome::Comparison(comparison)) = (&arguments.html, &outcome) {
-        write(file, &comparison.to_html())?;
+        write_file(file, comparison.to_html().as_bytes())?;
     }
     println!("{outcome}");
     Ok(ExitCode::from(u8::from(!outcome.is_good())))
-}
-
-fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))
 }

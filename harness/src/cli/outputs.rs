@@ -96,6 +96,11 @@ pub(super) fn write_json(file: &Path, value: &impl Serialize) -> anyhow::Result<
     write_file(file, &text)
 }
 
+/// The same in lines, for people.
+pub(super) fn write_pretty_json(file: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    write_file(file, &serde_json::to_vec_pretty(value)?)
+}
+
 /// Prints text; that nobody reads it to its end is no failure.
 pub(super) fn print_text(text: &impl Display) -> anyhow::Result<()> {
     let mut output = BufWriter::new(std::io::stdout().lock());
@@ -106,7 +111,8 @@ pub(super) fn print_text(text: &impl Display) -> anyhow::Result<()> {
     }
 }
 
-fn write_file(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+/// Writes to a file.
+pub(super) fn write_file(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if is_standard_output(file) {
         let written = std::io::stdout().lock().write_all(bytes);
         return written.context("writing to the standard output");

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use okgate_harness::crm::Mode;
 use okgate_harness::faults::Plan;
 use okgate_harness::soak::{self, SoakOptions};
 
 use super::load::seconds;
+use super::outputs::write_pretty_json;
 
 /// The options of `soak`.
 #[derive(Debug, Args)]
@@ -80,8 +80,7 @@ pub(super) async fn run(arguments: SoakArguments) -> anyhow::Result<ExitCode> {
     };
     let report = soak::run(options, super::told_to_stop(), |line| eprintln!("{line}")).await?;
     if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&report)?;
-        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+        write_pretty_json(file, &report)?;
     }
     println!("{report}");
     for failed in &report.failures {
