@@ -5,44 +5,12 @@ mod support;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Stdio;
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 
-/// A command that serves until it is dropped.
-struct Server {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = harness(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output }
-    }
-
-    fn next_line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already, and then there is nothing left to do.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn harness(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_okgate-harness"));
-    command.args(arguments);
-    command
-}
+use support::{Server, harness};
 
 fn reference() -> (Server, String) {
     let mut server = Server::start(&["reference", "--listen", "127.0.0.1:0"]);
@@ -365,16 +333,13 @@ fn what_cannot_be_played_is_wrong_usage() {
 #[test]
 fn the_fault_proxy_says_what_it_did_to_each_connection_and_takes_orders() {
     let (_server, address) = reference();
-    let mut child = harness(&["faults", "--listen", "127.0.0.1:0", "--connect", &address])
+    let mut command = harness(&["faults", "--listen", "127.0.0.1:0", "--connect", &address]);
+    command
         .args(["--seed", "5", "--fault", "cut", "delay"])
         .args(["--log", "json", "--control"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut orders = child.stdin.take().unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let mut proxy = Server { child, output };
+        .stdin(Stdio::piped());
+    let mut proxy = Server::of(command);
+    let mut orders = proxy.child.stdin.take().unwrap();
     let line = proxy.next_line();
     let through = line.trim().rsplit(' ').next().unwrap();
     let mut stream = std::net::TcpStream::connect(through).unwrap();

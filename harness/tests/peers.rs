@@ -2,30 +2,16 @@
 //! all there.
 #![forbid(unsafe_code)]
 
-use std::io::{BufRead as _, BufReader};
+mod support;
+
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
 use okgate_harness::gateway::program_from_environment;
 use okgate_harness::peers::{Peer, check};
 use serde_json::Value;
 
-/// A process that is killed when the test is over.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already, and then there is nothing left to do.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn harness(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_okgate-harness"));
-    command.args(arguments);
-    command
-}
+use support::{Server, harness};
 
 fn gateway() -> PathBuf {
     program_from_environment().unwrap()
@@ -42,11 +28,8 @@ async fn a_peer_says_what_it_is_and_where_it_listens() {
         (Peer::Tungstenite, "tungstenite"),
         (Peer::Fastwebsockets, "fastwebsockets"),
     ] {
-        let mut command = harness(&["peer", name, "--listen", "127.0.0.1:0"]);
-        let mut server = Server(command.stdout(Stdio::piped()).spawn().unwrap());
-        let mut line = String::new();
-        let output = server.0.stdout.take().unwrap();
-        BufReader::new(output).read_line(&mut line).unwrap();
+        let mut server = Server::start(&["peer", name, "--listen", "127.0.0.1:0"]);
+        let line = server.next_line();
         let (said, address) = line.trim().split_once(" listening on ").unwrap();
         assert_eq!(said, format!("{} {}", peer.library(), peer.version()));
         check::check(address.parse().unwrap()).await.unwrap();

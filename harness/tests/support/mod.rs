@@ -1,7 +1,9 @@
-//! A server that answers every request of a tab with success, for commands that log in.
+//! The harness's program, and a server that answers every request of a tab with success, for commands that log in.
 #![allow(dead_code)] // not every test needs all of it
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -13,6 +15,45 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 /// The MD5 of `password`.
 const PASSWORD_MD5: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
+
+/// A command that serves until it is dropped.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Server {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::of(harness(arguments))
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, and then there is nothing left to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program with these arguments.
+pub(crate) fn harness(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_okgate-harness"));
+    command.args(arguments);
+    command
+}
 
 /// Serves on a thread of its own until the process ends.
 pub(crate) fn answering_server() -> SocketAddr {
