@@ -89,7 +89,7 @@ impl Comparison {
 
     /// The page for people, complete in itself.
     pub fn to_html(&self) -> String {
-        html::page(self)
+        html::page(self).to_html()
     }
 
     pub(super) fn server(&mut self, name: &str, description: &str) {
