@@ -36,6 +36,7 @@ pub mod journal;
 mod ledger;
 mod listening;
 pub mod load;
+mod machine;
 pub mod measure;
 pub mod message;
 pub mod multipart;

@@ -1,6 +1,5 @@
 //! Owns the results of a run that is over: everything that was found, in the form in which it is written down.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,8 +15,8 @@ use crate::scenario::{FailureKind, MeasureKind, Scenario, Unit, all_measures};
 pub(super) struct Ended {
     /// When it was begun.
     pub(super) wall: SystemTime,
-    /// The load average before that.
-    pub(super) load_before: f64,
+    /// The machine before that.
+    pub(super) machine: Machine,
     pub(super) took: Duration,
     pub(super) target: SocketAddr,
     pub(super) cause: Cause,
@@ -53,7 +52,7 @@ pub(super) fn results(
         begun: rfc_3339(ended.wall),
         seconds: ended.took.as_secs_f64(),
         target: ended.target.to_string(),
-        machine: machine(ended.load_before),
+        machine: ended.machine.clone(),
         phases: phases(found),
         measures: measures(found, None),
         series,
@@ -74,28 +73,6 @@ pub(super) fn add_failure(results: &mut Results, kind: FailureKind, words: &str)
     if results.verdict == Verdict::Passed {
         results.verdict = Verdict::Failed;
         results.notes.push(format!("after the end: {words}"));
-    }
-}
-
-/// The load average of the last minute.
-pub(super) fn load_average() -> f64 {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let first = text.split(' ').next().and_then(|first| first.parse().ok());
-    first.unwrap_or_default()
-}
-
-fn machine(load_before: f64) -> Machine {
-    let text = |file: &str| fs::read_to_string(file).unwrap_or_default();
-    let about = text("/proc/cpuinfo");
-    let model = about
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let model = model.and_then(|rest| rest.split_once(':'));
-    Machine {
-        kernel: text("/proc/sys/kernel/osrelease").trim().to_owned(),
-        processor: model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned()),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
-        load_before,
     }
 }
 
@@ -167,14 +144,5 @@ mod tests {
     fn a_moment_is_written_as_rfc_3339_has_it() {
         let moment = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         assert_eq!(rfc_3339(moment), "2001-09-09T01:46:40Z");
-    }
-
-    #[test]
-    fn the_machine_is_known() {
-        let machine = machine(1.5);
-        assert!(
-            machine.processors > 0 && !machine.kernel.is_empty(),
-            "{machine:?}"
-        );
     }
 }

@@ -21,7 +21,7 @@ use crate::admin::Admin;
 use crate::error::{Error, Result};
 use crate::ledger::LedgerReport;
 use crate::report::{self, monotonic};
-use crate::results::{Progress, Results, Series};
+use crate::results::{Machine, Progress, Results, Series};
 use crate::scenario::{Cast, FailureKind, Scenario, Schedule};
 use crate::swarm::WorkerProcess;
 
@@ -58,7 +58,7 @@ pub(super) async fn run(
     mut progress: impl FnMut(&Progress),
 ) -> Result<Results> {
     report::raise_descriptor_limit();
-    let (wall, load_before) = (SystemTime::now(), outcome::load_average());
+    let (wall, machine) = (SystemTime::now(), Machine::look());
     let server = Loaded::find(scenario, program).await?;
     let mut run = Run::prepare(scenario, server, program).await?;
     let (over, is_over) = watch::channel(false);
@@ -69,7 +69,7 @@ pub(super) async fn run(
     let lost = run.stop_workers().await;
     let ended = Ended {
         wall,
-        load_before,
+        machine,
         took: run.begun.elapsed(),
         target: run.server.address,
         cause,

@@ -9,7 +9,6 @@ mod contenders;
 mod fan_out;
 mod html;
 mod idle;
-mod machine;
 mod round_trips;
 mod set_up;
 
@@ -18,11 +17,12 @@ use std::time::Duration;
 
 pub use self::comparison::{Comparison, Entry, Figure, ServerNamed, Wanted};
 use self::contenders::{Contender, Running};
-use self::machine::Machine;
 use super::cores::Cores;
 use super::fan_out::CALLED;
 use super::{MeasureOptions, TABS_PER_USER};
 use crate::error::{Error, Result};
+use crate::machine::load_averages;
+use crate::results::Machine;
 use crate::swarm::CONNECTIONS_PER_WORKER_MAX;
 
 /// How [`super::Subject::Peers`] is measured.
@@ -39,7 +39,7 @@ pub(super) async fn measure(
     progress: &impl Fn(&str),
 ) -> Result<Comparison> {
     check(options)?;
-    let machine = Machine::look()?;
+    let (machine, load_before) = (Machine::look(), load_averages());
     let field = Field {
         options,
         cores: Cores::choose()?,
@@ -64,7 +64,7 @@ pub(super) async fn measure(
     if options.peers.ws_server.is_none() {
         comparison.note("node's ws is left out: the program of its server was not named");
     }
-    comparison.note(machine.note());
+    comparison.note(machine_note(&machine, load_before));
     Ok(comparison)
 }
 
@@ -133,6 +133,19 @@ fn judge(comparison: &mut Comparison) {
     comparison.wants_at_most(idle::FIGURE, 1.2 * 1024.0);
 }
 
+/// What the machine is, and how busy it was in the beginning and is now.
+fn machine_note(machine: &Machine, load_before: [f64; 3]) -> String {
+    let words = |load: [f64; 3]| load.map(|average| format!("{average:.2}")).join(" ");
+    format!(
+        "machine: {} × {}, Linux {}; load average at the beginning {}, at the end {}",
+        machine.processors,
+        machine.processor,
+        machine.kernel,
+        words(load_before),
+        words(load_averages()),
+    )
+}
+
 fn check(options: &MeasureOptions) -> Result<()> {
     let tabs = TABS_MIN..=CONNECTIONS_PER_WORKER_MAX;
     if !tabs.contains(&options.tabs) {
@@ -177,5 +190,12 @@ mod tests {
         assert_eq!(order(3, 2), [1, 2, 0]);
         assert_eq!(order(3, 3), [0, 2, 1]);
         assert_eq!(order(3, 6), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_load_is_said_for_the_beginning_and_the_end() {
+        let note = machine_note(&Machine::look(), [0.25, 1.0, 12.5]);
+        assert!(note.contains("at the beginning 0.25 1.00 12.50, at the end "));
+        assert!(note.contains(" Linux "), "{note}");
     }
 }
