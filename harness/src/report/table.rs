@@ -131,12 +131,10 @@ fn latencies(results: &Results) -> Columns {
         "latency", "", ">count", ">p50", ">p90", ">p99", ">p99.9", ">max",
     ]);
     for measure in &results.measures {
-        let Value::Latency { service, response } = &measure.value else {
-            continue;
-        };
-        columns.line(latency_cells(&measure.name, "service", service));
-        if let Some(response) = response {
-            columns.line(latency_cells("", "response", response));
+        let mut name = &*measure.name;
+        for (time, times) in measure.value.times() {
+            columns.line(latency_cells(name, time, times));
+            name = "";
         }
     }
     columns

@@ -142,6 +142,19 @@ pub enum Value {
     },
 }
 
+impl Value {
+    /// Its times by their names, `service` and `response`; none of a count or a gauge.
+    pub fn times(&self) -> impl Iterator<Item = (&'static str, &Distribution)> {
+        let (service, response) = match self {
+            Self::Latency { service, response } => (Some(service), response.as_ref()),
+            Self::Count { .. } | Self::Gauge { .. } => (None, None),
+        };
+        let both = [("service", service), ("response", response)];
+        both.into_iter()
+            .filter_map(|(name, times)| Some((name, times?)))
+    }
+}
+
 /// A threshold and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gate {

@@ -6,9 +6,9 @@ use super::super::page::Section;
 use super::super::palette::SERIES_MAX;
 use super::super::scale::Spread;
 use super::super::svg::Drawing;
-use super::super::table::{Cell, Table};
+use super::super::table::Table;
 use super::course::{bands, line};
-use super::time_cells;
+use super::{table_of_times, time_cells};
 use crate::report::text::one_line;
 use crate::report::units::Unit;
 use crate::results::{Distribution, Measure, Results, Value};
@@ -83,30 +83,18 @@ fn detail(
 
 /// What the measure was in each phase, if phases have measures of their own and there is more than one.
 fn by_phase(results: &Results, name: &str) -> Table {
-    let headings = [
-        "Phase", "Time", ">Count", ">p50", ">p90", ">p99", ">p99.9", ">Longest",
-    ];
-    let mut table = Table::new(format!("{} by phase", one_line(name)), &headings);
+    let mut table = table_of_times(format!("{} by phase", one_line(name)), "Phase");
     let phases = results.phases.iter().filter_map(|phase| {
         let measure = phase.measures.iter().find(|measure| measure.name == name)?;
-        match &measure.value {
-            Value::Latency { service, response } => Some((phase, service, response.as_ref())),
-            _ => None,
-        }
+        matches!(measure.value, Value::Latency { .. }).then_some((phase, measure))
     });
     let phases: Vec<_> = phases.collect();
     if phases.len() < 2 {
         return table;
     }
-    for (phase, service, response) in phases {
-        let response = response.map(|response| ("response", response));
-        for (time, times) in [("service", service)].into_iter().chain(response) {
-            let name = Cell::Text(one_line(&phase.name).into_owned());
-            table.row(
-                [name, Cell::Text(time.to_owned())]
-                    .into_iter()
-                    .chain(time_cells(times)),
-            );
+    for (phase, measure) in phases {
+        for (time, times) in measure.value.times() {
+            table.row(time_cells(&phase.name, time, times));
         }
     }
     table

@@ -11,7 +11,7 @@ use crate::report::gate;
 use crate::report::table::{FIRST_CHARACTERS_MAX, amount, quantiles, show_us, verdict_words};
 use crate::report::text::{one_line, shortened};
 use crate::report::units::{Unit, duration, number};
-use crate::results::{Distribution, Gate, Results, Value, Verdict};
+use crate::results::{Distribution, Gate, Results, Verdict};
 
 /// The page of this run.
 pub fn page(results: &Results) -> Page {
@@ -117,19 +117,14 @@ fn failures(results: &Results) -> Section {
 
 fn latencies(results: &Results) -> Section {
     let mut section = Section::new("Latencies");
-    let mut table = Table::new(
-        "Times by percentile",
-        &[
-            "Measure", "Time", ">Count", ">p50", ">p90", ">p99", ">p99.9", ">Longest",
-        ],
-    );
+    let mut table = table_of_times("Times by percentile", "Measure");
     let mut rows = Vec::new();
-    for (name, time, times) in times_of(results) {
-        let name_cell = Cell::Text(one_line(name).into_owned());
-        let cells = [name_cell, Cell::Text(time.to_owned())].into_iter();
-        table.row(cells.chain(time_cells(times)));
-        if times.count > 0 {
-            rows.push(latency_row(name, time, times));
+    for measure in &results.measures {
+        for (time, times) in measure.value.times() {
+            table.row(time_cells(&measure.name, time, times));
+            if times.count > 0 {
+                rows.push(latency_row(&measure.name, time, times));
+            }
         }
     }
     section.table(&table);
@@ -147,27 +142,24 @@ fn latencies(results: &Results) -> Section {
     section
 }
 
-/// How many, and the quantiles of them.
-fn time_cells(times: &Distribution) -> impl Iterator<Item = Cell> {
+/// A table whose rows are [`time_cells`], and begin with such a name.
+fn table_of_times(caption: impl Into<String>, names: &str) -> Table {
+    let headings = [
+        names, "Time", ">Count", ">p50", ">p90", ">p99", ">p99.9", ">Longest",
+    ];
+    Table::new(caption, &headings)
+}
+
+/// Whose times they are and which, how many, and the quantiles of them.
+fn time_cells(name: &str, time: &str, times: &Distribution) -> impl Iterator<Item = Cell> {
+    let names = [one_line(name).into_owned(), time.to_owned()];
     let quantiles = quantiles(times).map(|us| match times.count {
         0 => "–".to_owned(),
         _ => show_us(us),
     });
-    let cells = std::iter::once(number(times.count)).chain(quantiles);
-    cells.map(Cell::Number)
-}
-
-/// Every distribution with its measure's name and which of the two times it is.
-fn times_of(results: &Results) -> impl Iterator<Item = (&str, &'static str, &Distribution)> {
-    results.measures.iter().flat_map(|measure| {
-        let (service, response) = match &measure.value {
-            Value::Latency { service, response } => (Some(service), response.as_ref()),
-            _ => (None, None),
-        };
-        let service = service.map(|times| (&*measure.name, "service", times));
-        let response = response.map(|times| (&*measure.name, "response", times));
-        service.into_iter().chain(response)
-    })
+    let numbers = std::iter::once(number(times.count)).chain(quantiles);
+    let names = names.into_iter().map(Cell::Text);
+    names.chain(numbers.map(Cell::Number))
 }
 
 #[allow(clippy::cast_precision_loss)] // drawn to a pixel
