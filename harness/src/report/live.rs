@@ -77,16 +77,6 @@ impl Live {
         }
     }
 
-    /// Says something besides, such as that a gate has ended the run. A quiet view says it too.
-    pub fn note(&mut self, text: &str) {
-        let text = one_line(text);
-        match &mut self.view {
-            View::Quiet => print(&mut std::io::stderr(), &format!("{text}\n")),
-            View::Bar(bar) => bar.println(text),
-            View::Lines { output, .. } => print(output, &format!("{text}\n")),
-        }
-    }
-
     /// Takes a bar away, so that the summary can follow.
     pub fn finish(self) {
         if let View::Bar(bar) = self.view {
@@ -214,7 +204,6 @@ mod tests {
         for tenth in 0..=20 {
             live.show(&progress(f64::from(tenth) / 10.0 + 0.06));
         }
-        live.note("a gate\x1b[2J failed");
         live.finish();
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -222,8 +211,7 @@ mod tests {
             let begins = format!("{second:>5} s hold␇: 2000/2000 tabs, ");
             assert!(line.starts_with(&begins), "{line}");
         }
-        assert_eq!(lines[3], "a gate␛[2J failed");
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 3);
     }
 
     #[test]
@@ -235,25 +223,23 @@ mod tests {
             ring_p99_us: Some(9_990),
             ..progress(30.0)
         });
-        live.note("the gate `errors = 0` ended the run");
         let shown = terminal.contents();
         let lines: Vec<&str> = shown.lines().collect();
-        assert_eq!(lines[0], "the gate `errors = 0` ended the run");
         let bar = format!("{}╸{}", "━".repeat(15), "·".repeat(14));
-        assert_eq!(lines[1], format!("{bar} 30.0 s of 60.0 s  hold␇"));
+        assert_eq!(lines[0], format!("{bar} 30.0 s of 60.0 s  hold␇"));
         assert!(
-            lines[2].starts_with("tabs 1,990 of 2,000  requests 12,345 /s"),
+            lines[1].starts_with("tabs 1,990 of 2,000  requests 12,345 /s"),
             "{shown}"
         );
-        assert_eq!(lines[3], "events 0 /s  calls 0 /s  rings p99 9.99 ms");
+        assert_eq!(lines[2], "events 0 /s  calls 0 /s  rings p99 9.99 ms");
         assert_eq!(
-            lines[4],
+            lines[3],
             "server: CPU 42.0 %, memory 5.00 MiB  harness: CPU 0 %"
         );
         let widest = lines.iter().map(|line| line.chars().count()).max();
         assert!(widest < Some(80), "{shown}");
         live.finish();
-        assert_eq!(terminal.contents(), "the gate `errors = 0` ended the run");
+        assert_eq!(terminal.contents(), "");
     }
 
     #[test]
