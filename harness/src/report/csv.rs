@@ -23,7 +23,8 @@ fn write_lines(results: &Results, lines: &mut csv::Writer<impl Write>) -> csv::R
     let names = series.columns.keys().map(String::as_str);
     lines.write_record(["at_s", "phase"].into_iter().chain(names))?;
     for (row, at_s) in series.at_s.iter().enumerate() {
-        let phase = results.phase_at(*at_s).map_or("", |phase| &phase.name);
+        let phase = results.phase_at(*at_s);
+        let phase = phase.map_or("", |place| &results.phases[place].name);
         lines.write_field(at_s.to_string())?;
         lines.write_field(phase)?;
         for column in series.columns.values() {

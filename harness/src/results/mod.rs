@@ -65,10 +65,10 @@ impl Results {
         self.measures.iter().find(|measure| measure.name == name)
     }
 
-    /// The phase that a moment of the series closes an interval of; `None` outside all phases.
-    pub fn phase_at(&self, at_s: f64) -> Option<&Phase> {
-        let phase = self.phases.iter().find(|phase| phase.ended_s >= at_s)?;
-        (phase.begun_s <= at_s).then_some(phase)
+    /// The place of the phase that a moment of the series closes an interval of; `None` outside all phases.
+    pub fn phase_at(&self, at_s: f64) -> Option<usize> {
+        let place = self.phases.iter().position(|it| it.ended_s >= at_s)?;
+        (self.phases[place].begun_s <= at_s).then_some(place)
     }
 }
 

@@ -17,13 +17,8 @@ impl<'r> Seconds<'r> {
     pub(super) fn of(results: &'r Results) -> Self {
         let mut rows = vec![Vec::new(); results.phases.len()];
         for (row, at_s) in results.series.at_s.iter().enumerate() {
-            let phase = results
-                .phases
-                .iter()
-                .position(|phase| phase.ended_s >= *at_s);
-            if let Some(phase) = phase
+            if let Some(phase) = results.phase_at(*at_s)
                 && results.phases[phase].is_measured
-                && results.phases[phase].begun_s <= *at_s
             {
                 rows[phase].push(row);
             }
