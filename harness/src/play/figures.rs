@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::collect::{Collected, cpu_share};
 use super::tally::Counted;
 use crate::process::Usage;
+use crate::report::units::as_number;
 use crate::results::Value;
 use crate::scenario::{FailureKind, Phase, PhaseKind, Schedule, find_measure};
 use crate::scenario::{MeasureKind, Unit};
@@ -210,11 +211,6 @@ impl Found<'_> {
         }
         (cpu, time)
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // no figure here needs 52 bits
-pub(super) fn as_number(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::calls::Calls;
 use super::collect::{Collected, Figures, WorkerState, cpu_share};
-use super::figures::{Course, Found, Tick, as_number};
+use super::figures::{Course, Found, Tick};
 use super::job::{Job, Order, Report};
 use super::outcome::{self, Ended};
 use super::server::Loaded;
@@ -20,6 +20,7 @@ use super::{WORKER_COMMAND, end, verdict};
 use crate::admin::Admin;
 use crate::error::{Error, Result};
 use crate::ledger::LedgerReport;
+use crate::report::units::as_number;
 use crate::report::{self, monotonic};
 use crate::results::{Machine, Progress, Results, Series};
 use crate::scenario::{Cast, FailureKind, Scenario, Schedule};

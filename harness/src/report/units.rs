@@ -105,6 +105,12 @@ pub fn number(count: u64) -> String {
     shown
 }
 
+/// A count as a figure to reckon with.
+#[allow(clippy::cast_precision_loss)] // what is counted stays below 2^52
+pub(crate) fn as_number(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}
+
 /// A time of a run: `48.2 s`, `12 min 05 s`, `3 h 20 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = whole(seconds.round());

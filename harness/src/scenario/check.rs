@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, allowed};
 use super::{Arrival, Cast, Phase, PhaseKind, Scenario, Schedule, Server};
+use crate::report::units::as_number;
 
 /// Notes the faults of a scenario whose parts are sound each.
 pub(super) fn check(top: &Fields<'_>, scenario: &Scenario) {
@@ -102,9 +103,7 @@ fn check_calls(phases: &[Fields<'_>], scenario: &Scenario) {
 /// How long a user is taken by a call, on average.
 fn seconds_of_a_call(scenario: &Scenario) -> f64 {
     let calls = &scenario.calls;
-    let middle = |(shortest, longest): (u64, u64)| {
-        as_number(usize::try_from(shortest + longest).unwrap_or(0)) / 2e3
-    };
+    let middle = |(shortest, longest): (u64, u64)| as_number(shortest + longest) / 2e3;
     let talk = middle(calls.talk_ms) * (1.0 - calls.unanswered_share);
     middle(calls.ring_ms) + talk + calls.pause.as_secs_f64()
 }
@@ -157,9 +156,4 @@ fn check_thresholds(top: &Fields<'_>, scenario: &Scenario) {
             ));
         }
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // numbers of users
-fn as_number(count: usize) -> f64 {
-    count as f64
 }

@@ -6,6 +6,7 @@ use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
 use super::{Arrival, Phase, PhaseKind};
+use crate::report::units::as_number;
 
 /// The course of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -192,11 +193,6 @@ impl Stretch {
         // Solved so that neither a flat nor a falling rate divides by nothing.
         2.0 * count / (rate + then).max(f64::MIN_POSITIVE)
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // numbers of tabs
-fn as_number(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

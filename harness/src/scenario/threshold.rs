@@ -4,6 +4,7 @@
 //! `server_rss_per_tab < 2 KiB`. Texts and measures come in, what was observed and whether it holds go out.
 
 use super::measures::{self, MeasureKind, MeasureName, Unit};
+use crate::report::units::as_number;
 use crate::results::{Distribution, Value};
 
 /// What must hold.
@@ -139,11 +140,6 @@ impl Threshold {
             Figure::Times | Figure::Itself => return None,
         })
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // no figure here needs 52 bits
-fn as_number(count: u64) -> f64 {
-    count as f64
 }
 
 fn split(text: &str) -> Option<(&str, Relation, &str)> {

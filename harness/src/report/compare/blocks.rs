@@ -8,6 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::seconds::Column;
+use crate::report::units::as_number;
 
 /// Neighbours of one phase; behind its last comes its first again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,11 +121,6 @@ fn likeness(phases: &Column<f64>) -> f64 {
     let alike = together / alone;
     let hidden = (1.0 + 3.0 * alike) / as_number(count);
     (alike + hidden).clamp(0.0, LIKENESS_MAX)
-}
-
-#[allow(clippy::cast_precision_loss)] // counts of seconds
-fn as_number(count: usize) -> f64 {
-    count as f64
 }
 
 /// A block is no longer than this part of its phase.

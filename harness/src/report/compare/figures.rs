@@ -3,7 +3,7 @@
 use super::Verdict;
 use super::noise::{Noise, of_amount, of_quantile};
 use super::seconds::Seconds;
-use crate::report::units::Unit;
+use crate::report::units::{Unit, as_number};
 use crate::results::{Distribution, Results, Value};
 
 /// One figure of a run.
@@ -140,9 +140,4 @@ fn better(unit: &str) -> Better {
         "1/s" => Better::More,
         _ => Better::Neither,
     }
-}
-
-#[allow(clippy::cast_precision_loss)] // what is counted stays below 2^52
-fn as_number(count: u64) -> f64 {
-    count as f64
 }

@@ -6,6 +6,7 @@
 
 use super::blocks::{Block, Plan};
 use super::seconds::Column;
+use crate::report::units::as_number;
 use crate::results::Distribution;
 
 /// The noise of a figure.
@@ -244,11 +245,6 @@ fn student(freedom: f64) -> f64 {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between the first and the last
 fn rank(share: f64, count: usize) -> usize {
     (share * as_number(count - 1)).round() as usize
-}
-
-#[allow(clippy::cast_precision_loss)] // counts of draws and seconds
-fn as_number(count: impl TryInto<u64>) -> f64 {
-    count.try_into().unwrap_or(u64::MAX) as f64
 }
 
 /// The share that the interval leaves out at each end.

@@ -8,7 +8,7 @@ use super::svg::{
 };
 use crate::report::markup::Element;
 use crate::report::table::show_us;
-use crate::report::units::Unit;
+use crate::report::units::{Unit, as_number};
 use crate::results::Distribution;
 
 /// How often times of each length were. Always half a page wide, so that two stand side by side.
@@ -60,7 +60,7 @@ impl Histogram {
             .enumerate()
             .filter(|(_, share)| **share > 0.0);
         bars.children(shares.map(|(bin, share)| {
-            let x = room.left + step * as_number(bin as u64);
+            let x = room.left + step * as_number(bin);
             let y = room.y(&self.y_axis, *share).min(room.bottom - 1.0);
             rectangle((x + 0.5, y), (x + step - 0.5, room.bottom))
         }))
@@ -187,7 +187,7 @@ impl Intervals {
             left,
             right: width.pixels() - words - 18.0,
             top: 26.0,
-            bottom: 32.0 + row_height * as_number(self.rows.len() as u64),
+            bottom: 32.0 + row_height * as_number(self.rows.len()),
         };
         (room, row_height)
     }
@@ -258,7 +258,7 @@ impl Drawing for Intervals {
             sheet.push(text(PALE_INK, Anchor::Middle, middle, room.top - 9.0, name));
         }
         for (index, row) in self.rows.iter().enumerate() {
-            let at = room.top + 6.0 + row_height * (as_number(index as u64) + 0.5);
+            let at = room.top + 6.0 + row_height * (as_number(index) + 0.5);
             sheet.push(Self::draw_row(row, at, &room, &axis, width));
         }
         sheet
@@ -276,11 +276,6 @@ fn shares(times: &Distribution, axis: &Axis) -> Vec<f64> {
         shares[bin] += as_number(*count) / as_number(times.count.max(1));
     }
     shares
-}
-
-#[allow(clippy::cast_precision_loss)] // drawn to a pixel
-fn as_number(count: u64) -> f64 {
-    count as f64
 }
 
 /// How many bars a histogram has.
