@@ -49,10 +49,7 @@ impl Histogram {
     }
 
     fn draw_bars(&self, room: &Room) -> Element {
-        let look = palette::look(self.series);
-        let bars = Element::new("g")
-            .with("class", look.area_class)
-            .with("fill", look.light);
+        let bars = palette::area(self.series, Element::new("g"));
         let step = (room.right - room.left) / as_number(BINS);
         let shares = self
             .shares
@@ -202,13 +199,8 @@ impl Intervals {
         let mut group = Element::new("g").child(name.child(Element::of_text("title", &row.name)));
         if let Some((low, high)) = row.bar {
             let (from, to) = (room.x(axis, low), room.x(axis, high));
-            let look = palette::look(0);
             let bar = rectangle((from, bar_at - 4.0), (to.max(from + 1.0), bar_at + 4.0));
-            group.push(
-                bar.with("class", look.area_class)
-                    .with("fill", look.light)
-                    .with("fill-opacity", "0.35"),
-            );
+            group.push(palette::area(0, bar).with("fill-opacity", "0.35"));
         }
         for (amount, series) in &row.marks {
             if axis.holds(*amount) {

@@ -91,7 +91,7 @@ impl Lines {
                 let points = self.lines.iter().flat_map(|line| &line.points);
                 let last = points.map(|(at, _)| *at).fold(0.0, f64::max);
                 let last = bands.iter().map(|band| band.to).fold(last, f64::max);
-                Axis::clock(0.0, last, width.steps())
+                Axis::clock(last, width.steps())
             }
         }
     }

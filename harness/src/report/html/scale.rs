@@ -35,57 +35,36 @@ impl Axis {
     /// One from zero, or from less, to the largest of these amounts, with at most so many steps.
     pub(super) fn linear(amounts: impl Iterator<Item = f64>, unit: &Unit, steps: usize) -> Self {
         let (low, high) = ends(amounts).unwrap_or((0.0, 0.0));
-        Self::linear_between(low.min(0.0), high.max(0.0), unit, steps)
-    }
-
-    /// One that ends at round amounts around these two.
-    pub(super) fn linear_between(low: f64, high: f64, unit: &Unit, steps: usize) -> Self {
+        let (low, high) = (low.min(0.0), high.max(0.0));
         let high = if high > low { high } else { low + 1.0 };
         let scale = unit.scale(high.abs().max(low.abs()));
         let step = round_step((high - low) / scale.divisor / count(steps), unit);
         let first = (low / scale.divisor / step).floor();
         let last = (high / scale.divisor / step).ceil();
-        let decimals = decimals_of(step);
-        let ticks = (0..=whole(last - first)).map(|place| {
-            let amount = (first + count(place)) * step;
-            Tick {
-                at: amount * scale.divisor,
-                label: with_commas(amount, decimals),
-            }
-        });
         Self {
             spread: Spread::Linear,
             low: first * step * scale.divisor,
             high: last * step * scale.divisor,
-            ticks: ticks.collect(),
+            ticks: even_ticks(first, last, step, scale.divisor),
             unit: scale.name.to_owned(),
         }
     }
 
-    /// One of moments, which ends where the last moment is, not at a round one.
-    pub(super) fn clock(low: f64, high: f64, steps: usize) -> Self {
-        let high = if high > low { high } else { low + 1.0 };
-        let (divisor, unit) = match high - low {
+    /// One of moments from the beginning to the last, which need not be a round one.
+    pub(super) fn clock(last: f64, steps: usize) -> Self {
+        let high = if last > 0.0 { last } else { 1.0 };
+        let (divisor, unit) = match high {
             ..=300.0 => (1.0, "s"),
             ..=10_800.0 => (60.0, "min"),
             _ => (3600.0, "h"),
         };
-        let step = clock_step((high - low) / count(steps)) / divisor;
-        let first = (low / divisor / step).ceil();
+        let step = clock_step(high / count(steps)) / divisor;
         let last = (high / divisor / step).floor();
-        let decimals = decimals_of(step);
-        let ticks = (0..=whole(last - first)).map(|place| {
-            let amount = (first + count(place)) * step;
-            Tick {
-                at: amount * divisor,
-                label: with_commas(amount, decimals),
-            }
-        });
         Self {
             spread: Spread::Linear,
-            low,
+            low: 0.0,
             high,
-            ticks: ticks.collect(),
+            ticks: even_ticks(0.0, last, step, divisor),
             unit: unit.to_owned(),
         }
     }
@@ -146,6 +125,19 @@ impl Axis {
     pub(super) fn holds(&self, amount: f64) -> bool {
         (self.low..=self.high).contains(&amount)
     }
+}
+
+/// From so many steps to so many, which are of a unit that the amounts are divided by.
+fn even_ticks(first: f64, last: f64, step: f64, divisor: f64) -> Vec<Tick> {
+    let decimals = decimals_of(step);
+    let ticks = (0..=whole(last - first)).map(|place| {
+        let amount = (first + count(place)) * step;
+        Tick {
+            at: amount * divisor,
+            label: with_commas(amount, decimals),
+        }
+    });
+    ticks.collect()
 }
 
 fn ends(amounts: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
@@ -279,17 +271,17 @@ mod tests {
 
     #[test]
     fn moments_are_told_in_seconds_minutes_or_hours() {
-        let axis = Axis::clock(0.0, 62.0, 8);
+        let axis = Axis::clock(62.0, 8);
         assert_eq!(
             (labels(&axis), &*axis.unit),
             (vec!["0", "10", "20", "30", "40", "50", "60"], "s")
         );
-        let axis = Axis::clock(0.0, 1800.0, 8);
+        let axis = Axis::clock(1800.0, 8);
         assert_eq!(
             (labels(&axis), &*axis.unit),
             (vec!["0", "5", "10", "15", "20", "25", "30"], "min")
         );
-        let axis = Axis::clock(0.0, 43_200.0, 8);
+        let axis = Axis::clock(43_200.0, 8);
         assert_eq!(
             (labels(&axis), &*axis.unit),
             (vec!["0", "2", "4", "6", "8", "10", "12"], "h")

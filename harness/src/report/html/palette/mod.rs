@@ -8,29 +8,27 @@ use std::fmt::Write as _;
 
 use crate::report::markup::Element;
 
-/// How one series looks.
+/// How one series looks. The style sheet knows its lines by the class `l` and its place, its areas by `a` and that.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Look {
+struct Look {
     /// Its colour on white.
-    pub(super) light: &'static str,
+    light: &'static str,
     /// Its colour on a dark screen.
-    pub(super) dark: &'static str,
+    dark: &'static str,
     /// Its dashes, as SVG has them; empty for none.
-    pub(super) dashes: &'static str,
-    /// The class that the style sheet knows its lines by.
-    pub(super) line_class: &'static str,
-    /// The class that the style sheet knows its areas by.
-    pub(super) area_class: &'static str,
+    dashes: &'static str,
 }
 
-/// The look of the series with this place; after the last comes the first again.
-pub(super) fn look(series: usize) -> &'static Look {
-    &LOOKS[series % SERIES_MAX]
+/// An element that is filled as an area of a series. After the last series comes the first again.
+pub(super) fn area(series: usize, element: Element) -> Element {
+    let series = series % SERIES_MAX;
+    element
+        .with("class", format_args!("a{series}"))
+        .with("fill", LOOKS[series].light)
 }
 
 /// The marker of a series around a point.
 pub(super) fn marker(series: usize, x: f64, y: f64) -> Element {
-    let look = look(series);
     let path = match series % SERIES_MAX {
         0 => format!(
             "M{:.1} {y:.1}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z",
@@ -46,17 +44,15 @@ pub(super) fn marker(series: usize, x: f64, y: f64) -> Element {
             y - 1.2
         ),
     };
-    Element::new("path")
-        .with("class", look.area_class)
-        .with("fill", look.light)
-        .with("d", path)
+    area(series, Element::new("path")).with("d", path)
 }
 
 /// A line of a series along a path.
 pub(super) fn stroke(series: usize, path: &str) -> Element {
-    let look = look(series);
+    let series = series % SERIES_MAX;
+    let look = &LOOKS[series];
     let line = Element::new("path")
-        .with("class", look.line_class)
+        .with("class", format_args!("l{series}"))
         .with("fill", "none")
         .with("stroke", look.light)
         .with("stroke-width", "1.75")
@@ -82,16 +78,8 @@ pub(super) fn style() -> String {
     for (series, look) in LOOKS.iter().enumerate() {
         let _ = writeln!(light, "  --s{series}: {};", look.light);
         let _ = writeln!(dark, "  --s{series}: {};", look.dark);
-        let _ = writeln!(
-            classes,
-            ".{} {{ stroke: var(--s{series}); }}",
-            look.line_class
-        );
-        let _ = writeln!(
-            classes,
-            ".{} {{ fill: var(--s{series}); }}",
-            look.area_class
-        );
+        let _ = writeln!(classes, ".l{series} {{ stroke: var(--s{series}); }}");
+        let _ = writeln!(classes, ".a{series} {{ fill: var(--s{series}); }}");
     }
     format!(
         ":root {{\n  color-scheme: light dark;\n{light}}}\n\
@@ -161,43 +149,31 @@ const LOOKS: [Look; 6] = [
         light: "#1b6bda",
         dark: "#2a7df0",
         dashes: "",
-        line_class: "l0",
-        area_class: "a0",
     },
     Look {
         light: "#c9692a",
         dark: "#f9642d",
         dashes: "7 3",
-        line_class: "l1",
-        area_class: "a1",
     },
     Look {
         light: "#0b3326",
         dark: "#aff7e2",
         dashes: "2 2.5",
-        line_class: "l2",
-        area_class: "a2",
     },
     Look {
         light: "#7a1079",
         dark: "#e493e0",
         dashes: "10 3 2 3",
-        line_class: "l3",
-        area_class: "a3",
     },
     Look {
         light: "#4d4303",
         dark: "#fef096",
         dashes: "14 4",
-        line_class: "l4",
-        area_class: "a4",
     },
     Look {
         light: "#757a71",
         dark: "#918c88",
         dashes: "5 2 1.5 2 1.5 2",
-        line_class: "l5",
-        area_class: "a5",
     },
 ];
 
