@@ -2,7 +2,6 @@
 //! its log, which stays readable after the process has ended.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::report::{process_cpu_time, process_rss_bytes};
+use crate::report::{process_cpu_time, process_rss_bytes, process_threads, thread_times};
 
 /// What a process uses at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,7 +30,7 @@ impl Usage {
     pub(crate) fn of(process: u32) -> Result<Self> {
         Ok(Self {
             descriptors: descriptors(process)?,
-            threads: entries(&format!("/proc/{process}/task"))?,
+            threads: process_threads(process)?.len(),
             rss_bytes: process_rss_bytes(process)?,
             cpu: process_cpu_time(process)?,
         })
@@ -59,26 +58,19 @@ fn in_ms<S: Serializer>(time: &Duration, serializer: S) -> std::result::Result<S
 
 /// How long the threads of a process have waited for a processor although they had something to do.
 #[derive(Debug, Default)]
-pub(crate) struct ProcessorWaits(HashMap<OsString, u64>);
+pub(crate) struct ProcessorWaits(HashMap<u32, Duration>);
 
 impl ProcessorWaits {
     /// The longest wait of any thread since the last call. A thread that waits still is seen when it has run.
     pub(crate) fn longest(&mut self, process: u32) -> Duration {
-        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
-            return Duration::ZERO;
-        };
-        let mut longest = 0;
-        for thread in threads.flatten() {
-            // A thread may end between being listed and being read.
-            let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else {
-                continue;
-            };
-            let waited = text.split(' ').nth(1).and_then(|text| text.parse().ok());
-            let waited: u64 = waited.unwrap_or(0);
-            let before = self.0.insert(thread.file_name(), waited).unwrap_or(waited);
-            longest = longest.max(waited.saturating_sub(before));
+        let mut longest = Duration::ZERO;
+        for thread in process_threads(process).unwrap_or_default() {
+            if let Some([_, waited]) = thread_times(process, thread) {
+                let before = self.0.insert(thread, waited).unwrap_or(waited);
+                longest = longest.max(waited.saturating_sub(before));
+            }
         }
-        Duration::from_nanos(longest)
+        longest
     }
 }
 

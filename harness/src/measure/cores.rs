@@ -2,11 +2,11 @@
 //! takes time from the other and nothing is moved about.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 use crate::error::{Error, Result};
+use crate::report::process_threads;
 
 /// The cores of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ fn bind(process: u32, core: usize) -> Result<()> {
     let mut bound = BTreeSet::new();
     // A thread that is not bound yet may start another one meanwhile.
     loop {
-        let more: Vec<u32> = threads(process)?
+        let more: Vec<u32> = process_threads(process)?
             .into_iter()
             .filter(|thread| !bound.contains(thread))
             .collect();
@@ -88,17 +88,6 @@ fn bind(process: u32, core: usize) -> Result<()> {
     }
 }
 
-fn threads(process: u32) -> Result<Vec<u32>> {
-    let directory = format!("/proc/{process}/task");
-    let failed = |error| Error::io(format!("reading {directory}"), error);
-    let mut threads = Vec::new();
-    for entry in fs::read_dir(&directory).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        threads.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
-    }
-    Ok(threads)
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -113,7 +102,7 @@ mod tests {
             .find(|core| cores.is_set(*core))
             .unwrap();
         bind(child.id(), core).unwrap();
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
         let line = format!("Cpus_allowed_list:\t{core}\n");

@@ -80,21 +80,30 @@ pub(crate) fn monotonic() -> Duration {
     Duration::try_from(time).expect("the machine started in the past")
 }
 
-/// The CPU time of all of a process's living threads.
-pub fn process_cpu_time(process: u32) -> Result<Duration> {
+/// The living threads of a process.
+pub(crate) fn process_threads(process: u32) -> Result<Vec<u32>> {
     let directory = format!("/proc/{process}/task");
     let failed = |error| Error::io(format!("reading {directory}"), error);
-    let mut total = Duration::ZERO;
-    for task in fs::read_dir(&directory).map_err(failed)? {
-        let path = task.map_err(failed)?.path().join("schedstat");
-        // A thread may end between being listed and being read.
-        let Ok(text) = fs::read_to_string(path) else {
-            continue;
-        };
-        let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
-        total += Duration::from_nanos(nanoseconds.unwrap_or(0));
+    let mut threads = Vec::new();
+    for entry in fs::read_dir(&directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        threads.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
     }
-    Ok(total)
+    Ok(threads)
+}
+
+/// How long a thread has run, and how long it has waited for a processor; `None` of one that has ended since it was listed.
+pub(crate) fn thread_times(process: u32, thread: u32) -> Option<[Duration; 2]> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")).ok()?;
+    let mut nanoseconds = text.split(' ').map_while(|word| word.parse().ok());
+    Some([(); 2].map(|()| Duration::from_nanos(nanoseconds.next().unwrap_or(0))))
+}
+
+/// The CPU time of all of a process's living threads.
+pub fn process_cpu_time(process: u32) -> Result<Duration> {
+    let threads = process_threads(process)?.into_iter();
+    let times = threads.filter_map(|thread| thread_times(process, thread));
+    Ok(times.map(|[run, _]| run).sum())
 }
 
 /// The resident memory of a process.

@@ -16,5 +16,7 @@ pub mod table;
 pub mod text;
 pub mod units;
 
-pub(crate) use self::figures::{LATENCY_US_MAX, add_steps, histogram, monotonic, record, steps};
+pub(crate) use self::figures::{
+    LATENCY_US_MAX, add_steps, histogram, monotonic, process_threads, record, steps, thread_times,
+};
 pub use self::figures::{Latency, process_cpu_time, process_rss_bytes, raise_descriptor_limit};
