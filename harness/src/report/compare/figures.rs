@@ -94,9 +94,10 @@ fn quantiles(
     stem: &str,
 ) -> [Figure; 2] {
     let [p50, p99] = ["p50", "p99"].map(|name| format!("{stem}.{name}_us"));
+    let columns = seconds.pairs(&p50, &p99);
     [("p50", 0.5, times.p50_us), ("p99", 0.99, times.p99_us)].map(|(name, quantile, us)| {
-        let noise = match seconds.pairs(&p50, &p99) {
-            Some(columns) => of_quantile(&columns, times, quantile),
+        let noise = match &columns {
+            Some(columns) => of_quantile(columns, times, quantile),
             None => Err(format!(
                 "the series has no p50 and p99 of their {time} times"
             )),

@@ -46,11 +46,12 @@ pub(super) fn of_quantile(
     let tails = each_second(seconds, |(_, p99)| *p99);
     let plan = Plan::of(&[medians, tails], sums.lengths());
     let own = crossing(&sums, &grid, &plan.whole(), beyond);
+    let at = quantiles(times);
     Ok(Noise {
         around: plan.draw(|blocks| crossing(&sums, &grid, blocks, beyond) - own),
         blocks: plan.blocks(),
-        spread: spread(times, quantile),
-        rounding: 0.5 / as_number(times.at(quantile).max(1)),
+        spread: spread(times.count, quantile, &at),
+        rounding: 0.5 / at(quantile),
     })
 }
 
@@ -94,11 +95,15 @@ pub(super) fn interval(base: &Noise, other: &Noise) -> (f64, f64) {
 
 /// The standard deviation of the quantile of so many independent times, as a logarithm: it lies where as many more or fewer are
 /// below it as chance makes of them.
-fn spread(times: &Distribution, quantile: f64) -> f64 {
-    let chance = (quantile * (1.0 - quantile) / as_number(times.count.max(1))).sqrt();
+fn spread(count: u64, quantile: f64, at: impl Fn(f64) -> f64) -> f64 {
+    let chance = (quantile * (1.0 - quantile) / as_number(count.max(1))).sqrt();
+    (at(quantile + chance).ln() - at(quantile - chance).ln()) / 2.0
+}
+
+/// The time that each share was not longer than.
+fn quantiles(times: &Distribution) -> impl Fn(f64) -> f64 {
     let times = times.histogram();
-    let at = |share: f64| as_number(times.value_at_quantile(share.clamp(0.0, 1.0)).max(1)).ln();
-    (at(quantile + chance) - at(quantile - chance)) / 2.0
+    move |share: f64| as_number(times.value_at_quantile(share.clamp(0.0, 1.0)).max(1))
 }
 
 /// The share of a second's times that are longer than each time, as a power of the time.
