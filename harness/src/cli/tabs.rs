@@ -78,13 +78,10 @@ pub(super) async fn run(arguments: TabsArguments) -> anyhow::Result<ExitCode> {
         is_reference: arguments.reference,
     };
     let program = std::env::current_exe().context("finding this program's own file")?;
-    let stop = async {
-        if let Err(error) = super::asked_to_end().await {
-            tracing::warn!(%error, "signals cannot be awaited");
-            std::future::pending::<()>().await;
-        }
-    };
-    let report = swarm::run(options, &program, stop, |line| eprintln!("{line}")).await?;
+    let report = swarm::run(options, &program, super::told_to_stop(), |line| {
+        eprintln!("{line}")
+    })
+    .await?;
     arguments.report.print(&report)?;
     Ok(ExitCode::from(u8::from(!report.is_good())))
 }

@@ -1,7 +1,7 @@
 //! Owns how a gate is shown: what was wanted and found, in the threshold's own unit, and how near the limit that is.
 
 use super::text::one_line;
-use super::units::Unit;
+use super::units::{Unit, amount_and_unit};
 use crate::results::Gate;
 
 /// What a threshold's words say behind the sign of its comparison.
@@ -22,13 +22,11 @@ impl Bound {
         let from_sign = &threshold[threshold.find(is_sign)?..];
         let behind = from_sign.trim_start_matches(is_sign);
         let sign = from_sign.strip_suffix(behind)?.to_owned();
-        let behind = behind.trim();
-        let end = behind.find(|character: char| !"0123456789.+-".contains(character));
-        let (limit, unit) = behind.split_at(end.unwrap_or(behind.len()));
+        let (limit, unit) = amount_and_unit(behind)?;
         Some(Self {
             sign,
-            limit: limit.parse().ok()?,
-            unit: one_line(unit.trim()).into_owned(),
+            limit,
+            unit: one_line(unit).into_owned(),
         })
     }
 }

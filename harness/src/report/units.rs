@@ -92,6 +92,14 @@ pub struct Scale<'n> {
     pub name: &'n str,
 }
 
+/// An amount as people write it: a number, and the unit behind it or nothing. `None` if it does not begin with a number.
+pub(crate) fn amount_and_unit(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    let end = text.find(|character: char| !"0123456789.+-".contains(character));
+    let (amount, unit) = text.split_at(end.unwrap_or(text.len()));
+    Some((amount.parse().ok()?, unit.trim()))
+}
+
 /// A number with commas between its thousands.
 pub fn number(count: u64) -> String {
     let digits = count.to_string();

@@ -4,7 +4,7 @@
 //! `server_rss_per_tab < 2 KiB`. Texts and measures come in, what was observed and whether it holds go out.
 
 use super::measures::{self, MeasureKind, MeasureName, Unit};
-use crate::report::units::as_number;
+use crate::report::units::{amount_and_unit, as_number};
 use crate::results::{Distribution, Value};
 
 /// What must hold.
@@ -201,10 +201,7 @@ fn figure_named(name: &str) -> Option<Figure> {
 
 /// The number behind the sign, and how much of the measure's unit its own is.
 fn bound_of(text: &str, figure: Figure, measure: &MeasureName) -> Result<(f64, f64), String> {
-    let unit_at = text.find(|character: char| !"0123456789.+-".contains(character));
-    let (number, unit) = text.split_at(unit_at.unwrap_or(text.len()));
-    let unit = unit.trim();
-    let bound: f64 = number.trim().parse().map_err(|_| {
+    let (bound, unit) = amount_and_unit(text).ok_or_else(|| {
         format!("`{text}` does not begin with a number, such as `50 ms`, `0` or `2.5 KiB`")
     })?;
     let units: &[(&str, f64)] = match (figure, measure.kind) {
