@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: TabsArguments) -> anyhow::Result<ExitCode> {
     };
     let program = std::env::current_exe().context("finding this program's own file")?;
     let report = swarm::run(options, &program, super::told_to_stop(), |line| {
-        eprintln!("{line}")
+        eprintln!("{line}");
     })
     .await?;
     arguments.report.print(&report)?;

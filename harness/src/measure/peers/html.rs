@@ -149,6 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn the_page_loads_nothing_and_runs_nothing() {
+        let html = html();
+        for foreign in ["src=", "@import", "<script", "url(\""] {
+            assert!(!html.contains(foreign), "{foreign}");
+        }
+        for node in parse(&html).descendants() {
+            for attribute in node.attributes() {
+                let leads_away = attribute.value().contains("http:")
+                    || attribute.value().contains("https:")
+                    || (attribute.name() == "href" && !attribute.value().starts_with('#'));
+                assert!(!leads_away, "{}", attribute.value());
+            }
+        }
+    }
+
+    #[test]
     fn each_server_has_a_mark_of_its_kind_as_far_from_zero_as_its_median() {
         let html = html();
         let document = parse(&html);
@@ -165,14 +181,14 @@ mod tests {
             });
             places.collect()
         };
+        let view = drawing.attribute("viewBox").unwrap();
+        let width: f64 = view.split(' ').nth(2).unwrap().parse().unwrap();
         let zero = places("line", "grid", "x1")[0];
-        let [okgate, echo, peer] = ["a0", "a1", "a2"].map(|class| places("path", class, "d"));
-        assert_eq!((okgate.len(), echo.len(), peer.len()), (1, 1, 1));
+        let [own, echo, peer] = ["a0", "a1", "a2"].map(|class| places("path", class, "d"));
+        assert_eq!((own.len(), echo.len(), peer.len()), (1, 1, 1));
         // The path of a round mark begins at its left, that of a triangle in its middle.
-        let (okgate, peer) = (okgate[0] + 3.5 - zero, peer[0] - zero);
-        assert!(
-            (peer / okgate - 42.0 / 11.0).abs() < 0.01,
-            "{peer} {okgate}"
-        );
+        let (own, peer) = (own[0] + 3.5 - zero, peer[0] - zero);
+        assert!((peer / own - 42.0 / 11.0).abs() < 0.01, "{peer} {own}");
+        assert!(zero + peer < width, "{peer} {width}");
     }
 }
